@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+use std::fmt;
+
+use bitflags::bitflags;
+
+use crate::raw;
+
+bitflags! {
+    /// Parts of a task's execution context: the `CLONE_*` bits of clone(2) and unshare(2).
+    ///
+    /// Bits without a name here are kept: what they mean is for the kernel to say. Shown as the
+    /// kernel names them: `CLONE_FS | CLONE_NEWNET`.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+    pub struct Contexts: u64 {
+        /// Root directory, working directory and umask (`unshare_fs`).
+        const FS = raw::CLONE_FS;
+        /// The table of open descriptors (`unshare_fd`).
+        const FILES = raw::CLONE_FILES;
+        /// System V semaphore adjustments. Leaving them applies them, as if by exit, when the
+        /// caller is the last to share them (`exit_sem`).
+        const SYSVSEM = raw::CLONE_SYSVSEM;
+        /// The address space. Implies [`SIGHAND`](Self::SIGHAND) and [`THREAD`](Self::THREAD).
+        const VM = raw::CLONE_VM;
+        /// Signal handlers.
+        const SIGHAND = raw::CLONE_SIGHAND;
+        /// The thread group. Nothing is replaced: `EINVAL` if the caller has other threads.
+        const THREAD = raw::CLONE_THREAD;
+        /// The mount namespace, `CLONE_NEWNS` (`copy_mnt_ns`). Implies [`FS`](Self::FS).
+        const MOUNT = raw::CLONE_NEWNS;
+        /// A mount namespace that holds the root mount alone. Implies [`MOUNT`](Self::MOUNT).
+        const EMPTY_MNTNS = raw::CLONE_EMPTY_MNTNS;
+        /// Host name and NIS domain name (`copy_utsname`).
+        const UTS = raw::CLONE_NEWUTS;
+        /// System V IPC and POSIX message queues (`copy_ipcs`). Leaves what [`SYSVSEM`](Self::SYSVSEM)
+        /// is about, too.
+        const IPC = raw::CLONE_NEWIPC;
+        /// The user namespace, and with it the caller's credentials (`unshare_userns`). Implies
+        /// [`FS`](Self::FS) and the check of [`THREAD`](Self::THREAD).
+        const USER = raw::CLONE_NEWUSER;
+        /// The process numbers of children born from now on; the caller keeps its own
+        /// (`copy_pid_ns`).
+        const PID = raw::CLONE_NEWPID;
+        /// Network devices, addresses, routes and sockets (`copy_net_ns`).
+        const NET = raw::CLONE_NEWNET;
+        /// The root of the cgroup hierarchy as the caller sees it (`copy_cgroup_ns`).
+        const CGROUP = raw::CLONE_NEWCGROUP;
+        /// The offsets of the monotonic and boot-time clocks of children born from now on
+        /// (`copy_time_ns`).
+        const TIME = raw::CLONE_NEWTIME;
+
+        const _ = !0;
+    }
+}
+
+impl Contexts {
+    /// The namespaces, which take privilege to leave or to enter: those that `commit_local` denies.
+    pub const NAMESPACES: Self = Self::MOUNT
+        .union(Self::EMPTY_MNTNS)
+        .union(Self::UTS)
+        .union(Self::IPC)
+        .union(Self::USER)
+        .union(Self::PID)
+        .union(Self::NET)
+        .union(Self::CGROUP)
+        .union(Self::TIME);
+
+    /// The kernel's name of a single bit: `CLONE_NEWNS`. `None` for several bits, and for one that
+    /// has no name here.
+    pub fn kernel_name(self) -> Option<&'static str> {
+        Some(match self {
+            Self::FS => "CLONE_FS",
+            Self::FILES => "CLONE_FILES",
+            Self::SYSVSEM => "CLONE_SYSVSEM",
+            Self::VM => "CLONE_VM",
+            Self::SIGHAND => "CLONE_SIGHAND",
+            Self::THREAD => "CLONE_THREAD",
+            Self::MOUNT => "CLONE_NEWNS",
+            Self::EMPTY_MNTNS => "CLONE_EMPTY_MNTNS",
+            Self::UTS => "CLONE_NEWUTS",
+            Self::IPC => "CLONE_NEWIPC",
+            Self::USER => "CLONE_NEWUSER",
+            Self::PID => "CLONE_NEWPID",
+            Self::NET => "CLONE_NEWNET",
+            Self::CGROUP => "CLONE_NEWCGROUP",
+            Self::TIME => "CLONE_NEWTIME",
+            _ => return None,
+        })
+    }
+
+    /// Each context by itself, in the order of declaration; a bit without a name comes alone too,
+    /// after the named ones.
+    pub fn each(self) -> impl Iterator<Item = Self> {
+        let named = self.iter_names().map(|(_, context)| context);
+        let named_bits = self
+            .iter_names()
+            .fold(Self::empty(), |all, (_, context)| all | context);
+        let rest = self.difference(named_bits).bits();
+        let unnamed = (0..u64::BITS)
+            .map(|bit| 1 << bit)
+            .filter(move |bit| rest & bit != 0)
+            .map(Self::from_bits_retain);
+        named.chain(unnamed)
+    }
+}
+
+impl fmt::Display for Contexts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words: Vec<_> = self
+            .each()
+            .map(|context| match context.kernel_name() {
+                Some(name) => name.to_owned(),
+                None => format!("{:#x}", context.bits()),
+            })
+            .collect();
+        if words.is_empty() {
+            return f.pad("none");
+        }
+        f.pad(&words.join(" | "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shown_by_kernel_name() {
+        let shown = (Contexts::NET | Contexts::FS | Contexts::MOUNT).to_string();
+        assert_eq!(shown, "CLONE_FS | CLONE_NEWNS | CLONE_NEWNET");
+        assert_eq!(Contexts::empty().to_string(), "none");
+    }
+
+    #[test]
+    fn unknown_bits_are_kept_and_shown() {
+        let contexts = Contexts::from_bits_retain(raw::CLONE_FS | raw::CLONE_VFORK | 1 << 63);
+        assert_eq!(contexts.bits(), 0x8000_0000_0000_4200);
+        assert_eq!(
+            contexts.to_string(),
+            "CLONE_FS | 0x4000 | 0x8000000000000000"
+        );
+    }
+
+    #[test]
+    fn every_named_bit_has_its_kernel_name() {
+        for (name, context) in Contexts::all().iter_names() {
+            let kernel = context.kernel_name().unwrap_or("");
+            assert!(kernel.starts_with("CLONE_"), "{name}: {kernel:?}");
+        }
+    }
+}

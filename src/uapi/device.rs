@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::ioctl::{Getter, Opcode, Updater, ioctl};
+use rustix::path::Arg;
+
+use crate::{Contexts, Error, Query, Request, Result, raw};
+
+/// The open device. It holds no state: one can serve every request of a process.
+///
+/// The requests are about the task that makes them, whoever opened the device.
+#[derive(Debug)]
+pub struct Device(OwnedFd);
+
+impl Device {
+    /// Opens `/dev/unshare`, close-on-exec.
+    ///
+    /// # Errors
+    ///
+    /// `ENOENT` when the module is not loaded; `EACCES` for who may not open the node, which is
+    /// root's alone unless the administrator decided otherwise.
+    pub fn open() -> io::Result<Self> {
+        Self::open_at(raw::UNSHARE_DEVICE)
+    }
+
+    /// Opens a device node that is elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// Those of open(2).
+    pub fn open_at(path: impl Arg) -> io::Result<Self> {
+        let fd = openat(CWD, path, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
+        Ok(Self(fd))
+    }
+
+    /// Asks what this kernel can do, and what the caller shares.
+    ///
+    /// # Errors
+    ///
+    /// `ENOTTY` when the device is not `/dev/unshare`.
+    pub fn query(&self) -> io::Result<Query> {
+        // SAFETY: The opcode says that the kernel writes a `struct unshare_query`, which any bytes
+        // make a valid one of.
+        let query = unsafe {
+            let getter = Getter::<{ raw::UNSHARE_IOC_QUERY }, raw::unshare_query>::new();
+            ioctl(&self.0, getter)?
+        };
+        Ok(query.into())
+    }
+
+    /// Replaces all that the request names, or nothing, for the calling task alone. Returns the
+    /// contexts that were replaced, with those that the request implied, or, in a dry run, those
+    /// that would be.
+    ///
+    /// # Errors
+    ///
+    /// The [`Error`] has the context that stopped the request and its errno, for a context that
+    /// unshare(2) knows the same as there: `EPERM` without CAP_SYS_ADMIN, `ENOSPC` over one of the
+    /// `user.max_*_namespaces`, `EMFILE` over `fs.nr_open`, `EINVAL` for a context that this task
+    /// cannot leave, `ENOMEM`.
+    ///
+    /// # Safety
+    ///
+    /// Owners and borrows of descriptors (`OwnedFd`, `BorrowedFd`, `File`, ...) take it that a
+    /// number means the same file in every thread, for as long as they live. [`Contexts::FILES`]
+    /// can break that; a dry run, and a request without it, cannot. After it,
+    ///
+    /// - what one thread opened must not be used or dropped by a thread with another table;
+    /// - what [`Request::close_range`] covered must not be used or dropped at all (pass the owners
+    ///   to [`std::mem::forget`]). This `Device` may be among them.
+    ///
+    /// [`Contexts::VM`] replaces the address space by a copy, as fork(2) makes one: what
+    /// madvise(2) with `MADV_DONTFORK` or `MADV_WIPEONFORK` was said about must not be relied upon.
+    pub unsafe fn commit(&self, request: &Request<'_>) -> Result<Contexts> {
+        // SAFETY: By the caller's promise.
+        unsafe { self.update::<{ raw::UNSHARE_IOC_COMMIT }>(request) }
+    }
+
+    /// [`commit`](Self::commit) of what takes no privilege: a request that names one of
+    /// [`Contexts::NAMESPACES`], or attaches, is `EPERM`.
+    ///
+    /// It has its own ioctl number, so a seccomp filter, which cannot look into the request, can
+    /// allow this one alone.
+    ///
+    /// # Errors
+    ///
+    /// As for [`commit`](Self::commit).
+    ///
+    /// # Safety
+    ///
+    /// As for [`commit`](Self::commit).
+    pub unsafe fn commit_local(&self, request: &Request<'_>) -> Result<Contexts> {
+        // SAFETY: By the caller's promise.
+        unsafe { self.update::<{ raw::UNSHARE_IOC_LOCAL }>(request) }
+    }
+
+    /// # Safety
+    ///
+    /// As for [`commit`](Self::commit); `OPCODE` is that of `struct unshare_args`.
+    unsafe fn update<const OPCODE: Opcode>(&self, request: &Request<'_>) -> Result<Contexts> {
+        let mut args = request.to_raw();
+        // SAFETY: By the opcode the kernel reads and writes a `struct unshare_args`, which any bytes
+        // make a valid one of. What the request does to the process is the caller's promise.
+        let result = unsafe { ioctl(&self.0, Updater::<OPCODE, _>::new(&mut args)) };
+        match result {
+            Ok(()) => Ok(Contexts::from_bits_retain(args.replaced)),
+            Err(errno) => Err(Error {
+                errno,
+                context: Contexts::from_bits_retain(args.failed),
+            }),
+        }
+    }
+}
+
+impl AsFd for Device {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// For who passes the device on, or must forget it after a
+/// [`close_range`](Request::close_range) that covered it.
+impl From<Device> for OwnedFd {
+    fn from(device: Device) -> Self {
+        device.0
+    }
+}
+
+/// A device that another process opened and passed on.
+impl From<OwnedFd> for Device {
+    fn from(fd: OwnedFd) -> Self {
+        Self(fd)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::mem::{offset_of, size_of};
+
+    use rustix::ioctl::opcode;
+
+    use super::*;
+
+    #[test]
+    fn layout_is_the_published_one() {
+        assert_eq!(
+            size_of::<raw::unshare_args>(),
+            raw::UNSHARE_ARGS_SIZE_VER0 as usize
+        );
+        assert_eq!(
+            size_of::<raw::unshare_query>(),
+            raw::UNSHARE_QUERY_SIZE_VER0 as usize
+        );
+        assert_eq!(offset_of!(raw::unshare_args, pidfd), 16);
+        assert_eq!(offset_of!(raw::unshare_args, options), 20);
+        assert_eq!(offset_of!(raw::unshare_args, close_first), 24);
+        assert_eq!(offset_of!(raw::unshare_args, close_last), 28);
+        assert_eq!(offset_of!(raw::unshare_args, replaced), 32);
+        assert_eq!(offset_of!(raw::unshare_args, failed), 40);
+        assert_eq!(offset_of!(raw::unshare_query, shared), 24);
+    }
+
+    #[test]
+    fn ioctl_numbers_are_the_published_ones() {
+        assert_eq!(raw::UNSHARE_IOC_COMMIT, 0xC030_BE01);
+        assert_eq!(raw::UNSHARE_IOC_QUERY, 0x8020_BE02);
+        assert_eq!(raw::UNSHARE_IOC_LOCAL, 0xC030_BE03);
+
+        let magic = raw::UNSHARE_IOC_MAGIC as u8;
+        assert_eq!(
+            raw::UNSHARE_IOC_COMMIT,
+            opcode::read_write::<raw::unshare_args>(magic, 1)
+        );
+    }
+
+    #[test]
+    fn another_device_answers_enotty() {
+        let Ok(device) = Device::open_at("/dev/null") else {
+            panic!("/dev/null does not open");
+        };
+        // SAFETY: The request is for nothing.
+        let error = unsafe { device.commit(&Request::new()) }.unwrap_err();
+        assert_eq!(error.errno, rustix::io::Errno::NOTTY);
+        assert!(error.context.is_empty());
+        assert!(device.query().is_err());
+    }
+}

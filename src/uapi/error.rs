@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+use std::{fmt, io};
+
+use rustix::io::Errno;
+
+use crate::Contexts;
+
+/// What the calls of this crate that carry a request return.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why a request was refused. Nothing has changed.
+///
+/// Shown as `CLONE_NEWNET: Operation not permitted (os error 1)`, or, when it was the arguments, as
+/// `invalid request: Invalid argument (os error 22)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Error {
+    /// What the kernel answered; for a context that unshare(2) knows too, the same as there.
+    pub errno: Errno,
+    /// The one context that stopped the request; empty when it was the arguments.
+    pub context: Contexts,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.context.is_empty() {
+            write!(f, "invalid request: {}", self.errno)
+        } else {
+            write!(f, "{}: {}", self.context, self.errno)
+        }
+    }
+}
+
+// No source(): Display says all that the errno would say again.
+impl std::error::Error for Error {}
+
+/// Keeps the kind, and the error itself as what `into_inner` returns; `raw_os_error` is lost.
+impl From<Error> for io::Error {
+    fn from(error: Error) -> Self {
+        Self::new(error.errno.kind(), error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_the_context_and_the_reason() {
+        let mut error = Error {
+            errno: Errno::PERM,
+            context: Contexts::NET,
+        };
+        assert_eq!(
+            error.to_string(),
+            "CLONE_NEWNET: Operation not permitted (os error 1)"
+        );
+        assert_eq!(
+            io::Error::from(error).kind(),
+            io::ErrorKind::PermissionDenied
+        );
+
+        error = Error {
+            errno: Errno::INVAL,
+            context: Contexts::empty(),
+        };
+        assert_eq!(
+            error.to_string(),
+            "invalid request: Invalid argument (os error 22)"
+        );
+    }
+}

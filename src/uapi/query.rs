@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+use bitflags::bitflags;
+
+use crate::{Contexts, raw};
+
+bitflags! {
+    /// Options of a request, as the kernel knows them.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+    pub struct Options: u32 {
+        /// Prepare and report, change nothing.
+        const DRY_RUN = raw::UNSHARE_DRY_RUN;
+        /// With [`Contexts::FILES`]: leave descriptors out of the new table.
+        const CLOSE_RANGE = raw::UNSHARE_CLOSE_RANGE;
+
+        const _ = !0;
+    }
+}
+
+/// What this kernel can do, and what the caller shares: the answer of
+/// [`Device::query`](crate::Device::query).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Query {
+    /// What [`Request::unshare`](crate::Request::unshare) may name on this kernel.
+    pub contexts: Contexts,
+    /// What [`Request::attach`](crate::Request::attach) may name on this kernel.
+    pub attachable: Contexts,
+    /// The options that this kernel knows.
+    pub options: Options,
+    /// What the caller shares with another task at this moment; a namespace is shared when another
+    /// task is in the same one. By the time that the caller reads it, another task may have left
+    /// or joined.
+    pub shared: Contexts,
+}
+
+impl From<raw::unshare_query> for Query {
+    fn from(query: raw::unshare_query) -> Self {
+        Self {
+            contexts: Contexts::from_bits_retain(query.contexts),
+            attachable: Contexts::from_bits_retain(query.attachable),
+            // The options field of a request has 32 bits: no option can be above them.
+            options: Options::from_bits_retain(query.options as u32),
+            shared: Contexts::from_bits_retain(query.shared),
+        }
+    }
+}
