@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The parts of a task's execution context, as the bits that name them.
+//!
+//! Below are those that can be replaced, one file each, all of one form: `prepare` gives an owned
+//! value where there is something to replace, `install` or `commit` hands it to the task.
+
+use kernel::{
+    bindings::*,
+    fmt,
+    impl_flags, //
+};
+
+use crate::sys::bindings::UNSHARE_NSPROXY;
+
+pub(crate) mod credentials;
+pub(crate) mod files;
+pub(crate) mod fs;
+pub(crate) mod namespaces;
+pub(crate) mod sysvsem;
+
+impl_flags!(
+    /// A set of contexts.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(crate) struct Contexts(u64);
+
+    /// One context, by the bit that `unshare(2)`, `clone(2)` or `clone3(2)` has for it.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(crate) enum Context {
+        /// The address space.
+        Vm = CLONE_VM as u64,
+        /// Root, working directory and umask.
+        Fs = CLONE_FS as u64,
+        /// The descriptor table.
+        Files = CLONE_FILES as u64,
+        /// The table of signal handlers.
+        Sighand = CLONE_SIGHAND as u64,
+        /// The thread group.
+        Thread = CLONE_THREAD as u64,
+        /// The list of System V semaphore adjustments.
+        Sysvsem = CLONE_SYSVSEM as u64,
+        /// The mount namespace.
+        Mount = CLONE_NEWNS as u64,
+        /// The UTS namespace.
+        Uts = CLONE_NEWUTS as u64,
+        /// The IPC namespace.
+        Ipc = CLONE_NEWIPC as u64,
+        /// The user namespace, and with it the credentials.
+        User = CLONE_NEWUSER as u64,
+        /// The PID namespace of children to come.
+        Pid = CLONE_NEWPID as u64,
+        /// The network namespace.
+        Net = CLONE_NEWNET as u64,
+        /// The cgroup namespace.
+        Cgroup = CLONE_NEWCGROUP as u64,
+        /// The time namespace of children to come.
+        Time = CLONE_NEWTIME as u64,
+        /// Not a context of its own: the new mount namespace is to be empty.
+        EmptyMount = CLONE_EMPTY_MNTNS,
+    }
+);
+
+impl Contexts {
+    /// The namespaces that an nsproxy carries.
+    pub(crate) const NSPROXY: Self = Self(UNSHARE_NSPROXY as u64);
+
+    /// All namespaces.
+    pub(crate) const NAMESPACES: Self = Self(UNSHARE_NSPROXY as u64 | CLONE_NEWUSER as u64);
+
+    /// Returns the set of the given bits, of which some may have no meaning here.
+    pub(crate) const fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+
+    /// Returns the bits of the set.
+    pub(crate) const fn bits(self) -> u64 {
+        self.0
+    }
+
+    /// Returns whether there is no context in the set.
+    pub(crate) fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Returns the contexts that are not in `others`.
+    pub(crate) fn without(self, others: Self) -> Self {
+        Self(self.0 & !others.0)
+    }
+
+    /// Returns the context with the lowest bit alone.
+    pub(crate) fn lowest(self) -> Self {
+        Self(self.0 & self.0.wrapping_neg())
+    }
+}
+
+impl fmt::Display for Contexts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = [
+            (Context::Vm, "CLONE_VM"),
+            (Context::Fs, "CLONE_FS"),
+            (Context::Files, "CLONE_FILES"),
+            (Context::Sighand, "CLONE_SIGHAND"),
+            (Context::Thread, "CLONE_THREAD"),
+            (Context::Sysvsem, "CLONE_SYSVSEM"),
+            (Context::Mount, "CLONE_NEWNS"),
+            (Context::Uts, "CLONE_NEWUTS"),
+            (Context::Ipc, "CLONE_NEWIPC"),
+            (Context::User, "CLONE_NEWUSER"),
+            (Context::Pid, "CLONE_NEWPID"),
+            (Context::Net, "CLONE_NEWNET"),
+            (Context::Cgroup, "CLONE_NEWCGROUP"),
+            (Context::Time, "CLONE_NEWTIME"),
+        ];
+        let mut separator = "";
+        for (_, name) in names
+            .into_iter()
+            .filter(|(context, _)| self.contains(*context))
+        {
+            write!(f, "{separator}{name}")?;
+            separator = ", ";
+        }
+        Ok(())
+    }
+}

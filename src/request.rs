@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What was asked for: the ABI's struct turned into something that means something.
+//!
+//! All of it is pure: what it has to know of the kernel and the task, it is given.
+
+use core::ops::RangeInclusive;
+use kernel::prelude::*;
+
+use crate::{
+    contexts::{
+        Context,
+        Contexts, //
+    },
+    failure::Failure,
+    sys::bindings::{
+        unshare_args,
+        UNSHARE_CLOSE_RANGE,
+        UNSHARE_DRY_RUN, //
+    },
+};
+
+/// The syscall's own bit for an empty mount namespace, which `clone3(2)` has another one for.
+pub(crate) const UNSHARE_EMPTY_MNTNS: u64 = kernel::bindings::UNSHARE_EMPTY_MNTNS as u64;
+
+/// The options that there are.
+pub(crate) const OPTIONS: u32 = UNSHARE_DRY_RUN | UNSHARE_CLOSE_RANGE;
+
+/// Which of the two commands it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// `UNSHARE_IOC_COMMIT`.
+    All,
+    /// `UNSHARE_IOC_LOCAL`: only what needs no privilege.
+    Local,
+}
+
+/// A request that can be prepared.
+#[derive(Debug)]
+pub(crate) struct Request {
+    /// The contexts to replace, the implied ones among them.
+    pub(crate) unshare: Contexts,
+    /// The descriptors that the task does not keep.
+    pub(crate) close_range: Option<RangeInclusive<u32>>,
+    /// Whether to stop short of the commit.
+    pub(crate) dry_run: bool,
+}
+
+impl Request {
+    /// Makes a request of the arguments, on a kernel where the contexts in `offered` can be had.
+    pub(crate) fn parse(
+        args: &unshare_args,
+        scope: Scope,
+        offered: Contexts,
+    ) -> Result<Self, Failure> {
+        let mut unshare = args.unshare;
+        if unshare & UNSHARE_EMPTY_MNTNS != 0 {
+            unshare = unshare & !UNSHARE_EMPTY_MNTNS | Contexts::from(Context::EmptyMount).bits();
+        }
+        let unshare = Contexts::from_bits(unshare);
+        let attach = Contexts::from_bits(args.attach);
+        let attachable = Contexts::NAMESPACES | Context::Fs;
+
+        let unknown = !unshare
+            .without(Contexts::from_bits(Contexts::all_bits()))
+            .is_empty()
+            || !attach.without(attachable).is_empty()
+            || args.options & !OPTIONS != 0;
+        if unknown || attach.is_empty() && args.pidfd != 0 {
+            return Err(Failure::of_arguments(EINVAL));
+        }
+        let close_range = parse_close_range(args, unshare)?;
+
+        if scope == Scope::Local {
+            let privileged = unshare & (Contexts::NAMESPACES | Context::EmptyMount) | attach;
+            refuse(privileged, EPERM)?;
+        }
+        refuse(attach, EINVAL)?;
+        let unshare = imply(unshare);
+        refuse(unshare.without(offered), EINVAL)?;
+
+        Ok(Self {
+            unshare,
+            close_range,
+            dry_run: args.options & UNSHARE_DRY_RUN != 0,
+        })
+    }
+
+    /// Checks that nothing is asked for that the task cannot leave.
+    ///
+    /// Mirrors `check_unshare_flags()`.
+    pub(crate) fn check(
+        &self,
+        has_threads: bool,
+        shared: impl FnOnce(Contexts) -> Contexts,
+    ) -> Result<(), Failure> {
+        let alone = Context::Thread | Context::Sighand | Context::Vm;
+        if self.unshare.contains_any(alone | Context::User) && has_threads {
+            return Err(Failure::of(Context::Thread)(EINVAL));
+        }
+        let alone = self.unshare & (Context::Sighand | Context::Vm);
+        if alone.is_empty() {
+            return Ok(());
+        }
+        let shared = shared(alone);
+        refuse(shared & Context::Sighand, EINVAL)?;
+        refuse(shared & Context::Vm, EINVAL)
+    }
+}
+
+/// Adds what cannot be had without.
+fn imply(mut unshare: Contexts) -> Contexts {
+    if unshare.contains(Context::Thread) {
+        unshare |= Context::Vm;
+    }
+    if unshare.contains(Context::Vm) {
+        unshare |= Context::Sighand;
+    }
+    if unshare.contains(Context::EmptyMount) {
+        unshare |= Context::Mount;
+    }
+    // A task that is an administrator of a new namespace must not move others' root.
+    if unshare.contains_any(Context::Mount | Context::User) {
+        unshare |= Context::Fs;
+    }
+    unshare
+}
+
+fn parse_close_range(
+    args: &unshare_args,
+    unshare: Contexts,
+) -> Result<Option<RangeInclusive<u32>>, Failure> {
+    let (first, last) = (args.close_first, args.close_last);
+    match args.options & UNSHARE_CLOSE_RANGE != 0 {
+        true if unshare.contains(Context::Files) && first <= last => Ok(Some(first..=last)),
+        false if first == 0 && last == 0 => Ok(None),
+        _ => Err(Failure::of_arguments(EINVAL)),
+    }
+}
+
+/// Fails with the lowest of the contexts, if there is one.
+fn refuse(contexts: Contexts, errno: Error) -> Result<(), Failure> {
+    match contexts.is_empty() {
+        true => Ok(()),
+        false => Err(Failure::of(contexts.lowest())(errno)),
+    }
+}

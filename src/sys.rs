@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The kernel as the rest of the module sees it: the only place with `unsafe`.
+//!
+//! Each file wraps one thing of the kernel in a type that owns it, or lends it under the lock that
+//! guards it. Nothing outside of this directory sees a raw pointer.
+
+pub(crate) mod bindings;
+pub(crate) mod cred;
+pub(crate) mod files_struct;
+pub(crate) mod fs_struct;
+pub(crate) mod miscdevice;
+pub(crate) mod nsproxy;
+pub(crate) mod sharers;
+pub(crate) mod sysvipc;
+pub(crate) mod task;
+pub(crate) mod uaccess;
+pub(crate) mod unexported;

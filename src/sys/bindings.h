@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What bindgen reads for src/sys/bindings.rs. */
+#include <linux/types.h>
+
+#include "helpers.h"
+#include "unexported.h"
+#include "unshare.h"
+
+/* bindgen evaluates constants, not macros with a sizeof in them. */
+const u32 UNSHARE_COMMIT = UNSHARE_IOC_COMMIT;
+const u32 UNSHARE_QUERY = UNSHARE_IOC_QUERY;
+const u32 UNSHARE_LOCAL = UNSHARE_IOC_LOCAL;

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Credentials in the making, and user namespaces.
+//!
+//! C header: [`include/linux/cred.h`](srctree/include/linux/cred.h).
+
+use core::{
+    marker::PhantomData,
+    mem::ManuallyDrop,
+    ptr::NonNull, //
+};
+use kernel::{
+    bindings,
+    error::to_result,
+    prelude::*, //
+};
+
+use super::{
+    bindings::{
+        unshare_create_user_ns,
+        unshare_set_cred_ucounts,
+        unshare_userns_clone_is_restricted, //
+    },
+    task::Current,
+};
+
+/// Credentials that no task has yet.
+///
+/// # Invariants
+///
+/// Owns one reference to credentials that nobody else knows.
+pub(crate) struct Cred(NonNull<bindings::cred>);
+
+impl Cred {
+    /// Copies the credentials of the running task and puts them into a new user namespace.
+    ///
+    /// Mirrors `unshare_userns()`. Fails with `ENOMEM`; `ENOSPC` where the nesting or
+    /// `user.max_user_namespaces` is exhausted; `EPERM` in a chroot, without a mapping of the
+    /// caller, or when a security module says so.
+    pub(crate) fn with_new_user_ns() -> Result<Self> {
+        // SAFETY: The running task may always copy its credentials.
+        let cred = NonNull::new(unsafe { bindings::prepare_creds() }).ok_or(ENOMEM)?;
+        // INVARIANT: `prepare_creds` gave us the only reference.
+        let cred = Self(cred);
+        // SAFETY: The credentials are valid, and nobody else sees them change.
+        to_result(unsafe { unshare_create_user_ns(cred.0.as_ptr()) })?;
+        Ok(cred)
+    }
+
+    /// Returns the user namespace of the credentials.
+    pub(crate) fn user_ns(&self) -> UserNs<'_> {
+        // SAFETY: By the type invariant, the credentials are valid, and they hold a reference to
+        // their user namespace.
+        UserNs(unsafe { (*self.0.as_ptr()).user_ns }, PhantomData)
+    }
+
+    /// Finds the counters that the credentials are charged to.
+    ///
+    /// Mirrors `set_cred_ucounts()`. Fails with `EAGAIN`.
+    pub(crate) fn set_ucounts(&mut self) -> Result {
+        // SAFETY: The credentials are valid, and nobody else sees them change.
+        to_result(unsafe { unshare_set_cred_ucounts(self.0.as_ptr()) })
+    }
+
+    /// Makes them the credentials of the running task.
+    ///
+    /// Mirrors `commit_creds()`, which cannot fail and releases the old ones.
+    pub(crate) fn commit(self, _current: &Current) {
+        let cred = ManuallyDrop::new(self).0;
+        // SAFETY: The reference moves to the task, which runs with its own credentials: an ioctl
+        // is not called with overridden ones.
+        unsafe { bindings::commit_creds(cred.as_ptr()) };
+    }
+}
+
+impl Drop for Cred {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant, the reference is ours to give back.
+        unsafe { bindings::abort_creds(self.0.as_ptr()) };
+    }
+}
+
+/// A user namespace, held by the credentials that it is borrowed from.
+#[derive(Clone, Copy)]
+pub(crate) struct UserNs<'a>(*mut bindings::user_namespace, PhantomData<&'a Cred>);
+
+impl<'a> UserNs<'a> {
+    /// Returns the user namespace of the running task.
+    ///
+    /// Mirrors `current_user_ns()`.
+    pub(crate) fn of(current: &'a Current) -> Self {
+        // SAFETY: Only the task itself replaces its credentials, and it holds them meanwhile.
+        Self(unsafe { (*(*current.as_ptr()).cred).user_ns }, PhantomData)
+    }
+
+    pub(super) fn as_ptr(self) -> *mut bindings::user_namespace {
+        self.0
+    }
+
+    /// Returns whether the running task may make namespaces that belong to this one.
+    ///
+    /// Mirrors `ns_capable(ns, CAP_SYS_ADMIN)`.
+    pub(crate) fn has_admin(self) -> bool {
+        // SAFETY: The namespace is valid while it is borrowed.
+        unsafe { bindings::ns_capable(self.0, CAP_SYS_ADMIN) }
+    }
+}
+
+/// Returns whether the running task may make a user namespace at all, as far as the kernel's
+/// `kernel.unprivileged_userns_clone` is concerned.
+pub(crate) fn may_clone_user_ns() -> bool {
+    // SAFETY: The first only reads a variable of the kernel; the second looks at the running task.
+    unsafe { !unshare_userns_clone_is_restricted() || bindings::capable(CAP_SYS_ADMIN) }
+}
+
+const CAP_SYS_ADMIN: c_int = bindings::CAP_SYS_ADMIN as c_int;

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/file.h>
+#include <linux/filelock.h>
+#include <linux/fs.h>
+#include <linux/perf_event.h>
+#include <linux/proc_ns.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+#include <linux/shm.h>
+#include <linux/uaccess.h>
+#include <linux/utsname.h>
+
+#include "helpers.h"
+#include "unexported.h"
+#include "unshare.h"
+
+/* The two copy functions want the size of what the pointer points to: here, one of ours. */
+int unshare_copy_struct_from_user(void *dst, size_t ksize,
+				  const void __user *src, size_t usize)
+{
+	return copy_struct_from_user(dst, ksize, src, usize);
+}
+
+int unshare_copy_struct_to_user(void __user *dst, size_t usize,
+				const void *src, size_t ksize)
+{
+	return copy_struct_to_user(dst, usize, src, ksize, NULL);
+}
+
+/* Calls visit under RCU, with each task locked, until it returns true. */
+void unshare_visit_other_tasks(bool (*visit)(struct task_struct *, void *), void *data)
+{
+	struct task_struct *process, *task;
+	bool done = false;
+
+	rcu_read_lock();
+	for_each_process_thread(process, task) {
+		if (task == current)
+			continue;
+		task_lock(task);
+		done = visit(task, data);
+		task_unlock(task);
+		if (done)
+			break;
+	}
+	rcu_read_unlock();
+}
+
+/* Of the first UTS namespace: the others may be told to lie. */
+const char *unshare_kernel_release(void)
+{
+	return init_uts_ns.name.release;
+}
+
+bool unshare_thread_group_empty(struct task_struct *task)
+{
+	return thread_group_empty(task);
+}
+
+bool unshare_fs_is_shared(struct fs_struct *fs)
+{
+	return READ_ONCE(fs->users) > 1;
+}
+
+/*
+ * As ksys_unshare() does it, under task_lock: gives the task a new fs_struct
+ * and returns the old one if the task was its last user.
+ */
+struct fs_struct *unshare_fs_install(struct task_struct *task, struct fs_struct *new)
+{
+	struct fs_struct *old = task->fs;
+	bool last;
+
+	read_seqlock_excl(&old->seq);
+	task->fs = new;
+	last = !--old->users;
+	read_sequnlock_excl(&old->seq);
+	return last ? old : NULL;
+}
+
+bool unshare_files_is_shared(struct files_struct *files)
+{
+	return atomic_read(&files->count) > 1;
+}
+
+/* As __range_close() of fs/file.c. */
+void unshare_files_close_range(struct files_struct *files, unsigned int first,
+			       unsigned int last)
+{
+	struct fdtable *fdt;
+	struct file *file;
+	unsigned int fd;
+
+	spin_lock(&files->file_lock);
+	fdt = files_fdtable(files);
+	last = min(last, fdt->max_fds - 1);
+	for (fd = find_next_bit(fdt->open_fds, last + 1, first); fd <= last;
+	     fd = find_next_bit(fdt->open_fds, last + 1, fd + 1)) {
+		file = unshare_file_close_fd_locked(files, fd);
+		if (file || need_resched()) {
+			spin_unlock(&files->file_lock);
+			if (file)
+				filp_close(file, files);
+			cond_resched();
+			spin_lock(&files->file_lock);
+			fdt = files_fdtable(files);
+		}
+	}
+	spin_unlock(&files->file_lock);
+}
+
+void unshare_put_nsproxy(struct nsproxy *ns)
+{
+	if (refcount_dec_and_test(&ns->count))
+		unshare_deactivate_nsproxy(ns);
+}
+
+/*
+ * The put_*_ns() of these are inline and end in functions that are not
+ * exported; the operations that nsfs holds of each namespace reach them too.
+ */
+void unshare_put_uts_ns(struct uts_namespace *ns)
+{
+	ns->ns.ops->put(&ns->ns);
+}
+
+void unshare_put_ipc_ns(struct ipc_namespace *ns)
+{
+	ns->ns.ops->put(&ns->ns);
+}
+
+void unshare_put_time_ns(struct time_namespace *ns)
+{
+	ns->ns.ops->put(&ns->ns);
+}
+
+void unshare_put_cgroup_ns(struct cgroup_namespace *ns)
+{
+	ns->ns.ops->put(&ns->ns);
+}
+
+void unshare_put_net(struct net *net)
+{
+	put_net(net);
+}
+
+void unshare_shm_init_task(struct task_struct *task)
+{
+	shm_init_task(task);
+}

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The set of namespaces that a task is in.
+//!
+//! C header: [`include/linux/nsproxy.h`](srctree/include/linux/nsproxy.h).
+
+use core::{
+    mem::ManuallyDrop,
+    ptr::NonNull, //
+};
+use kernel::{
+    bindings,
+    error::from_err_ptr,
+    prelude::*, //
+};
+
+use super::{
+    bindings::*,
+    cred::UserNs,
+    fs_struct::FsStruct,
+    task::{
+        Current,
+        TaskLock, //
+    },
+};
+
+/// A set of namespaces that no task has been in.
+///
+/// # Invariants
+///
+/// Owns the only count of the structure, whose namespaces hold no active references for it.
+pub(crate) struct NsProxy(NonNull<bindings::nsproxy>);
+
+impl NsProxy {
+    /// Makes a set of the namespaces that the running task is in.
+    ///
+    /// Mirrors `create_new_namespaces()` without a flag. Fails with `ENOMEM`.
+    pub(crate) fn dup(current: &Current) -> Result<Self> {
+        let task = current.as_ptr();
+        // SAFETY: The task runs, so that its `nsproxy` and `fs` are valid, and without a flag the
+        // function takes references and looks at neither the user namespace nor `fs`.
+        let ns = unsafe {
+            unshare_create_new_namespaces(0, task, UserNs::of(current).as_ptr(), (*task).fs)
+        };
+        // INVARIANT: A new set has one count, which is this value's, and is not active.
+        NonNull::new(from_err_ptr(ns)?).map(Self).ok_or(ENOMEM)
+    }
+
+    /// Replaces the mount namespace by a copy, or with `CLONE_EMPTY_MNTNS` in `flags` by one that
+    /// has only the root mount, and moves the root and working directory of `fs` into it.
+    ///
+    /// Mirrors `copy_mnt_ns()`. Fails with `ENOSPC`, `ENOMEM`.
+    pub(crate) fn copy_mnt_ns(
+        &mut self,
+        flags: u64,
+        owner: UserNs<'_>,
+        fs: &mut FsStruct,
+    ) -> Result {
+        self.replace(
+            |ns| &mut ns.mnt_ns,
+            // SAFETY: The set holds `old`, `owner` is borrowed, and `fs` is nobody else's.
+            |old| unsafe { unshare_copy_mnt_ns(flags, old, owner.as_ptr(), fs.as_ptr()) },
+            unshare_put_mnt_ns,
+        )
+    }
+
+    /// Replaces the UTS namespace by a copy. Mirrors `copy_utsname()`.
+    pub(crate) fn copy_utsname(&mut self, flags: u64, owner: UserNs<'_>) -> Result {
+        self.replace(
+            |ns| &mut ns.uts_ns,
+            // SAFETY: The set holds `old`, and `owner` is borrowed.
+            |old| unsafe { unshare_copy_utsname(flags, owner.as_ptr(), old) },
+            unshare_put_uts_ns,
+        )
+    }
+
+    /// Replaces the IPC namespace by a new one. Mirrors `copy_ipcs()`.
+    pub(crate) fn copy_ipcs(&mut self, flags: u64, owner: UserNs<'_>) -> Result {
+        self.replace(
+            |ns| &mut ns.ipc_ns,
+            // SAFETY: The set holds `old`, and `owner` is borrowed.
+            |old| unsafe { unshare_copy_ipcs(flags, owner.as_ptr(), old) },
+            unshare_put_ipc_ns,
+        )
+    }
+
+    /// Replaces the PID namespace of children to come by a new one. Mirrors `copy_pid_ns()`.
+    ///
+    /// Fails with `EINVAL` where that of the children is not the task's own any longer.
+    pub(crate) fn copy_pid_ns(&mut self, flags: u64, owner: UserNs<'_>) -> Result {
+        self.replace(
+            |ns| &mut ns.pid_ns_for_children,
+            // SAFETY: The set holds `old`, and `owner` is borrowed.
+            |old| unsafe { unshare_copy_pid_ns(flags, owner.as_ptr(), old) },
+            bindings::put_pid_ns,
+        )
+    }
+
+    /// Replaces the cgroup namespace by one rooted where the task is. Mirrors `copy_cgroup_ns()`.
+    pub(crate) fn copy_cgroup_ns(&mut self, flags: u64, owner: UserNs<'_>) -> Result {
+        self.replace(
+            |ns| &mut ns.cgroup_ns,
+            // SAFETY: The set holds `old`, and `owner` is borrowed.
+            |old| unsafe { unshare_copy_cgroup_ns(flags, owner.as_ptr(), old) },
+            unshare_put_cgroup_ns,
+        )
+    }
+
+    /// Replaces the network namespace by a new one. Mirrors `copy_net_ns()`.
+    ///
+    /// Fails with `EINTR` too, when a deadly signal comes while it waits for its turn.
+    pub(crate) fn copy_net_ns(&mut self, flags: u64, owner: UserNs<'_>) -> Result {
+        self.replace(
+            |ns| &mut ns.net_ns,
+            // SAFETY: The set holds `old`, and `owner` is borrowed.
+            |old| unsafe { unshare_copy_net_ns(flags, owner.as_ptr(), old) },
+            unshare_put_net,
+        )
+    }
+
+    /// Replaces the time namespace of children to come by a new one. Mirrors `copy_time_ns()`.
+    pub(crate) fn copy_time_ns(&mut self, flags: u64, owner: UserNs<'_>) -> Result {
+        self.replace(
+            |ns| &mut ns.time_ns_for_children,
+            // SAFETY: The set holds `old`, and `owner` is borrowed.
+            |old| unsafe { unshare_copy_time_ns(flags, owner.as_ptr(), old) },
+            unshare_put_time_ns,
+        )
+    }
+
+    /// Puts what `copy` makes of a namespace in its place, and releases the one that was there.
+    fn replace<T>(
+        &mut self,
+        place: impl FnOnce(&mut bindings::nsproxy) -> &mut *mut T,
+        copy: impl FnOnce(*mut T) -> *mut T,
+        put: unsafe extern "C" fn(*mut T),
+    ) -> Result {
+        // SAFETY: By the type invariant, nobody else knows the structure.
+        let place = place(unsafe { self.0.as_mut() });
+        let old = core::mem::replace(place, from_err_ptr(copy(*place))?);
+        // SAFETY: The set held a reference to `old` and does not name it any more.
+        unsafe { put(old) };
+        Ok(())
+    }
+
+    /// Tells the namespaces that a task will be in them.
+    ///
+    /// Mirrors `nsproxy_ns_active_get()`, which has to precede the installation.
+    pub(crate) fn activate(self) -> ActiveNsProxy {
+        let ns = ManuallyDrop::new(self).0;
+        // SAFETY: By the type invariant, the structure is valid and was not active.
+        unsafe { unshare_nsproxy_ns_active_get(ns.as_ptr()) };
+        // INVARIANT: The count moves from `self`, and the set is active now.
+        ActiveNsProxy(ns)
+    }
+}
+
+impl Drop for NsProxy {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant, the structure is ours alone and not active.
+        unsafe { unshare_nsproxy_free(self.0.as_ptr()) };
+    }
+}
+
+/// A set of namespaces that a task is in, was in, or is about to be in.
+///
+/// # Invariants
+///
+/// Owns one count of the structure, whose namespaces hold active references for it.
+pub(crate) struct ActiveNsProxy(NonNull<bindings::nsproxy>);
+
+impl ActiveNsProxy {
+    /// Puts the task into the set; `self` owns the one that it was in afterwards.
+    pub(crate) fn install(&mut self, lock: &mut TaskLock<'_>) {
+        // SAFETY: The task is locked, and its `nsproxy` owns a count as `self` does.
+        let nsproxy = unsafe { &mut (*lock.as_ptr()).nsproxy };
+        if let Some(old) = NonNull::new(core::mem::replace(nsproxy, self.0.as_ptr())) {
+            self.0 = old;
+        }
+    }
+}
+
+impl Drop for ActiveNsProxy {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant, the count is ours to give back.
+        unsafe { unshare_put_nsproxy(self.0.as_ptr()) };
+    }
+}
+
+/// Tells those who watch the running task by perf which namespaces it is in now.
+///
+/// Mirrors `perf_event_namespaces()`.
+pub(crate) fn perf_event_namespaces(current: &Current) {
+    // SAFETY: The task runs. Where the function is missing, the call does nothing.
+    #[cfg(CONFIG_PERF_EVENTS)]
+    unsafe {
+        unshare_perf_event_namespaces(current.as_ptr())
+    };
+    #[cfg(not(CONFIG_PERF_EVENTS))]
+    let _ = current;
+}

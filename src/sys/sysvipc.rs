@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a task holds of System V semaphores and shared memory.
+//!
+//! C headers: [`include/linux/sem.h`](srctree/include/linux/sem.h),
+//! [`include/linux/shm.h`](srctree/include/linux/shm.h).
+
+use super::{
+    bindings::{
+        unshare_exit_sem,
+        unshare_exit_shm,
+        unshare_shm_init_task, //
+    },
+    task::Current,
+};
+
+/// Returns whether the running task has a list of semaphore adjustments.
+pub(crate) fn has_undo_list(current: &Current) -> bool {
+    // SAFETY: Only the task itself replaces its undo list.
+    !unsafe { (*current.as_ptr()).sysvsem.undo_list }.is_null()
+}
+
+/// Leaves the list of semaphore adjustments; its last user applies them.
+///
+/// Mirrors `exit_sem()`. The semaphores are looked up in the IPC namespace that the task is in.
+pub(crate) fn exit_sem(current: &Current) {
+    // SAFETY: The task runs, and is in its namespaces.
+    unsafe { unshare_exit_sem(current.as_ptr()) };
+}
+
+/// Disowns the shared memory segments that the task made, which outlive it then.
+///
+/// Mirrors `exit_shm()` and `shm_init_task()`, as `ksys_unshare()` calls them.
+pub(crate) fn exit_shm(current: &Current) {
+    // SAFETY: The task runs; after the first call its list is empty and no one else's.
+    unsafe {
+        unshare_exit_shm(current.as_ptr());
+        unshare_shm_init_task(current.as_ptr());
+    }
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The running task, and the lock that guards what it is made of.
+//!
+//! C header: [`include/linux/sched/task.h`](srctree/include/linux/sched/task.h).
+
+use kernel::{
+    bindings,
+    sync::lock::{
+        spinlock::SpinLockBackend,
+        Guard,
+        Lock, //
+    },
+    task::Task,
+    types::NotThreadSafe, //
+};
+
+use super::bindings::unshare_thread_group_empty;
+
+/// The running task.
+///
+/// A task may read the pointers to its own context without a lock, because nobody else changes
+/// them; to change one it takes its [`TaskLock`], because others read them under that lock.
+///
+/// # Invariants
+///
+/// `task` is the task that runs, which outlives the value, since the value cannot leave it.
+pub(crate) struct Current {
+    task: *mut bindings::task_struct,
+    _not_send: NotThreadSafe,
+}
+
+impl Current {
+    /// Returns the running task.
+    pub(crate) fn get() -> Self {
+        // INVARIANT: `NotThreadSafe` keeps the value on the task that made it.
+        Self {
+            task: Task::current_raw(),
+            _not_send: NotThreadSafe,
+        }
+    }
+
+    pub(crate) fn as_ptr(&self) -> *mut bindings::task_struct {
+        self.task
+    }
+
+    /// Returns whether the thread group of the task has other threads.
+    ///
+    /// Mirrors the negation of `thread_group_empty()`.
+    pub(crate) fn has_threads(&self) -> bool {
+        // SAFETY: By the type invariant, the task is valid.
+        !unsafe { unshare_thread_group_empty(self.task) }
+    }
+
+    /// Locks what others may look at: nsproxy, fs and files of the task.
+    ///
+    /// Mirrors `task_lock()`.
+    pub(crate) fn lock(&self) -> TaskLock<'_> {
+        // SAFETY: By the type invariant, the task and with it its `alloc_lock` stay valid for as
+        // long as `self` is borrowed.
+        let lock: &Lock<(), SpinLockBackend> =
+            unsafe { Lock::from_raw(&raw mut (*self.task).alloc_lock) };
+        // INVARIANT: The guard is that of `self`.
+        TaskLock {
+            current: self,
+            _guard: lock.lock(),
+        }
+    }
+}
+
+/// The running task with its `task_lock` held, so that its context may be replaced.
+///
+/// # Invariants
+///
+/// `_guard` holds `alloc_lock` of `current`.
+pub(crate) struct TaskLock<'a> {
+    current: &'a Current,
+    _guard: Guard<'a, (), SpinLockBackend>,
+}
+
+impl TaskLock<'_> {
+    pub(crate) fn as_ptr(&mut self) -> *mut bindings::task_struct {
+        self.current.as_ptr()
+    }
+}

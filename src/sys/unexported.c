@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Finding the functions of unexported.h, once, at load.
+ */
+#include <linux/array_size.h>
+#include <linux/kallsyms.h>
+#include <linux/kprobes.h>
+#include <linux/mnt_namespace.h>
+#include <linux/nsfs.h>
+#include <linux/perf_event.h>
+#include <linux/sem.h>
+#include <linux/shm.h>
+#include <linux/static_call.h>
+#include <linux/string.h>
+#include <linux/user_namespace.h>
+
+#include "unexported.h"
+
+DEFINE_STATIC_CALL_NULL(unshare_kallsyms_lookup_name, kallsyms_lookup_name);
+
+#define UNSHARE_DEFINE(contexts, type, name, parameters, arguments)		\
+	DEFINE_STATIC_CALL_NULL(unshare_##name, name);				\
+	type unshare_##name parameters						\
+	{									\
+		return static_call(unshare_##name) arguments;			\
+	}									\
+	static void unshare_set_##name(void *address)				\
+	{									\
+		static_call_update(unshare_##name, address);			\
+	}
+UNSHARE_UNEXPORTED(UNSHARE_DEFINE)
+
+#define UNSHARE_ENTRY(needed_by, type, function, parameters, arguments)		\
+	{ .name = #function, .contexts = needed_by, .set = unshare_set_##function },
+const struct unshare_unexported unshare_unexported[] = {
+	UNSHARE_UNEXPORTED(UNSHARE_ENTRY)
+};
+const size_t unshare_unexported_count = ARRAY_SIZE(unshare_unexported);
+
+/* Debian's sysctl kernel.unprivileged_userns_clone; NULL where a kernel has none. */
+static const int *userns_clone;
+
+/**
+ * unshare_find_kallsyms - make symbols findable
+ *
+ * kallsyms_lookup_name() is not exported either, but a kprobe, which looks its
+ * own symbol up, tells where it put itself.
+ *
+ * Return: 0, or the error of register_kprobe(), which is -EOPNOTSUPP where
+ * CONFIG_KPROBES is not set.
+ */
+int unshare_find_kallsyms(void)
+{
+	struct kprobe probe = { .symbol_name = "kallsyms_lookup_name" };
+	int err = register_kprobe(&probe);
+
+	if (err)
+		return err;
+	unregister_kprobe(&probe);
+	static_call_update(unshare_kallsyms_lookup_name, (void *)probe.addr);
+
+	userns_clone = (int *)static_call(unshare_kallsyms_lookup_name)
+			("unprivileged_userns_clone");
+	return 0;
+}
+
+/**
+ * unshare_resolve - find one function of the list
+ * @function: an entry of unshare_unexported
+ *
+ * Return: whether this kernel has it.
+ */
+bool unshare_resolve(const struct unshare_unexported *function)
+{
+	unsigned long address;
+
+#ifdef UNSHARE_HIDE
+	if (!strcmp(function->name, UNSHARE_HIDE))
+		return false;
+#endif
+	address = static_call(unshare_kallsyms_lookup_name)(function->name);
+	if (!address)
+		return false;
+	function->set((void *)address);
+	return true;
+}
+
+/**
+ * unshare_userns_clone_is_restricted - does a user namespace need CAP_SYS_ADMIN?
+ *
+ * A kernel that keeps the names of its variables to itself could have the
+ * sysctl unseen; there, the stricter answer is the safe one.
+ */
+bool unshare_userns_clone_is_restricted(void)
+{
+	if (!IS_ENABLED(CONFIG_KALLSYMS_ALL))
+		return true;
+	return userns_clone && !READ_ONCE(*userns_clone);
+}
