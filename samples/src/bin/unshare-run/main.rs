@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Runs a command with its own copy of parts of its execution context.
+
+mod idmap;
+mod mounts;
+mod options;
+mod report;
+
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use rustix::process::{getegid, geteuid};
+use unshare_device::{Contexts, Device, Request};
+use unshare_samples::{EXIT_FAILURE, Fork, exec, explain, fork, open_device};
+
+use crate::options::Options;
+
+const PROGRAM: &str = "unshare-run";
+
+fn main() -> ExitCode {
+    match run(&Options::parse()) {
+        Ok(status) => status,
+        Err(error) => {
+            eprintln!("{PROGRAM}: {error:#}");
+            ExitCode::from(EXIT_FAILURE)
+        }
+    }
+}
+
+fn run(options: &Options) -> Result<ExitCode> {
+    let device = open_device()?;
+    if options.query {
+        report::table(&device.query()?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+
+    let (uid, gid) = (geteuid(), getegid());
+    let replaced = commit(&device, options)?;
+    if options.dry_run {
+        println!("would replace {replaced}");
+        return Ok(ExitCode::SUCCESS);
+    }
+    // The close range may have closed it already.
+    std::mem::forget(device);
+
+    if options.map_root_user {
+        idmap::become_root(uid, gid)?;
+    }
+    if options.fork {
+        // SAFETY: This program starts no threads.
+        if let Fork::Parent(child) = unsafe { fork() }.context("fork")? {
+            return Ok(child.wait()?);
+        }
+    }
+    if options.contexts().contains(Contexts::MOUNT) {
+        mounts::propagate(options.propagation)?;
+    }
+    if let Some(directory) = &options.mount_proc {
+        mounts::mount_proc(directory)?;
+    }
+
+    Ok(exec(PROGRAM, command(options)))
+}
+
+fn commit(device: &Device, options: &Options) -> Result<Contexts> {
+    let contexts = options.contexts();
+    let mut request = Request::new().unshare(contexts).dry_run(options.dry_run);
+    if let Some(first) = options.close_from {
+        request = request.close_range(first..=u32::MAX);
+    }
+    // SAFETY: This program has one thread, and of descriptors above stderr it owns the device's
+    // alone, which it forgets.
+    unsafe { device.commit(&request) }.map_err(|error| explain(error, contexts, device))
+}
+
+fn command(options: &Options) -> Command {
+    match options.command.split_first() {
+        Some((program, arguments)) => {
+            let mut command = Command::new(program);
+            command.args(arguments);
+            command
+        }
+        None => Command::new(std::env::var_os("SHELL").unwrap_or_else(|| "/bin/sh".into())),
+    }
+}
