@@ -46,7 +46,6 @@ use crate::{
             UNSHARE_QUERY,
             UNSHARE_QUERY_SIZE_VER0, //
         },
-        sharers::shared_contexts,
         task::Current,
         uaccess::{
             read_struct,
@@ -157,7 +156,7 @@ fn query(arg: UserPtr, size: usize) -> Result {
         contexts: offered.bits() | empty_mount,
         attachable: 0,
         options: OPTIONS.into(),
-        shared: shared_contexts(&Current::get(), all).bits(),
+        shared: Current::get().shared_contexts(all).bits(),
     };
     write_struct(arg, size, &answer)
 }

@@ -145,3 +145,6 @@ fn refuse(contexts: Contexts, errno: Error) -> Result<(), Failure> {
         false => Err(Failure::of(contexts.lowest())(errno)),
     }
 }
+
+#[cfg(CONFIG_KUNIT = "y")]
+mod kunit;

@@ -11,7 +11,6 @@ pub(crate) mod files_struct;
 pub(crate) mod fs_struct;
 pub(crate) mod miscdevice;
 pub(crate) mod nsproxy;
-pub(crate) mod sharers;
 pub(crate) mod sysvipc;
 pub(crate) mod task;
 pub(crate) mod uaccess;

@@ -27,7 +27,6 @@ use crate::{
         cred::Cred,
         fs_struct::FsStruct,
         nsproxy::perf_event_namespaces,
-        sharers::shared_contexts,
         task::Current, //
     },
 };
@@ -51,7 +50,7 @@ impl Prepared {
     pub(crate) fn new(current: &Current, request: &Request) -> Result<Self, Failure> {
         credentials::check_permitted(request)?;
         request.check(current.has_threads(), |contexts| {
-            shared_contexts(current, contexts)
+            current.shared_contexts(contexts)
         })?;
 
         let undo_list = sysvsem::prepare(current, request);

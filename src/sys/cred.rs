@@ -18,7 +18,9 @@ use kernel::{
 use super::{
     bindings::{
         unshare_create_user_ns,
+        unshare_cred_user_ns,
         unshare_set_cred_ucounts,
+        unshare_task_user_ns,
         unshare_userns_clone_is_restricted, //
     },
     task::Current,
@@ -51,7 +53,10 @@ impl Cred {
     pub(crate) fn user_ns(&self) -> UserNs<'_> {
         // SAFETY: By the type invariant, the credentials are valid, and they hold a reference to
         // their user namespace.
-        UserNs(unsafe { (*self.0.as_ptr()).user_ns }, PhantomData)
+        UserNs(
+            unsafe { unshare_cred_user_ns(self.0.as_ptr()) },
+            PhantomData,
+        )
     }
 
     /// Finds the counters that the credentials are charged to.
@@ -90,7 +95,10 @@ impl<'a> UserNs<'a> {
     /// Mirrors `current_user_ns()`.
     pub(crate) fn of(current: &'a Current) -> Self {
         // SAFETY: Only the task itself replaces its credentials, and it holds them meanwhile.
-        Self(unsafe { (*(*current.as_ptr()).cred).user_ns }, PhantomData)
+        Self(
+            unsafe { unshare_task_user_ns(current.as_ptr()) },
+            PhantomData,
+        )
     }
 
     pub(super) fn as_ptr(self) -> *mut bindings::user_namespace {

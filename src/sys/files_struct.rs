@@ -18,7 +18,9 @@ use super::{
     bindings::{
         unshare_dup_fd,
         unshare_files_close_range,
+        unshare_files_install,
         unshare_files_is_shared,
+        unshare_files_of,
         unshare_put_files_struct, //
     },
     task::{
@@ -38,7 +40,7 @@ impl FilesStruct {
     /// Returns whether another task uses the descriptor table of the running one.
     pub(crate) fn is_shared(current: &Current) -> bool {
         // SAFETY: A task that runs has a table until it exits, and only it replaces it.
-        unsafe { unshare_files_is_shared((*current.as_ptr()).files) }
+        unsafe { unshare_files_is_shared(current.as_ptr()) }
     }
 
     /// Copies the descriptor table of the running task, without the descriptors in `hole`.
@@ -55,7 +57,7 @@ impl FilesStruct {
             .as_mut()
             .map_or(core::ptr::null_mut(), |r| &raw mut *r);
         // SAFETY: As in `is_shared`; `range` is null or outlives the call.
-        let files = unsafe { unshare_dup_fd((*current.as_ptr()).files, range) };
+        let files = unsafe { unshare_dup_fd(unshare_files_of(current.as_ptr()), range) };
         let files = NonNull::new(from_err_ptr(files)?).ok_or(ENOMEM)?;
         // INVARIANT: A new table has one count, which is this value's.
         let files = Self(files);
@@ -68,12 +70,11 @@ impl FilesStruct {
 
     /// Gives the table to the task; `self` owns the old one afterwards.
     pub(crate) fn install(&mut self, lock: &mut TaskLock<'_>) {
-        // SAFETY: The task is locked, and its `files` owns a count as `self` does.
-        let files = unsafe { &mut (*lock.as_ptr()).files };
-        let new = core::mem::replace(files, self.0.as_ptr());
-        if let Some(old) = NonNull::new(new) {
-            self.0 = old;
-        }
+        // SAFETY: The task is locked, and owns a count of its table as `self` does of the new one:
+        // the two change hands.
+        let old = unsafe { unshare_files_install(lock.as_ptr(), self.0.as_ptr()) };
+        // SAFETY: A task that runs has a table.
+        self.0 = unsafe { NonNull::new_unchecked(old) };
     }
 }
 
@@ -90,6 +91,10 @@ impl Drop for FilesStruct {
 pub(crate) fn close_range(current: &Current, range: &RangeInclusive<u32>) {
     // SAFETY: A task that runs has a table until it exits, and only it replaces it.
     unsafe {
-        unshare_files_close_range((*current.as_ptr()).files, *range.start(), *range.end());
+        unshare_files_close_range(
+            unshare_files_of(current.as_ptr()),
+            *range.start(),
+            *range.end(),
+        );
     }
 }

@@ -15,7 +15,8 @@ use super::{
         unshare_copy_fs_struct,
         unshare_free_fs_struct,
         unshare_fs_install,
-        unshare_fs_is_shared, //
+        unshare_fs_is_shared,
+        unshare_fs_of, //
     },
     task::{
         Current,
@@ -34,7 +35,7 @@ impl FsStruct {
     /// Returns whether another task uses the `fs_struct` of the running one.
     pub(crate) fn is_shared(current: &Current) -> bool {
         // SAFETY: A task that runs has an `fs_struct` until it exits, and only it replaces it.
-        unsafe { unshare_fs_is_shared((*current.as_ptr()).fs) }
+        unsafe { unshare_fs_is_shared(current.as_ptr()) }
     }
 
     /// Copies the `fs_struct` of the running task.
@@ -43,7 +44,7 @@ impl FsStruct {
     pub(crate) fn dup(current: &Current) -> Result<Self> {
         // SAFETY: As in `is_shared`. This is reached only where the function was found, since
         // without it no context that needs it is offered.
-        let fs = unsafe { unshare_copy_fs_struct((*current.as_ptr()).fs) };
+        let fs = unsafe { unshare_copy_fs_struct(unshare_fs_of(current.as_ptr())) };
         // INVARIANT: A new structure has one user, which is this value.
         NonNull::new(fs).map(Self).ok_or(ENOMEM)
     }

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/file.h>
-#include <linux/filelock.h>
 #include <linux/fs.h>
-#include <linux/perf_event.h>
 #include <linux/proc_ns.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
@@ -12,9 +10,7 @@
 
 #include "helpers.h"
 #include "unexported.h"
-#include "unshare.h"
 
-/* The two copy functions want the size of what the pointer points to: here, one of ours. */
 int unshare_copy_struct_from_user(void *dst, size_t ksize,
 				  const void __user *src, size_t usize)
 {
@@ -27,29 +23,15 @@ int unshare_copy_struct_to_user(void __user *dst, size_t usize,
 	return copy_struct_to_user(dst, usize, src, ksize, NULL);
 }
 
-/* Calls visit under RCU, with each task locked, until it returns true. */
-void unshare_visit_other_tasks(bool (*visit)(struct task_struct *, void *), void *data)
-{
-	struct task_struct *process, *task;
-	bool done = false;
-
-	rcu_read_lock();
-	for_each_process_thread(process, task) {
-		if (task == current)
-			continue;
-		task_lock(task);
-		done = visit(task, data);
-		task_unlock(task);
-		if (done)
-			break;
-	}
-	rcu_read_unlock();
-}
-
 /* Of the first UTS namespace: the others may be told to lie. */
 const char *unshare_kernel_release(void)
 {
 	return init_uts_ns.name.release;
+}
+
+spinlock_t *unshare_alloc_lock(struct task_struct *task)
+{
+	return &task->alloc_lock;
 }
 
 bool unshare_thread_group_empty(struct task_struct *task)
@@ -57,9 +39,24 @@ bool unshare_thread_group_empty(struct task_struct *task)
 	return thread_group_empty(task);
 }
 
-bool unshare_fs_is_shared(struct fs_struct *fs)
+struct user_namespace *unshare_task_user_ns(struct task_struct *task)
 {
-	return READ_ONCE(fs->users) > 1;
+	return task_cred_xxx(task, user_ns);
+}
+
+struct user_namespace *unshare_cred_user_ns(const struct cred *cred)
+{
+	return cred->user_ns;
+}
+
+bool unshare_fs_is_shared(struct task_struct *task)
+{
+	return READ_ONCE(task->fs->users) > 1;
+}
+
+struct fs_struct *unshare_fs_of(struct task_struct *task)
+{
+	return task->fs;
 }
 
 /*
@@ -78,9 +75,21 @@ struct fs_struct *unshare_fs_install(struct task_struct *task, struct fs_struct 
 	return last ? old : NULL;
 }
 
-bool unshare_files_is_shared(struct files_struct *files)
+bool unshare_files_is_shared(struct task_struct *task)
 {
-	return atomic_read(&files->count) > 1;
+	return atomic_read(&task->files->count) > 1;
+}
+
+struct files_struct *unshare_files_of(struct task_struct *task)
+{
+	return task->files;
+}
+
+struct files_struct *unshare_files_install(struct task_struct *task,
+					   struct files_struct *new)
+{
+	swap(task->files, new);
+	return new;
 }
 
 /* As __range_close() of fs/file.c. */
@@ -107,6 +116,12 @@ void unshare_files_close_range(struct files_struct *files, unsigned int first,
 		}
 	}
 	spin_unlock(&files->file_lock);
+}
+
+struct nsproxy *unshare_nsproxy_install(struct task_struct *task, struct nsproxy *new)
+{
+	swap(task->nsproxy, new);
+	return new;
 }
 
 void unshare_put_nsproxy(struct nsproxy *ns)
@@ -142,6 +157,11 @@ void unshare_put_cgroup_ns(struct cgroup_namespace *ns)
 void unshare_put_net(struct net *net)
 {
 	put_net(net);
+}
+
+bool unshare_has_undo_list(struct task_struct *task)
+{
+	return task->sysvsem.undo_list;
 }
 
 void unshare_shm_init_task(struct task_struct *task)

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What Rust cannot call by itself: the kernel's inline functions and macros,
- * and members of structures that the kernel's bindings leave opaque.
+ * What Rust cannot do by itself: call the kernel's inline functions and macros,
+ * and reach into its structures. The kernel's bindings leave some of them
+ * opaque, and get others wrong: bindgen drops the alignment of an empty struct,
+ * which moves most of task_struct where CONFIG_SCHEDSTATS is not set. So each
+ * member of task_struct and cred is read and written in C.
  */
 #ifndef _UNSHARE_HELPERS_H
 #define _UNSHARE_HELPERS_H
 
 #include <linux/cgroup.h>
+#include <linux/cred.h>
 #include <linux/fdtable.h>
 #include <linux/fs_struct.h>
 #include <linux/ipc_namespace.h>
@@ -23,17 +27,27 @@ int unshare_copy_struct_from_user(void *dst, size_t ksize,
 int unshare_copy_struct_to_user(void __user *dst, size_t usize,
 				const void *src, size_t ksize);
 
-void unshare_visit_other_tasks(bool (*visit)(struct task_struct *, void *), void *data);
 const char *unshare_kernel_release(void);
-bool unshare_thread_group_empty(struct task_struct *task);
 
-bool unshare_fs_is_shared(struct fs_struct *fs);
+spinlock_t *unshare_alloc_lock(struct task_struct *task);
+bool unshare_thread_group_empty(struct task_struct *task);
+u64 unshare_shared_contexts(u64 wanted);
+
+struct user_namespace *unshare_task_user_ns(struct task_struct *task);
+struct user_namespace *unshare_cred_user_ns(const struct cred *cred);
+
+bool unshare_fs_is_shared(struct task_struct *task);
+struct fs_struct *unshare_fs_of(struct task_struct *task);
 struct fs_struct *unshare_fs_install(struct task_struct *task, struct fs_struct *new);
 
-bool unshare_files_is_shared(struct files_struct *files);
+bool unshare_files_is_shared(struct task_struct *task);
+struct files_struct *unshare_files_of(struct task_struct *task);
+struct files_struct *unshare_files_install(struct task_struct *task,
+					   struct files_struct *new);
 void unshare_files_close_range(struct files_struct *files, unsigned int first,
 			       unsigned int last);
 
+struct nsproxy *unshare_nsproxy_install(struct task_struct *task, struct nsproxy *new);
 void unshare_put_nsproxy(struct nsproxy *ns);
 void unshare_put_uts_ns(struct uts_namespace *ns);
 void unshare_put_ipc_ns(struct ipc_namespace *ns);
@@ -41,6 +55,7 @@ void unshare_put_time_ns(struct time_namespace *ns);
 void unshare_put_cgroup_ns(struct cgroup_namespace *ns);
 void unshare_put_net(struct net *net);
 
+bool unshare_has_undo_list(struct task_struct *task);
 void unshare_shm_init_task(struct task_struct *task);
 
 #endif /* _UNSHARE_HELPERS_H */

@@ -40,7 +40,8 @@ impl NsProxy {
         // SAFETY: The task runs, so that its `nsproxy` and `fs` are valid, and without a flag the
         // function takes references and looks at neither the user namespace nor `fs`.
         let ns = unsafe {
-            unshare_create_new_namespaces(0, task, UserNs::of(current).as_ptr(), (*task).fs)
+            let owner = UserNs::of(current).as_ptr();
+            unshare_create_new_namespaces(0, task, owner, unshare_fs_of(task))
         };
         // INVARIANT: A new set has one count, which is this value's, and is not active.
         NonNull::new(from_err_ptr(ns)?).map(Self).ok_or(ENOMEM)
@@ -172,11 +173,11 @@ pub(crate) struct ActiveNsProxy(NonNull<bindings::nsproxy>);
 impl ActiveNsProxy {
     /// Puts the task into the set; `self` owns the one that it was in afterwards.
     pub(crate) fn install(&mut self, lock: &mut TaskLock<'_>) {
-        // SAFETY: The task is locked, and its `nsproxy` owns a count as `self` does.
-        let nsproxy = unsafe { &mut (*lock.as_ptr()).nsproxy };
-        if let Some(old) = NonNull::new(core::mem::replace(nsproxy, self.0.as_ptr())) {
-            self.0 = old;
-        }
+        // SAFETY: The task is locked, and owns a count of its set as `self` does of the new one:
+        // the two change hands.
+        let old = unsafe { unshare_nsproxy_install(lock.as_ptr(), self.0.as_ptr()) };
+        // SAFETY: A task that runs is in its namespaces.
+        self.0 = unsafe { NonNull::new_unchecked(old) };
     }
 }
 

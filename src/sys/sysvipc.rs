@@ -9,6 +9,7 @@ use super::{
     bindings::{
         unshare_exit_sem,
         unshare_exit_shm,
+        unshare_has_undo_list,
         unshare_shm_init_task, //
     },
     task::Current,
@@ -17,7 +18,7 @@ use super::{
 /// Returns whether the running task has a list of semaphore adjustments.
 pub(crate) fn has_undo_list(current: &Current) -> bool {
     // SAFETY: Only the task itself replaces its undo list.
-    !unsafe { (*current.as_ptr()).sysvsem.undo_list }.is_null()
+    unsafe { unshare_has_undo_list(current.as_ptr()) }
 }
 
 /// Leaves the list of semaphore adjustments; its last user applies them.

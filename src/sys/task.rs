@@ -15,7 +15,12 @@ use kernel::{
     types::NotThreadSafe, //
 };
 
-use super::bindings::unshare_thread_group_empty;
+use super::bindings::{
+    unshare_alloc_lock,
+    unshare_shared_contexts,
+    unshare_thread_group_empty, //
+};
+use crate::contexts::Contexts;
 
 /// The running task.
 ///
@@ -52,6 +57,15 @@ impl Current {
         !unsafe { unshare_thread_group_empty(self.task) }
     }
 
+    /// Returns which of the `wanted` contexts another task uses too at this moment.
+    ///
+    /// Of the PID and the time namespace it looks at those of the children to come, which are the
+    /// ones that can be unshared.
+    pub(crate) fn shared_contexts(&self, wanted: Contexts) -> Contexts {
+        // SAFETY: The function compares the running task, which is `self`, with the others.
+        Contexts::from_bits(unsafe { unshare_shared_contexts(wanted.bits()) })
+    }
+
     /// Locks what others may look at: nsproxy, fs and files of the task.
     ///
     /// Mirrors `task_lock()`.
@@ -59,7 +73,7 @@ impl Current {
         // SAFETY: By the type invariant, the task and with it its `alloc_lock` stay valid for as
         // long as `self` is borrowed.
         let lock: &Lock<(), SpinLockBackend> =
-            unsafe { Lock::from_raw(&raw mut (*self.task).alloc_lock) };
+            unsafe { Lock::from_raw(unshare_alloc_lock(self.task)) };
         // INVARIANT: The guard is that of `self`.
         TaskLock {
             current: self,

@@ -40,6 +40,16 @@ const size_t unshare_unexported_count = ARRAY_SIZE(unshare_unexported);
 /* Debian's sysctl kernel.unprivileged_userns_clone; NULL where a kernel has none. */
 static const int *userns_clone;
 
+/* What the tests of loading have the module take for missing. */
+static bool is_hidden(const char *name)
+{
+#ifdef UNSHARE_HIDE
+	return !strcmp(name, UNSHARE_HIDE);
+#else
+	return false;
+#endif
+}
+
 /**
  * unshare_find_kallsyms - make symbols findable
  *
@@ -52,7 +62,7 @@ static const int *userns_clone;
 int unshare_find_kallsyms(void)
 {
 	struct kprobe probe = { .symbol_name = "kallsyms_lookup_name" };
-	int err = register_kprobe(&probe);
+	int err = is_hidden(probe.symbol_name) ? -ENOENT : register_kprobe(&probe);
 
 	if (err)
 		return err;
@@ -72,14 +82,10 @@ int unshare_find_kallsyms(void)
  */
 bool unshare_resolve(const struct unshare_unexported *function)
 {
-	unsigned long address;
+	unsigned long address =
+		static_call(unshare_kallsyms_lookup_name)(function->name);
 
-#ifdef UNSHARE_HIDE
-	if (!strcmp(function->name, UNSHARE_HIDE))
-		return false;
-#endif
-	address = static_call(unshare_kallsyms_lookup_name)(function->name);
-	if (!address)
+	if (!address || is_hidden(function->name))
 		return false;
 	function->set((void *)address);
 	return true;

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a request may say, tried without a task.
+
+use kernel::prelude::*;
+
+#[kunit_tests(unshare_request)]
+mod tests {
+    use crate::request::*;
+
+    const OFFERED: Contexts = Contexts::from_bits(Contexts::all_bits());
+
+    fn parse(args: unshare_args) -> Result<Request, Failure> {
+        Request::parse(&args, Scope::All, OFFERED)
+    }
+
+    fn unshare(contexts: impl Into<Contexts>) -> unshare_args {
+        unshare_args {
+            unshare: contexts.into().bits(),
+            ..Default::default()
+        }
+    }
+
+    fn is_refused(args: unshare_args, errno: Error, context: Contexts) -> bool {
+        parse(args).is_err_and(|failure| failure == Failure { errno, context })
+    }
+
+    #[test]
+    fn implied_contexts_are_added() {
+        let implied = [
+            (
+                Context::Thread.into(),
+                Context::Thread | Context::Vm | Context::Sighand,
+            ),
+            (Context::Vm.into(), Context::Vm | Context::Sighand),
+            (Context::Sighand.into(), Context::Sighand.into()),
+            (Context::Mount.into(), Context::Mount | Context::Fs),
+            (Context::User.into(), Context::User | Context::Fs),
+            (
+                Context::EmptyMount.into(),
+                Context::EmptyMount | Context::Mount | Context::Fs,
+            ),
+            (Context::Uts | Context::Net, Context::Uts | Context::Net),
+        ];
+        for (asked, expected) in implied {
+            assert!(parse(unshare(asked)).is_ok_and(|request| request.unshare == expected));
+        }
+    }
+
+    #[test]
+    fn the_empty_mount_namespace_has_two_bits() {
+        let one = parse(unshare(Contexts::from_bits(UNSHARE_EMPTY_MNTNS)));
+        let other = parse(unshare(Context::EmptyMount));
+        assert!(one.is_ok_and(|one| other.is_ok_and(|other| one.unshare == other.unshare)));
+    }
+
+    #[test]
+    fn unknown_bits_are_invalid() {
+        let nothing = Contexts::empty();
+        for bit in 0..64 {
+            let bits = 1 << bit;
+            let known = Contexts::all_bits() | UNSHARE_EMPTY_MNTNS;
+            let args = unshare(Contexts::from_bits(bits));
+            assert_eq!(parse(args).is_err(), bits & known == 0);
+            if bits & known == 0 {
+                assert!(is_refused(args, EINVAL, nothing));
+            }
+        }
+        let options = unshare_args {
+            options: 4,
+            ..Default::default()
+        };
+        assert!(is_refused(options, EINVAL, nothing));
+        let attach = unshare_args {
+            attach: 1,
+            ..Default::default()
+        };
+        assert!(is_refused(attach, EINVAL, nothing));
+        let pidfd = unshare_args {
+            pidfd: 3,
+            ..Default::default()
+        };
+        assert!(is_refused(pidfd, EINVAL, nothing));
+    }
+
+    #[test]
+    fn what_is_known_but_cannot_be_had_is_named() {
+        let attach = unshare_args {
+            attach: (Context::Net | Context::Uts).bits(),
+            ..Default::default()
+        };
+        assert!(is_refused(attach, EINVAL, Context::Uts.into()));
+        let lacking = OFFERED.without(Context::Cgroup.into());
+        let request = Request::parse(&unshare(Context::Cgroup), Scope::All, lacking);
+        assert!(request.is_err_and(|failure| failure.context == Context::Cgroup.into()));
+    }
+
+    #[test]
+    fn a_local_request_has_no_namespace_in_it() {
+        let args = unshare(Context::Fs | Context::User | Context::Ipc);
+        let request = Request::parse(&args, Scope::Local, OFFERED);
+        assert!(request.is_err_and(|failure| {
+            failure.errno == EPERM && failure.context == Context::Ipc.into()
+        }));
+        let args = unshare(Context::Fs | Context::Files | Context::Sysvsem);
+        assert!(Request::parse(&args, Scope::Local, OFFERED).is_ok());
+    }
+
+    #[test]
+    fn a_close_range_wants_its_option_and_the_descriptor_table() {
+        let range = |contexts: Contexts, options, close_first, close_last| {
+            parse(unshare_args {
+                options,
+                close_first,
+                close_last,
+                ..unshare(contexts)
+            })
+        };
+        let files = Contexts::from(Context::Files);
+        let accepted = range(files, UNSHARE_CLOSE_RANGE, 3, 5);
+        assert!(accepted.is_ok_and(|request| request.close_range == Some(3..=5)));
+        assert!(range(files, UNSHARE_CLOSE_RANGE, 0, u32::MAX).is_ok());
+        assert!(range(files, UNSHARE_CLOSE_RANGE, 5, 3).is_err());
+        assert!(range(files, 0, 0, 1).is_err());
+        assert!(range(Context::Fs.into(), UNSHARE_CLOSE_RANGE, 3, 5).is_err());
+    }
+
+    #[test]
+    fn threads_stand_in_the_way_of_some() {
+        let blocked = [
+            Context::Thread,
+            Context::Sighand,
+            Context::Vm,
+            Context::User,
+        ];
+        for context in [Context::Fs, Context::Files, Context::Mount]
+            .into_iter()
+            .chain(blocked)
+        {
+            let checked = parse(unshare(context))
+                .and_then(|request| request.check(true, |_| Contexts::empty()));
+            let expected = Err(Failure::of(Context::Thread)(EINVAL));
+            assert_eq!(checked == expected, blocked.contains(&context));
+        }
+    }
+
+    #[test]
+    fn what_is_shared_and_cannot_be_copied_is_named() {
+        let check = |asked: Context, shared: Contexts| {
+            parse(unshare(asked)).and_then(|request| request.check(false, |wanted| wanted & shared))
+        };
+        let failed = |context: Context| Err(Failure::of(context)(EINVAL));
+        assert!(check(Context::Vm, Contexts::empty()).is_ok());
+        assert!(check(Context::Sighand, Context::Vm.into()).is_ok());
+        assert!(check(Context::Vm, Context::Vm.into()) == failed(Context::Vm));
+        assert!(check(Context::Vm, Context::Vm | Context::Sighand) == failed(Context::Sighand));
+        assert!(check(Context::Thread, Context::Vm.into()) == failed(Context::Vm));
+    }
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What other tasks have in common with the running one.
+ */
+#include <linux/cred.h>
+#include <linux/nsproxy.h>
+#include <linux/rcupdate.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+
+#include "helpers.h"
+
+static u64 common_namespaces(const struct nsproxy *mine, const struct nsproxy *its)
+{
+	return (mine->mnt_ns == its->mnt_ns ? CLONE_NEWNS : 0) |
+	       (mine->uts_ns == its->uts_ns ? CLONE_NEWUTS : 0) |
+	       (mine->ipc_ns == its->ipc_ns ? CLONE_NEWIPC : 0) |
+	       (mine->net_ns == its->net_ns ? CLONE_NEWNET : 0) |
+	       (mine->cgroup_ns == its->cgroup_ns ? CLONE_NEWCGROUP : 0) |
+	       (mine->pid_ns_for_children == its->pid_ns_for_children ? CLONE_NEWPID : 0) |
+	       (mine->time_ns_for_children == its->time_ns_for_children ? CLONE_NEWTIME : 0);
+}
+
+/*
+ * fs, files, mm and nsproxy of the other task are stable under its task_lock;
+ * its sighand, signal and undo list are compared and not followed. It holds
+ * its namespaces for as long as it has an nsproxy.
+ */
+static u64 common_contexts(struct task_struct *me, struct task_struct *it)
+{
+	u64 common = 0;
+
+	if (me->fs == it->fs)
+		common |= CLONE_FS;
+	if (me->files == it->files)
+		common |= CLONE_FILES;
+	if (me->sighand == READ_ONCE(it->sighand))
+		common |= CLONE_SIGHAND;
+	if (me->signal == it->signal)
+		common |= CLONE_THREAD;
+#ifdef CONFIG_SYSVIPC
+	if (me->sysvsem.undo_list && me->sysvsem.undo_list == READ_ONCE(it->sysvsem.undo_list))
+		common |= CLONE_SYSVSEM;
+#endif
+	/* A kernel thread has an mm only while it works for the mm's owner. */
+	if (me->mm == it->mm && !(it->flags & PF_KTHREAD))
+		common |= CLONE_VM;
+	if (it->nsproxy) {
+		common |= common_namespaces(me->nsproxy, it->nsproxy);
+		if (task_cred_xxx(me, user_ns) == task_cred_xxx(it, user_ns))
+			common |= CLONE_NEWUSER;
+	}
+	return common;
+}
+
+/**
+ * unshare_shared_contexts - which contexts does the running task share?
+ * @wanted: those of interest
+ *
+ * Looks at each other task as current_is_single_threaded() does, and so is not
+ * misled by somebody who reads /proc/PID and holds an mm for a moment.
+ *
+ * Return: those in @wanted that another task uses too.
+ */
+u64 unshare_shared_contexts(u64 wanted)
+{
+	struct task_struct *process, *task;
+	u64 shared = 0;
+
+	rcu_read_lock();
+	for_each_process_thread(process, task) {
+		if (task == current)
+			continue;
+		task_lock(task);
+		shared |= common_contexts(current, task);
+		task_unlock(task);
+		if ((shared & wanted) == wanted)
+			break;
+	}
+	rcu_read_unlock();
+	return shared & wanted;
+}
