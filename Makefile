@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# What a person types. How it is done stands in qemu/, how the module is compiled in Kbuild.
+
+# Taken as they are: a `$` in RUN= is the guest's.
+override RUN := $(value RUN)
+export KERNEL KDIR KERNEL_SRC TEST RUN FILES TIMEOUT
+# With `make -C` not the folder that make is in.
+export CALLER := $(PWD)
+
+help:
+	@qemu/help
+
+run test vm modules modules_install check clean distclean:
+	@qemu/$@
+
+.PHONY: help run test vm modules modules_install check clean distclean

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# shellcheck disable=SC2034 # What is set here is used by the scripts that source it.
+#
+# Sourced by every script of this folder: where things are, how a long step talks, how one fails.
+# A script's standard output is its result; what it says to a person goes to standard error.
+
+set -euo pipefail
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+qemu=$top/qemu
+build=$top/build
+cache=${UNSHARE_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/unshare.ko}
+
+# make(1) hands its command line down, and kbuild would take KERNEL=, TEST= and the like for its own.
+unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL
+
+# kbuild and cargo take their tools from PATH. The distribution's come before a rustup toolchain,
+# which has no source of `core`; a bindgen of ours is there only where the distribution's is too old.
+llvm=19
+export PATH=$cache/bindgen/bin:/usr/bin:/bin:/usr/sbin:/sbin:$PATH
+export LIBCLANG_PATH=/usr/lib/llvm-$llvm/lib
+export LC_ALL=C
+
+say() {
+	printf '%s\n' "$*" >&2
+}
+
+die() {
+	printf 'error: %s\n' "$*" >&2
+	exit 1
+}
+
+# step LOG TITLE COMMAND...: runs a long command with its output in LOG, says how far it is, and shows
+# the end of LOG if it fails. With expect=N, files built (kbuild's short lines) are counted against N.
+step() {
+	local log=$1 title=$2 status=0 reporter
+	shift 2
+	mkdir -p "$(dirname "$log")"
+	: >"$log"
+	say "$title (log: $log)"
+	report "$log" "$title" "$$" &
+	reporter=$!
+	# Not `|| status=$?`, which would switch `set -e` off in a COMMAND that is a function.
+	set +e
+	(set -e && "$@") >"$log" 2>&1 </dev/null
+	status=$?
+	set -e
+	kill "$reporter" 2>/dev/null || :
+	wait "$reporter" 2>/dev/null || :
+	if [[ -t 2 ]]; then printf '\r\033[K' >&2; fi
+	if ((status)); then
+		tail -n 30 "$log" >&2
+		die "$title: failed. The whole log: $log"
+	fi
+}
+
+# The progress of `step`: a line that is rewritten on a terminal, one line a minute in a log.
+report() {
+	local log=$1 title=$2 parent=$3 begun=$SECONDS at built
+	while read -rt 1 <> <(:) || kill -0 "$parent" 2>/dev/null; do
+		at=$((SECONDS - begun))
+		built=
+		if [[ ${expect:-} ]]; then
+			built="$(grep -cE '^  [A-Z]' "$log" || :) of about $expect files, "
+		fi
+		if [[ -t 2 ]]; then
+			printf '\r\033[K  %s%d:%02d' "$built" $((at / 60)) $((at % 60)) >&2
+		elif ((at && at % 60 == 0)); then
+			say "  $title: $built$((at / 60)) min"
+		fi
+	done
+}
+
+# locked FILE: held until this script ends; two runs at the same time build nothing twice.
+locked() {
+	local fd
+	mkdir -p "$(dirname "$1")"
+	exec {fd}>"$1"
+	flock -n "$fd" && return
+	say "Waiting for another run ($1)"
+	flock "$fd"
+}
+
+# The kernels to take: KERNEL=, or else the ones that the caller names.
+kernels() {
+	local kernel
+	for kernel in ${KERNEL:-$@}; do
+		[[ $kernel == release || $kernel == debug ]] ||
+			die "KERNEL=$kernel: there are 'release' and 'debug'"
+		echo "$kernel"
+	done
+}
+
+# config KDIR SYMBOL: whether the kernel of that build tree has it built in.
+config() {
+	grep -qx "$2=y" "$1/include/config/auto.conf"
+}
+
+# flavour: what a build for KDIR= is called under build/, when KERNEL= does not say.
+flavours() {
+	if [[ ${KDIR:-} && ! ${KERNEL:-} ]]; then
+		echo custom
+	else
+		kernels "$@"
+	fi
+}
+
+# take_run NAME: sets `run`, a folder of this boot's own: build/NAME, or NAME-2, ... while others boot.
+take_run() {
+	local n=1 fd
+	run=$build/$1
+	while
+		mkdir -p "$run"
+		exec {fd}>"$run/lock"
+		! flock -n "$fd"
+	do
+		exec {fd}>&-
+		n=$((n + 1))
+		run=$build/$1-$n
+	done
+	rm -rf "${run:?}/lib"
+	mkdir -p "$run/lib"
+}
+
+# settings NAME VALUE...: what the guest's init reads, quoted for its shell.
+settings() {
+	while (($#)); do
+		printf "%s='%s'\n" "$1" "${2//\'/\'\\\'\'}"
+		shift 2
+	done >"$run/settings"
+}
