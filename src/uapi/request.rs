@@ -68,6 +68,11 @@ impl<'fd> Request<'fd> {
         self
     }
 
+    /// Whether nothing is to be changed.
+    pub fn is_dry_run(&self) -> bool {
+        self.dry_run
+    }
+
     /// The struct that the ioctl takes.
     pub fn to_raw(&self) -> raw::unshare_args {
         let mut args = raw::unshare_args {
