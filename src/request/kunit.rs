@@ -60,10 +60,11 @@ mod tests {
         for bit in 0..64 {
             let bits = 1 << bit;
             let known = Contexts::all_bits() | UNSHARE_EMPTY_MNTNS;
-            let args = unshare(Contexts::from_bits(bits));
-            assert_eq!(parse(args).is_err(), bits & known == 0);
+            let args = || unshare(Contexts::from_bits(bits));
             if bits & known == 0 {
-                assert!(is_refused(args, EINVAL, nothing));
+                assert!(is_refused(args(), EINVAL, nothing));
+            } else {
+                assert!(parse(args()).is_ok());
             }
         }
         let options = unshare_args {
@@ -133,14 +134,15 @@ mod tests {
             Context::Vm,
             Context::User,
         ];
-        for context in [Context::Fs, Context::Files, Context::Mount]
-            .into_iter()
-            .chain(blocked)
-        {
-            let checked = parse(unshare(context))
+        let free = [Context::Fs, Context::Files, Context::Mount];
+        for context in Iterator::chain(free.iter(), &blocked) {
+            let checked = parse(unshare(*context))
                 .and_then(|request| request.check(true, |_| Contexts::empty()));
-            let expected = Err(Failure::of(Context::Thread)(EINVAL));
-            assert_eq!(checked == expected, blocked.contains(&context));
+            if blocked.contains(context) {
+                assert!(checked == Err(Failure::of(Context::Thread)(EINVAL)));
+            } else {
+                assert!(checked.is_ok());
+            }
         }
     }
 
