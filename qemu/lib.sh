@@ -26,10 +26,14 @@ say() {
 	printf '%s\n' "$*" >&2
 }
 
+# die WORDS: not a program's own failure, so not a status that one would have.
 die() {
 	printf 'error: %s\n' "$*" >&2
-	exit 1
+	exit 125
 }
+
+# What `set -e` ends without a word; a script of ours that died has said why.
+trap 'fell=$?; ((fell == 125)) || say "error: ${0##*/}, line $LINENO: status $fell"' ERR
 
 # step LOG TITLE COMMAND...: runs a long command with its output in LOG, says how far it is, and shows
 # the end of LOG if it fails. With expect=N, files built (kbuild's short lines) are counted against N.
