@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! A request that fails leaves the caller exactly as it was, in every point that can be seen.
+
+use std::fs::{self, File};
+
+use anyhow::{Result, ensure};
+use rustix::io::Errno;
+use unshare_device::Contexts;
+
+use crate::backend::syscall;
+use crate::child::skip;
+use crate::contexts::files::dup_to;
+use crate::contexts::sysv::{Semaphore, new_segment, segment_exists, value};
+use crate::contexts::user::map_root;
+use crate::device::{Args, close_range, unshare};
+use crate::everything::{SHARED, all_at_once};
+use crate::harness::Suite;
+use crate::machine::Sysctl;
+use crate::questions::{chdir, cwd};
+use crate::world::World;
+
+/// Each kind of namespace, as it is named in `user.max_*_namespaces`.
+const KINDS: [(&str, Contexts); 8] = [
+    ("user", Contexts::USER),
+    ("mnt", Contexts::MOUNT),
+    ("uts", Contexts::UTS),
+    ("ipc", Contexts::IPC),
+    ("pid", Contexts::PID),
+    ("cgroup", Contexts::CGROUP),
+    ("net", Contexts::NET),
+    ("time", Contexts::TIME),
+];
+
+pub(crate) fn suite() -> Suite {
+    let mut suite = Suite::new("atomicity")
+        .test("fs.nr_open is lowered: EMFILE, CLONE_FILES", nr_open)
+        .test("33 user namespaces deep: ENOSPC, CLONE_NEWUSER", too_deep)
+        .test(
+            "a pid namespace is pending: EINVAL, CLONE_NEWPID",
+            pending_pid,
+        )
+        .test(
+            "undo list and shared memory stay when a later step fails",
+            ipc_stays,
+        )
+        .test(
+            "the failure can be repeated, and then the request succeeds",
+            then_succeeds,
+        );
+    for (kind, bit) in KINDS {
+        for (how, shared) in [
+            ("shared", SHARED),
+            ("not shared", SHARED.difference(Contexts::FS)),
+        ] {
+            suite = suite.test(
+                format!("no {kind} namespaces left, fs {how}: ENOSPC, {bit}"),
+                move || limited(kind, bit, shared),
+            );
+        }
+    }
+    suite.slow(
+        "each allocation fails in turn: ENOMEM or the like",
+        std::time::Duration::from_secs(60),
+        every_allocation,
+    )
+}
+
+/// Everything at once, and all descriptors closed.
+fn everything() -> Args {
+    close_range(all_at_once(), 0, u32::MAX)
+}
+
+fn limited(kind: &str, bit: Contexts, shared: Contexts) -> Result<()> {
+    let world = World::sharing(shared)?;
+    chdir("/proc")?;
+    let _limit = Sysctl::set(&format!("user/max_{kind}_namespaces"), "0")?;
+    world.refuses(everything(), Errno::NOSPC, bit)?;
+    // The working directory still works, and is still the sharer's too, or not, as before.
+    let moved = chdir("/sys")?;
+    let followed = world.sharer.ask(cwd, "")? == moved;
+    ensure!(followed == shared.contains(Contexts::FS));
+    Ok(())
+}
+
+fn nr_open() -> Result<()> {
+    let world = World::sharing(SHARED)?;
+    dup_to(&File::open("/proc/version")?, 1000)?;
+    let _limit = Sysctl::set("fs/nr_open", "64")?;
+    world.refuses(unshare(all_at_once()), Errno::MFILE, Contexts::FILES)
+}
+
+fn too_deep() -> Result<()> {
+    let world = World::alone()?;
+    while syscall(Contexts::USER).is_ok() {
+        map_root(0, 0)?;
+    }
+    world.refuses(everything(), Errno::NOSPC, Contexts::USER)
+}
+
+fn pending_pid() -> Result<()> {
+    let world = World::sharing(SHARED)?;
+    syscall(Contexts::PID)?;
+    let request = close_range(all_at_once().difference(Contexts::USER), 0, u32::MAX);
+    world.refuses(request, Errno::INVAL, Contexts::PID)
+}
+
+fn ipc_stays() -> Result<()> {
+    syscall(Contexts::IPC)?;
+    let semaphore = Semaphore::new()?;
+    let world = World::alone()?;
+    semaphore.add_with_undo(5)?;
+    let segment = new_segment()?.to_string();
+    fs::write("/proc/sys/kernel/shm_rmid_forced", "1")?;
+    let limit = Sysctl::set("user/max_time_namespaces", "0")?;
+    let request = unshare(Contexts::IPC | Contexts::TIME);
+    world.refuses(request, Errno::NOSPC, Contexts::TIME)?;
+    drop(limit);
+    ensure!(value(&semaphore.id())? == "5", "the undo list was applied");
+    ensure!(
+        segment_exists(&segment)? == "true",
+        "the memory was given up"
+    );
+    Ok(())
+}
+
+fn then_succeeds() -> Result<()> {
+    let world = World::sharing(SHARED)?;
+    let limit = Sysctl::set("user/max_time_namespaces", "0")?;
+    for _ in 0..20 {
+        world.refuses(everything(), Errno::NOSPC, Contexts::TIME)?;
+    }
+    drop(limit);
+    let reply = world.device.commit(unshare(all_at_once()));
+    world.ensure_replaced(reply, all_at_once())
+}
+
+/// Has the nth allocation of the next system call fail, for each n until none is left to fail.
+fn every_allocation() -> Result<()> {
+    const FAIL_NTH: &str = "/proc/thread-self/fail-nth";
+    if !fs::exists(FAIL_NTH)? {
+        return skip("this kernel cannot inject faults");
+    }
+    let world = World::sharing(SHARED)?;
+    let bits = SHARED | Contexts::MOUNT | Contexts::UTS | Contexts::IPC | Contexts::USER;
+    let before = [world.snapshot()?, world.snapshot_of_sharer()?];
+    let file = File::options().read(true).write(true).open(FAIL_NTH)?;
+    let mut failures = 0;
+    for nth in 1.. {
+        std::os::unix::fs::FileExt::write_at(&file, nth.to_string().as_bytes(), 0)?;
+        let reply = world.device.commit(unshare(bits));
+        let left = fs::read_to_string(FAIL_NTH)?;
+        std::os::unix::fs::FileExt::write_at(&file, b"0", 0)?;
+        if reply.errno.is_none() {
+            // A failure that was survived does not end the search; running out of them does.
+            if left.trim() != "0" {
+                break;
+            }
+            anyhow::bail!("succeeded although allocation {nth} failed");
+        }
+        failures += 1;
+        ensure!(reply.replaced.is_empty(), "{nth}: {reply:?}");
+        before[0].ensure_same(&world.snapshot()?)?;
+        before[1].ensure_same(&world.snapshot_of_sharer()?)?;
+    }
+    ensure!(failures > 5, "only {failures} allocations could fail");
+    Ok(())
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The two ways to leave a shared context: the kernel's and the module's.
+
+use std::fmt;
+
+use rustix::io::Errno;
+use unshare_device::Contexts;
+
+use crate::device::{Device, checked, unshare};
+
+/// Who does the work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Backend {
+    /// unshare(2)
+    Syscall,
+    /// UNSHARE_IOC_COMMIT
+    Ioctl,
+}
+
+impl Backend {
+    pub(crate) fn unshare(self, device: &Device, contexts: Contexts) -> Result<(), Errno> {
+        match self {
+            Self::Syscall => syscall(contexts),
+            Self::Ioctl => device.commit(unshare(contexts)).errno.map_or(Ok(()), Err),
+        }
+    }
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Syscall => "syscall",
+            Self::Ioctl => "ioctl",
+        })
+    }
+}
+
+/// unshare(2) itself, with all 64 bits, which the C library's wrapper does not have.
+pub(crate) fn syscall(contexts: Contexts) -> Result<(), Errno> {
+    // SAFETY: The tests own every descriptor by its number in the table at hand.
+    checked(unsafe { libc::syscall(libc::SYS_unshare, contexts.bits()) }).map(drop)
+}

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! A forked child that does one thing and reports how it went.
+
+use std::fmt;
+use std::panic;
+use std::time::Duration;
+
+use anyhow::{Context, Error, Result, bail};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitOptions, kill_process, kill_process_group, pidfd_open, waitpid,
+};
+
+use crate::mailbox::Mailbox;
+
+const DONE: u32 = 1;
+const FAILED: u32 = 2;
+const SKIPPED: u32 = 3;
+
+/// The reason why something cannot be tried on this kernel.
+#[derive(Debug)]
+pub(crate) struct Skip(pub(crate) String);
+
+impl fmt::Display for Skip {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Skip {}
+
+/// Ends a test as skipped.
+pub(crate) fn skip<T>(reason: impl Into<String>) -> Result<T> {
+    Err(Skip(reason.into()).into())
+}
+
+/// A running child. Killed, with all that it started, and reaped when dropped.
+pub(crate) struct Child {
+    pub(crate) pid: Pid,
+    mailbox: Mailbox,
+    reaped: bool,
+}
+
+impl Child {
+    /// Forks, and does `work` in the child.
+    pub(crate) fn spawn(work: impl FnOnce() -> Result<String>) -> Result<Self> {
+        let mailbox = Mailbox::new()?;
+        // SAFETY: Whoever forks here has one thread, so the child may do what the parent may.
+        match unsafe { libc::fork() } {
+            -1 => Err(std::io::Error::last_os_error()).context("fork"),
+            0 => run(&mailbox, work),
+            pid => Ok(Self {
+                pid: Pid::from_raw(pid).context("fork gave no pid")?,
+                mailbox,
+                reaped: false,
+            }),
+        }
+    }
+
+    /// Waits for the child's report, but not longer than `limit`.
+    pub(crate) fn report(mut self, limit: Duration) -> Result<String> {
+        let pidfd = pidfd_open(self.pid, PidfdFlags::empty())?;
+        let limit_spec = limit.try_into()?;
+        if poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&limit_spec))? == 0 {
+            bail!("still running after {} seconds: killed", limit.as_secs());
+        }
+        let end = waitpid(Some(self.pid), WaitOptions::empty())?;
+        self.reaped = true;
+        let page = self.mailbox.page();
+        match page.state() {
+            DONE => Ok(page.text()),
+            FAILED => bail!(page.text()),
+            SKIPPED => skip(page.text()),
+            _ => bail!("ended without a report: {end:?}"),
+        }
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        let _ = kill_process_group(self.pid, Signal::KILL);
+        if !self.reaped {
+            let _ = kill_process(self.pid, Signal::KILL);
+            let _ = waitpid(Some(self.pid), WaitOptions::empty());
+        }
+        // Its orphans, which came to us if we are a subreaper.
+        while rustix::process::waitpgid(self.pid, WaitOptions::empty()).is_ok() {}
+    }
+}
+
+/// Does `work` in a child of its own, so that what it changes about itself ends with it.
+pub(crate) fn in_child(work: impl FnOnce() -> Result<String>) -> Result<String> {
+    // The test that waits has the time limit.
+    Child::spawn(work)?.report(Duration::from_secs(3600))
+}
+
+fn run(mailbox: &Mailbox, work: impl FnOnce() -> Result<String>) -> ! {
+    let _ = rustix::process::setsid();
+    let page: &'static _ = {
+        let page: *const _ = mailbox.page();
+        // SAFETY: This process ends without unmapping the page.
+        unsafe { &*page }
+    };
+    panic::set_hook(Box::new(|info| page.post(FAILED, &info.to_string())));
+    let status = match panic::catch_unwind(panic::AssertUnwindSafe(work)) {
+        Err(_) => 1,
+        Ok(outcome) => {
+            match &outcome {
+                Ok(text) => page.post(DONE, text),
+                Err(error) => page.post(state_of(error), &format!("{error:#}")),
+            }
+            0
+        }
+    };
+    // SAFETY: Always sound; the destructors of the parent's values must not run twice.
+    unsafe { libc::_exit(status) }
+}
+
+fn state_of(error: &Error) -> u32 {
+    if error.is::<Skip>() { SKIPPED } else { FAILED }
+}

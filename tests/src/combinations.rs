@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Contexts alone, in pairs, and all together: exactly what was asked for is replaced, and the
+//! sharer notices nothing.
+
+use anyhow::{Result, ensure};
+use unshare_device::Contexts;
+
+use crate::device::{close_range, unshare};
+use crate::everything::{SHARED, all_at_once, points, replaced, singles};
+use crate::harness::Suite;
+use crate::world::World;
+
+pub(crate) fn suite() -> Suite {
+    let mut requests = singles();
+    for (place, &a) in singles().iter().enumerate() {
+        requests.extend(singles()[place + 1..].iter().map(|&b| a | b));
+    }
+    let suite = requests
+        .into_iter()
+        .fold(Suite::new("combinations"), |suite, bits| {
+            suite.test(bits.to_string(), move || exactly(bits))
+        });
+    suite
+        .test("all together", || exactly(all_at_once()))
+        .test("all together, with an empty mount namespace", || {
+            exactly(all_at_once() | Contexts::EMPTY_MNTNS)
+        })
+        .test(
+            "all together, with an empty descriptor table",
+            all_and_close,
+        )
+        .test("one after the other comes to the same", one_by_one)
+}
+
+fn exactly(bits: Contexts) -> Result<()> {
+    let world = World::sharing(SHARED)?;
+    let sharer = world.snapshot_of_sharer()?;
+    let (reply, changed) = world.commit(unshare(bits))?;
+    let replaced = replaced(bits);
+    world.ensure_replaced(reply, replaced)?;
+    let expected = points(replaced);
+    ensure!(
+        changed == expected,
+        "changed are {changed:?}, not {expected:?}"
+    );
+    let sharers: Vec<_> = sharer
+        .changed(&world.snapshot_of_sharer()?)
+        .into_iter()
+        .filter(|point| !point.starts_with("kcmp/"))
+        .collect();
+    ensure!(sharers.is_empty(), "the sharer's {sharers:?} changed");
+    Ok(())
+}
+
+fn all_and_close() -> Result<()> {
+    let world = World::sharing(SHARED)?;
+    let (reply, changed) = world.commit(close_range(all_at_once(), 0, u32::MAX))?;
+    world.ensure_replaced(reply, all_at_once())?;
+    let mut expected = points(all_at_once());
+    expected.insert("fd".to_owned());
+    ensure!(
+        changed == expected,
+        "changed are {changed:?}, not {expected:?}"
+    );
+    Ok(())
+}
+
+fn one_by_one() -> Result<()> {
+    let world = World::sharing(SHARED)?;
+    let before = world.snapshot()?;
+    // The user namespace last: in it the caller may do no less, but is watched from outside.
+    let rest = all_at_once().difference(Contexts::USER);
+    for bit in rest.each().chain([Contexts::USER]) {
+        let reply = world.device.commit(unshare(bit));
+        ensure!(reply.errno.is_none(), "{bit}: {reply:?}");
+    }
+    let changed = before.changed(&world.snapshot()?);
+    let expected = points(all_at_once());
+    ensure!(
+        changed == expected,
+        "changed are {changed:?}, not {expected:?}"
+    );
+    Ok(())
+}

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! `CLONE_NEWIPC`: System V IPC and POSIX message queues.
+
+use std::fs;
+
+use anyhow::{Result, ensure};
+use unshare_device::Contexts;
+
+use super::sysv::{Semaphore, attach, new_segment, remove_segment, segment_exists, value};
+use crate::backend::syscall;
+use crate::device::unshare;
+use crate::harness::Suite;
+use crate::world::World;
+
+const IPC: Contexts = Contexts::IPC;
+
+pub(crate) fn suite() -> Suite {
+    Suite::new("ipc")
+        .test(
+            "the others' shared memory is not found any more",
+            others_memory,
+        )
+        .test(
+            "the caller's new shared memory is not found by the others",
+            own_memory,
+        )
+        .test("memory that is attached stays attached", stays_attached)
+        .test("semaphore adjustments are applied, as at exit", adjustments)
+        .test("with SYSVSEM named too, it is the same", adjustments_named)
+        .test(
+            "shared memory of the caller's is given up, as at exit",
+            given_up,
+        )
+        .test("settings start anew", settings)
+}
+
+fn others_memory() -> Result<()> {
+    let world = World::alone()?;
+    let segment = new_segment()?;
+    let id = segment.to_string();
+    ensure!(segment_exists(&id)? == "true");
+    world.replaces(unshare(IPC), IPC, &["ns/ipc"])?;
+    ensure!(segment_exists(&id)? == "false");
+    ensure!(world.witness.ask(segment_exists, &id)? == "true");
+    world.witness.ask(remove, &id)?;
+    Ok(())
+}
+
+fn remove(id: &str) -> Result<String> {
+    remove_segment(id.parse()?);
+    Ok(String::new())
+}
+
+fn own_memory() -> Result<()> {
+    let world = World::alone()?;
+    world.replaces(unshare(IPC), IPC, &["ns/ipc"])?;
+    let id = new_segment()?.to_string();
+    ensure!(segment_exists(&id)? == "true");
+    ensure!(world.witness.ask(segment_exists, &id)? == "false");
+    Ok(())
+}
+
+fn stays_attached() -> Result<()> {
+    let world = World::alone()?;
+    let segment = new_segment()?;
+    let memory = attach(segment)?;
+    remove_segment(segment);
+    // SAFETY: The segment is mapped as long as this process lives.
+    unsafe { memory.write_volatile(42) };
+    world.replaces(unshare(IPC), IPC, &["ns/ipc"])?;
+    // SAFETY: As above.
+    ensure!(unsafe { memory.read_volatile() } == 42);
+    Ok(())
+}
+
+fn adjustments() -> Result<()> {
+    applied(IPC)
+}
+
+fn adjustments_named() -> Result<()> {
+    applied(IPC | Contexts::SYSVSEM)
+}
+
+fn applied(contexts: Contexts) -> Result<()> {
+    // The semaphore goes with the namespace of this test.
+    syscall(IPC)?;
+    let semaphore = Semaphore::new()?;
+    let world = World::alone()?;
+    semaphore.add_with_undo(5)?;
+    let replaced = IPC | Contexts::SYSVSEM;
+    world.replaces(unshare(contexts), replaced, &["kcmp/sysvsem", "ns/ipc"])?;
+    ensure!(world.witness.ask(value, &semaphore.id())? == "0");
+    Ok(())
+}
+
+fn given_up() -> Result<()> {
+    // The setting belongs to the namespace of this test, and ends with it.
+    syscall(IPC)?;
+    let world = World::alone()?;
+    let id = new_segment()?.to_string();
+    fs::write("/proc/sys/kernel/shm_rmid_forced", "1")?;
+    ensure!(world.witness.ask(segment_exists, &id)? == "true");
+    world.replaces(unshare(IPC), IPC, &["ns/ipc"])?;
+    let exists = world.witness.ask(segment_exists, &id)?;
+    ensure!(exists == "false", "an orphan is left");
+    Ok(())
+}
+
+fn settings() -> Result<()> {
+    const MSGMNB: &str = "/proc/sys/kernel/msgmnb";
+    syscall(IPC)?;
+    let fresh = fs::read_to_string(MSGMNB)?;
+    fs::write(MSGMNB, "12345")?;
+    let world = World::alone()?;
+    world.replaces(unshare(IPC), IPC, &["ns/ipc"])?;
+    ensure!(fs::read_to_string(MSGMNB)? == fresh);
+    Ok(())
+}

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! `CLONE_NEWPID`: the process numbers of children to come.
+
+use anyhow::{Result, ensure};
+use rustix::io::Errno;
+use rustix::process::getpid;
+use unshare_device::Contexts;
+
+use crate::child::in_child;
+use crate::device::unshare;
+use crate::harness::Suite;
+use crate::questions::pid;
+use crate::world::World;
+
+const PID: Contexts = Contexts::PID;
+
+pub(crate) fn suite() -> Suite {
+    Suite::new("pid")
+        .test(
+            "the caller keeps its number, its first child is number 1",
+            first_child,
+        )
+        .test(
+            "the next child is number 2 as long as the first lives",
+            second_child,
+        )
+        .test("a second time, before or after a child: EINVAL", again)
+        .test("threads do not stand in the way", threads)
+}
+
+fn first_child() -> Result<()> {
+    let world = World::alone()?;
+    let own = getpid();
+    world.replaces(unshare(PID), PID, &["ns/pid_for_children"])?;
+    ensure!(getpid() == own);
+    ensure!(in_child(|| pid(""))? == "1");
+    Ok(())
+}
+
+fn second_child() -> Result<()> {
+    let world = World::alone()?;
+    world.replaces(unshare(PID), PID, &["ns/pid_for_children"])?;
+    let first = crate::sharer::Sharer::new(Contexts::empty())?;
+    ensure!(first.ask(pid, "")? == "1");
+    ensure!(in_child(|| pid(""))? == "2");
+    Ok(())
+}
+
+fn again() -> Result<()> {
+    let world = World::alone()?;
+    world.replaces(unshare(PID), PID, &["ns/pid_for_children"])?;
+    world.refuses(unshare(PID), Errno::INVAL, PID)?;
+    let _first = crate::sharer::Sharer::new(Contexts::empty())?;
+    world.refuses(unshare(PID | Contexts::UTS), Errno::INVAL, PID)
+}
+
+fn threads() -> Result<()> {
+    let world = World::alone()?;
+    std::thread::scope(|scope| {
+        let (done, wait) = std::sync::mpsc::channel::<()>();
+        scope.spawn(move || wait.recv().is_err());
+        let outcome = world.replaces(unshare(PID), PID, &["ns/pid_for_children"]);
+        drop(done);
+        outcome
+    })
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! `CLONE_NEWUTS`: host name and domain name.
+
+use anyhow::{Result, ensure};
+use rustix::io::Errno;
+use unshare_device::Contexts;
+
+use crate::device::unshare;
+use crate::harness::Suite;
+use crate::machine::Sysctl;
+use crate::questions::{hostname, set_hostname};
+use crate::world::World;
+
+const UTS: Contexts = Contexts::UTS;
+
+pub(crate) fn suite() -> Suite {
+    Suite::new("uts")
+        .test(
+            "the host name comes along, and is the caller's to change",
+            own_name,
+        )
+        .test("the others' change does not reach the caller", others_name)
+        .test(
+            "over user.max_uts_namespaces: ENOSPC, and it is named",
+            limit,
+        )
+}
+
+fn own_name() -> Result<()> {
+    let world = World::alone()?;
+    let old = hostname("")?;
+    world.replaces(unshare(UTS), UTS, &["ns/uts"])?;
+    ensure!(hostname("")? == old);
+    ensure!(set_hostname("of-the-caller")? == "of-the-caller");
+    ensure!(world.witness.ask(hostname, "")? == old);
+    Ok(())
+}
+
+fn others_name() -> Result<()> {
+    // A stage that ends with this test, so that the machine keeps its name.
+    crate::backend::syscall(UTS)?;
+    let world = World::alone()?;
+    world.replaces(unshare(UTS), UTS, &["ns/uts"])?;
+    let old = hostname("")?;
+    ensure!(world.witness.ask(set_hostname, "of-the-others")? != old);
+    ensure!(hostname("")? == old);
+    Ok(())
+}
+
+fn limit() -> Result<()> {
+    let world = World::alone()?;
+    let limit = Sysctl::set("user/max_uts_namespaces", "0")?;
+    world.refuses(unshare(UTS), Errno::NOSPC, UTS)?;
+    drop(limit);
+    world.replaces(unshare(UTS), UTS, &["ns/uts"])
+}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Where the module differs from unshare(2), and means to. Anything else that differs is a bug,
+//! and so is something in this list that does not differ.
+
+use crate::race;
+
+/// One case of [`differential`](crate::differential), and why its outcomes differ.
+pub(crate) struct Difference {
+    pub(crate) case: &'static str,
+    /// How the outcome of unshare(2) begins.
+    pub(crate) syscall: &'static str,
+    /// How the outcome of the ioctl begins.
+    pub(crate) ioctl: &'static str,
+    pub(crate) reason: &'static str,
+}
+
+pub(crate) const INTENDED: [Difference; 5] = [
+    Difference {
+        case: "CLONE_THREAD, address space shared",
+        syscall: "success",
+        ioctl: "Invalid argument",
+        reason: "leaving the thread group implies leaving the address space, as the manual says",
+    },
+    Difference {
+        case: "CLONE_THREAD, address space and handlers shared",
+        syscall: "success",
+        ioctl: "Invalid argument",
+        reason: "leaving the thread group implies leaving the handlers, as the manual says",
+    },
+    Difference {
+        case: "CLONE_EMPTY_MNTNS, nothing special",
+        syscall: "Invalid argument",
+        ioctl: "success",
+        reason: "clone3(2)'s bit is accepted beside unshare(2)'s",
+    },
+    Difference {
+        case: "CLONE_NEWUSER and an unknown bit, forbidden to users",
+        syscall: "Operation not permitted",
+        ioctl: "Invalid argument",
+        reason: "what is not understood is refused before it is asked who may have it",
+    },
+    Difference {
+        case: race::CASE,
+        syscall: race::TORN,
+        ioctl: race::WHOLE,
+        reason: "namespaces and root change in one section of task_lock",
+    },
+];

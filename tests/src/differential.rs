@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The same request by unshare(2) and by the ioctl: the same errno, and the same effect.
+
+use std::fmt::Write;
+
+use anyhow::{Result, ensure};
+use rustix::io::Errno;
+use unshare_device::Contexts;
+
+use crate::backend::Backend;
+use crate::child::in_child;
+use crate::device::UNSHARE_EMPTY_MNTNS;
+use crate::differences::INTENDED;
+use crate::everything::{all_at_once, singles};
+use crate::harness::Suite;
+use crate::oracle::Snapshot;
+use crate::race;
+use crate::situations::{SITUATIONS, Situation, find};
+use crate::world::World;
+
+pub(crate) fn suite() -> Suite {
+    let cases = cases();
+    let names: Vec<_> = cases.iter().map(Case::name).collect();
+    let suite = cases
+        .into_iter()
+        .fold(Suite::new("differential"), |suite, case| {
+            suite.test(case.name(), move || compare(&case))
+        });
+    suite.test(race::CASE, race::compare).test(
+        "each intended difference is about a case",
+        move || {
+            for difference in &INTENDED {
+                let known =
+                    difference.case == race::CASE || names.iter().any(|n| n == difference.case);
+                ensure!(known, "no case {:?}", difference.case);
+            }
+            Ok(())
+        },
+    )
+}
+
+/// A request in a situation.
+struct Case {
+    what: String,
+    bits: Contexts,
+    situation: &'static Situation,
+}
+
+impl Case {
+    fn new(bits: Contexts, situation: &'static Situation) -> Self {
+        Self {
+            what: bits.to_string(),
+            bits,
+            situation,
+        }
+    }
+
+    fn name(&self) -> String {
+        format!("{}, {}", self.what, self.situation.name)
+    }
+}
+
+fn cases() -> Vec<Case> {
+    let plain = find("nothing special");
+    let mut cases = Vec::new();
+    let mut requests = singles();
+    requests.extend([Contexts::empty(), UNSHARE_EMPTY_MNTNS, all_at_once()]);
+    requests.extend([
+        Contexts::from_bits_retain(1),
+        Contexts::from_bits_retain(1 << 63),
+    ]);
+    for (place, &a) in singles().iter().enumerate() {
+        // The syscall does not have this bit, and so no pair with it.
+        let others = singles().into_iter().skip(place + 1);
+        let pairs = others
+            .map(|b| a | b)
+            .filter(|pair| !pair.contains(Contexts::EMPTY_MNTNS));
+        requests.extend(pairs);
+    }
+    cases.extend(requests.into_iter().map(|bits| Case::new(bits, plain)));
+    for situation in SITUATIONS {
+        for &bits in situation.requests {
+            cases.push(Case::new(bits, situation));
+        }
+    }
+    for (what, bits, situation) in [
+        ("all together", all_at_once(), "threads"),
+        ("all together", all_at_once(), "uid 1000"),
+        ("all together", all_at_once(), "no time namespaces left"),
+        (
+            "CLONE_NEWUSER and an unknown bit",
+            Contexts::USER | Contexts::from_bits_retain(1),
+            "forbidden to users",
+        ),
+    ] {
+        cases.push(Case {
+            what: what.to_owned(),
+            bits,
+            situation: find(situation),
+        });
+    }
+    cases
+}
+
+/// Makes the request one way and tells what came of it, point by point.
+fn outcome(case: &Case, backend: Backend) -> Result<String> {
+    let mut world = World::sharing(case.situation.shared)?;
+    (case.situation.within)(&mut world, &mut |world| {
+        let before = world.snapshot()?;
+        let result = backend.unshare(&world.device, case.bits);
+        let after = world.snapshot()?;
+        describe(result, &before, &after)
+    })
+}
+
+fn describe(result: Result<(), Errno>, before: &Snapshot, after: &Snapshot) -> Result<String> {
+    let mut text = match result {
+        Ok(()) => "success".to_owned(),
+        Err(errno) => errno.to_string(),
+    };
+    for point in before.changed(after) {
+        // What a namespace or a mount is numbered differs from one to the next.
+        let numbered = point.starts_with("ns/") || ["root", "cwd"].contains(&&*point);
+        let value = match numbered {
+            true => "a new one",
+            false => after.get(&point)?,
+        };
+        write!(text, "\n{point}: {value}")?;
+    }
+    Ok(text)
+}
+
+fn compare(case: &Case) -> Result<()> {
+    // Each in a process of its own; what the situation changed is put back in between.
+    let syscall = in_child(|| outcome(case, Backend::Syscall))?;
+    let ioctl = in_child(|| outcome(case, Backend::Ioctl))?;
+    judge(&case.name(), &syscall, &ioctl)
+}
+
+/// Whether two outcomes are the same, unless they are meant to differ, and as the list says.
+pub(crate) fn judge(case: &str, syscall: &str, ioctl: &str) -> Result<()> {
+    let Some(meant) = INTENDED.iter().find(|difference| difference.case == case) else {
+        ensure!(syscall == ioctl, "syscall: {syscall}\nioctl: {ioctl}");
+        return Ok(());
+    };
+    ensure!(
+        syscall.starts_with(meant.syscall) && ioctl.starts_with(meant.ioctl),
+        "syscall: {syscall}\nioctl: {ioctl}\nmeant to be {}, and {}, because {}",
+        meant.syscall,
+        meant.ioctl,
+        meant.reason
+    );
+    Ok(())
+}

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! `UNSHARE_DRY_RUN`: prepares, reports, and changes nothing.
+
+use anyhow::{Result, ensure};
+use rustix::io::Errno;
+use unshare_device::Contexts;
+
+use crate::contexts::sysv::{Semaphore, new_segment, segment_exists, value};
+use crate::device::{Args, DRY_RUN, LOCAL, close_range, unshare};
+use crate::everything::{SHARED, all_at_once};
+use crate::harness::Suite;
+use crate::machine::Sysctl;
+use crate::world::World;
+
+pub(crate) fn suite() -> Suite {
+    let suite = Suite::new("dry_run")
+        .test("the close range stays open", keeps_the_range)
+        .test(
+            "the close range stays open in a table of the caller's own",
+            keeps_own_range,
+        )
+        .test("not shared: reported as left alone", not_shared)
+        .test("a limit is noticed, and named", notices_limits)
+        .test(
+            "adjustments are not applied, memory is not given up",
+            no_side_effects,
+        )
+        .test("LOCAL can be tried as well", local)
+        .test("afterwards it can be done for real", then_for_real);
+    all_at_once()
+        .each()
+        .chain([all_at_once()])
+        .fold(suite, |suite, bits| {
+            suite.test(format!("{bits}: reported as if done"), move || {
+                as_if_done(unshare(bits)).map(drop)
+            })
+        })
+}
+
+fn dry(args: Args) -> Args {
+    Args {
+        options: args.options | DRY_RUN,
+        ..args
+    }
+}
+
+/// The dry run changes nothing, and says what the request itself says afterwards.
+fn as_if_done(args: Args) -> Result<Contexts> {
+    let world = World::sharing(SHARED)?;
+    let before = [world.snapshot()?, world.snapshot_of_sharer()?];
+    let tried = world.device.commit(dry(args));
+    before[0].ensure_same(&world.snapshot()?)?;
+    before[1].ensure_same(&world.snapshot_of_sharer()?)?;
+    let done = world.device.commit(args);
+    ensure!(tried == done, "tried: {tried:?}, done: {done:?}");
+    ensure!(done.errno.is_none(), "{done:?}");
+    Ok(done.replaced)
+}
+
+fn keeps_the_range() -> Result<()> {
+    let replaced = as_if_done(close_range(Contexts::FILES, 0, u32::MAX))?;
+    ensure!(replaced == Contexts::FILES);
+    Ok(())
+}
+
+fn keeps_own_range() -> Result<()> {
+    World::alone()?.replaces(
+        dry(close_range(Contexts::FILES, 0, u32::MAX)),
+        Contexts::empty(),
+        &[],
+    )
+}
+
+fn not_shared() -> Result<()> {
+    let bits = Contexts::FS | Contexts::FILES | Contexts::SYSVSEM;
+    World::alone()?.replaces(dry(unshare(bits)), Contexts::empty(), &[])
+}
+
+fn notices_limits() -> Result<()> {
+    let world = World::sharing(SHARED)?;
+    let _limit = Sysctl::set("user/max_uts_namespaces", "0")?;
+    let args = dry(unshare(all_at_once()));
+    world.refuses(args, Errno::NOSPC, Contexts::UTS)
+}
+
+fn no_side_effects() -> Result<()> {
+    crate::backend::syscall(Contexts::IPC)?;
+    let semaphore = Semaphore::new()?;
+    let world = World::alone()?;
+    semaphore.add_with_undo(5)?;
+    let segment = new_segment()?.to_string();
+    std::fs::write("/proc/sys/kernel/shm_rmid_forced", "1")?;
+    let reply = world.device.commit(dry(unshare(Contexts::IPC)));
+    ensure!(reply.errno.is_none() && reply.replaced == Contexts::IPC | Contexts::SYSVSEM);
+    ensure!(value(&semaphore.id())? == "5");
+    ensure!(segment_exists(&segment)? == "true");
+    Ok(())
+}
+
+fn local() -> Result<()> {
+    let world = World::sharing(SHARED)?;
+    let before = world.snapshot()?;
+    let reply = world.device.request(LOCAL, dry(unshare(SHARED)));
+    ensure!(
+        reply.errno.is_none() && reply.replaced == SHARED,
+        "{reply:?}"
+    );
+    before.ensure_same(&world.snapshot()?)
+}
+
+fn then_for_real() -> Result<()> {
+    let world = World::sharing(SHARED)?;
+    for _ in 0..10 {
+        let reply = world.device.commit(dry(unshare(SHARED)));
+        ensure!(reply.replaced == SHARED, "{reply:?}");
+    }
+    world.replaces(
+        unshare(SHARED),
+        SHARED,
+        &["kcmp/files", "kcmp/fs", "kcmp/sysvsem"],
+    )
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The kernel log, from some moment on.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::OpenOptionsExt;
+
+use anyhow::{Context, Result, ensure};
+
+pub(crate) struct KernelLog(File);
+
+impl KernelLog {
+    /// What is logged from now on.
+    pub(crate) fn from_now() -> Result<Self> {
+        let mut options = File::options();
+        let options = options.read(true).custom_flags(libc::O_NONBLOCK);
+        let mut file = options.open("/dev/kmsg").context("/dev/kmsg")?;
+        file.seek(SeekFrom::End(0))?;
+        Ok(Self(file))
+    }
+
+    /// The messages that came since the last call.
+    pub(crate) fn lines(&mut self) -> Result<Vec<String>> {
+        let mut lines = Vec::new();
+        // One read gives one record: "priority,sequence,time,flags;message", then its properties.
+        let mut record = [0; 8192];
+        loop {
+            match self.0.read(&mut record) {
+                Ok(len) => {
+                    let text = String::from_utf8_lossy(&record[..len]);
+                    let message = text.split_once(';').context("no kernel log record")?.1;
+                    lines.push(message.lines().next().unwrap_or_default().to_owned());
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(lines),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Nothing was logged.
+    pub(crate) fn ensure_silent(&mut self) -> Result<()> {
+        let lines = self.lines()?;
+        ensure!(lines.is_empty(), "the kernel logged {lines:#?}");
+        Ok(())
+    }
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! What runs inside the booted kernel to prove unshare.ko. Each suite is about one subject; each
+//! test is one promise and runs in a process of its own.
+
+mod abi;
+mod abi_memory;
+mod atomicity;
+mod backend;
+mod child;
+mod combinations;
+mod contexts;
+mod device;
+mod differences;
+mod differential;
+mod dry_run;
+mod everything;
+mod harness;
+mod kmsg;
+mod ktap;
+mod local;
+mod machine;
+mod mailbox;
+mod oracle;
+mod perf;
+mod query;
+mod questions;
+mod race;
+mod sharer;
+mod situations;
+mod spec2006;
+mod unprivileged;
+mod world;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser;
+
+use crate::harness::Suite;
+
+/// Proves the unshare module in a running kernel, as root, and reports in KTAP.
+#[derive(Parser)]
+struct Options {
+    /// Only tests whose "suite: name" contains this
+    #[arg(default_value = "")]
+    filter: String,
+    /// Name the tests instead of running them
+    #[arg(long)]
+    list: bool,
+}
+
+fn suites() -> Vec<Suite> {
+    vec![
+        contexts::fs::suite(),
+        contexts::files::suite(),
+        contexts::close_range::suite(),
+        contexts::sysvsem::suite(),
+        contexts::mount::suite(),
+        contexts::uts::suite(),
+        contexts::ipc::suite(),
+        contexts::pid::suite(),
+        contexts::net::suite(),
+        contexts::cgroup::suite(),
+        contexts::time::suite(),
+        contexts::user::suite(),
+        contexts::task::suite(),
+        combinations::suite(),
+        atomicity::suite(),
+        dry_run::suite(),
+        query::suite(),
+        local::suite(),
+        abi::suite(),
+        abi_memory::suite(),
+        spec2006::suite(),
+        unprivileged::suite(),
+        perf::suite(),
+        differential::suite(),
+    ]
+}
+
+fn main() -> Result<ExitCode> {
+    let options = Options::parse();
+    let suites: Vec<_> = suites()
+        .into_iter()
+        .map(|suite| suite.filter(&options.filter))
+        .filter(|suite| !suite.tests.is_empty())
+        .collect();
+    anyhow::ensure!(!suites.is_empty(), "no test is named {:?}", options.filter);
+    if options.list {
+        for suite in &suites {
+            for test in &suite.tests {
+                println!("{}", test.title(suite.name));
+            }
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let totals = harness::run(&suites)?;
+    Ok(match totals.failed {
+        0 => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    })
+}

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Who watches a task by perf learns of its new namespaces.
+
+use std::os::fd::{FromRawFd, OwnedFd};
+use std::ptr;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Acquire;
+
+use anyhow::{Context, Result, ensure};
+use rustix::mm::{MapFlags, ProtFlags, mmap};
+use unshare_device::Contexts;
+
+use crate::backend::Backend;
+use crate::child::in_child;
+use crate::device::{Device, checked};
+use crate::harness::Suite;
+
+/// `struct perf_event_attr`, as far as its first published version goes, and a little more.
+#[repr(C)]
+#[derive(Default)]
+struct Attributes {
+    kind: u32,
+    size: u32,
+    config: u64,
+    sample: [u64; 3],
+    flags: u64,
+    rest: [u64; 9],
+}
+
+const SOFTWARE: u32 = 1;
+const DUMMY: u64 = 9;
+/// The bit `namespaces` of the flags.
+const NAMESPACES: u64 = 1 << 28;
+const RECORD_NAMESPACES: u32 = 16;
+const PAGE: usize = 4096;
+/// Where in its first page a ring tells how far it is written.
+const DATA_HEAD: usize = 1024;
+
+pub(crate) fn suite() -> Suite {
+    Suite::new("perf")
+        .test(
+            "a namespace event comes with new namespaces, as from the syscall",
+            || compare(Contexts::UTS | Contexts::MOUNT),
+        )
+        .test("and with anything else, as from the syscall", || {
+            compare(Contexts::FS)
+        })
+}
+
+fn compare(bits: Contexts) -> Result<()> {
+    let records = |backend| in_child(|| records(backend, bits));
+    let [syscall, ioctl] = [records(Backend::Syscall)?, records(Backend::Ioctl)?];
+    ensure!(syscall == ioctl, "syscall: {syscall}, ioctl: {ioctl}");
+    ensure!(ioctl == format!("{:?}", [RECORD_NAMESPACES]), "{ioctl}");
+    Ok(())
+}
+
+/// The kinds of the records that a request leaves.
+fn records(backend: Backend, bits: Contexts) -> Result<String> {
+    let device = Device::open()?;
+    let attributes = Attributes {
+        kind: SOFTWARE,
+        size: size_of::<Attributes>().try_into()?,
+        config: DUMMY,
+        flags: NAMESPACES,
+        ..Attributes::default()
+    };
+    let (this_task, any_cpu, no_group, no_flags) = (0, -1, -1, 0);
+    // SAFETY: The attributes are as long as they say.
+    let event = checked(unsafe {
+        libc::syscall(
+            libc::SYS_perf_event_open,
+            &raw const attributes,
+            this_task,
+            any_cpu,
+            no_group,
+            no_flags,
+        )
+    });
+    // SAFETY: The kernel has just made this descriptor for us.
+    let event = unsafe { OwnedFd::from_raw_fd(event.context("perf_event_open")?.try_into()?) };
+    let access = ProtFlags::READ | ProtFlags::WRITE;
+    // SAFETY: A new mapping, at an address that the kernel picks: a page that describes the ring,
+    // and one of data.
+    let ring = unsafe {
+        mmap(
+            ptr::null_mut(),
+            2 * PAGE,
+            access,
+            MapFlags::SHARED,
+            &event,
+            0,
+        )?
+    };
+
+    backend.unshare(&device, bits)?;
+
+    // SAFETY: The kernel keeps the position there, aligned, as long as the ring is mapped.
+    let head = unsafe { &*ring.byte_add(DATA_HEAD).cast::<AtomicU64>() }.load(Acquire);
+    let (mut at, mut kinds) = (0, Vec::new());
+    while at < usize::try_from(head)?.min(PAGE) {
+        // SAFETY: A record begins with its kind, and ends with the size in the fourth half-word.
+        let (kind, size) = unsafe {
+            let record = ring.byte_add(PAGE + at);
+            (
+                record.cast::<u32>().read(),
+                record.cast::<u16>().add(3).read(),
+            )
+        };
+        kinds.push(kind);
+        at += usize::from(size).max(8);
+    }
+    Ok(format!("{kinds:?}"))
+}

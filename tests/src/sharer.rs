@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! A task that shares chosen contexts with the caller and answers questions about what it sees.
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use rustix::mm::MapFlags;
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+use unshare_device::Contexts;
+
+use crate::device::checked;
+use crate::mailbox::{Mailbox, Mapping, Page};
+
+/// What a sharer is asked: it gets the argument and gives the answer. A plain function, because it
+/// is called in another task, in which nothing of the asker's closure need exist.
+pub(crate) type Question = fn(&str) -> Result<String>;
+
+const ASKED: u32 = 1;
+const ANSWERED: u32 = 2;
+const COULD_NOT: u32 = 3;
+const END: u32 = 4;
+
+const STACK: usize = 1 << 20;
+
+/// Ended and reaped when dropped, before its stack goes.
+pub(crate) struct Sharer {
+    pub(crate) pid: Pid,
+    mailbox: Mailbox,
+    _stack: Mapping,
+}
+
+impl Sharer {
+    /// Makes a task by clone(2) that shares `contexts` with the caller, and nothing else.
+    pub(crate) fn new(contexts: Contexts) -> Result<Self> {
+        let mailbox = Mailbox::new()?;
+        let stack = Mapping::new(STACK, MapFlags::PRIVATE)?;
+        let page: *const Page = mailbox.page();
+        let flags = i32::try_from(contexts.bits())? | libc::SIGCHLD;
+        // SAFETY: The stack is the new task's alone, also in a shared address space, and like the
+        // page outlives it: `drop` reaps first. While one of the two works, the other sleeps in a
+        // futex, so that they can share this thread's storage.
+        let pid =
+            checked(unsafe { libc::clone(serve, stack.end(), flags, page.cast_mut().cast()) });
+        Ok(Self {
+            pid: Pid::from_raw(pid.context("clone")?).context("clone gave no pid")?,
+            mailbox,
+            _stack: stack,
+        })
+    }
+
+    /// Has the sharer answer a question.
+    pub(crate) fn ask(&self, question: Question, arg: &str) -> Result<String> {
+        let page = self.mailbox.page();
+        page.word.store(question as usize, Relaxed);
+        page.post(ASKED, arg);
+        match page.wait(&[ANSWERED, COULD_NOT], Duration::from_secs(20)) {
+            Some(ANSWERED) => Ok(page.text()),
+            Some(_) => bail!("sharer: {}", page.text()),
+            None => bail!("the sharer does not answer"),
+        }
+    }
+}
+
+impl Drop for Sharer {
+    fn drop(&mut self) {
+        // Who has become an unprivileged user since cannot kill a sharer of root's.
+        self.mailbox.page().post(END, "");
+        let _ = kill_process(self.pid, Signal::KILL);
+        let _ = waitpid(Some(self.pid), WaitOptions::empty());
+    }
+}
+
+/// The life of a sharer.
+extern "C" fn serve(page: *mut libc::c_void) -> i32 {
+    // SAFETY: `new` passed a page that outlives this task.
+    let page = unsafe { &*page.cast::<Page>() };
+    loop {
+        if page.wait(&[ASKED, END], Duration::from_secs(3600)) != Some(ASKED) {
+            return 0;
+        }
+        let question = page.word.load(Relaxed) as *const ();
+        // SAFETY: `ask` stored a `Question`; this task runs the same program at the same addresses.
+        let question = unsafe { std::mem::transmute::<*const (), Question>(question) };
+        match question(&page.text()) {
+            Ok(answer) => page.post(ANSWERED, &answer),
+            Err(error) => page.post(COULD_NOT, &format!("{error:#}")),
+        }
+    }
+}

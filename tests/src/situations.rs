@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Conditions under which a request is made, among them all that make unshare(2) fail.
+
+use std::fs::File;
+use std::sync::mpsc;
+use std::thread;
+
+use anyhow::{Context, Result};
+use rustix::process::{DumpableBehavior, Gid, Uid, set_dumpable_behavior};
+use rustix::thread::{set_thread_gid, set_thread_groups, set_thread_res_uid, set_thread_uid};
+use unshare_device::Contexts;
+
+use crate::backend::syscall;
+use crate::contexts::files::dup_to;
+use crate::contexts::sysv::Semaphore;
+use crate::contexts::user::map_root;
+use crate::everything::SHARED;
+use crate::machine::Sysctl;
+use crate::questions::{change_root, chdir};
+use crate::world::World;
+
+/// What is done while a situation lasts.
+pub(crate) type Body<'a> = &'a mut dyn FnMut(&World) -> Result<String>;
+
+pub(crate) struct Situation {
+    pub(crate) name: &'static str,
+    /// What the caller shares with another task.
+    pub(crate) shared: Contexts,
+    /// Does something while the situation lasts.
+    pub(crate) within: fn(&mut World, Body<'_>) -> Result<String>,
+    /// The requests that are worth trying in it.
+    pub(crate) requests: &'static [Contexts],
+}
+
+const VM: Contexts = Contexts::VM;
+const SIGHAND: Contexts = Contexts::SIGHAND;
+const THREADS: [Contexts; 5] = [VM, SIGHAND, Contexts::THREAD, Contexts::USER, Contexts::PID];
+const EVERYTHING: &[Contexts] =
+    &[
+        Contexts::from_bits_retain(SHARED.bits() | Contexts::NAMESPACES.bits())
+            .difference(Contexts::EMPTY_MNTNS),
+    ];
+const EACH: &[Contexts] = &[
+    Contexts::FS,
+    Contexts::FILES,
+    Contexts::SYSVSEM,
+    Contexts::MOUNT,
+    Contexts::UTS,
+    Contexts::IPC,
+    Contexts::USER,
+    Contexts::PID,
+    Contexts::NET,
+    Contexts::CGROUP,
+    Contexts::TIME,
+    Contexts::USER.union(Contexts::NET),
+    Contexts::USER.union(Contexts::MOUNT),
+];
+
+/// A situation in which a sysctl has another value.
+macro_rules! sysctl {
+    ($name:literal, $sysctl:literal, $value:literal, $requests:expr) => {
+        Situation {
+            name: $name,
+            shared: SHARED,
+            within: |world, body| {
+                let _changed = Sysctl::set($sysctl, $value)?;
+                body(world)
+            },
+            requests: $requests,
+        }
+    };
+}
+
+pub(crate) const SITUATIONS: &[Situation] = &[
+    Situation {
+        name: "nothing special",
+        shared: SHARED,
+        within: |world, body| body(world),
+        requests: &[],
+    },
+    Situation {
+        name: "nothing shared",
+        shared: Contexts::empty(),
+        within: |world, body| body(world),
+        requests: EACH,
+    },
+    Situation {
+        name: "address space shared",
+        shared: VM,
+        within: |world, body| body(world),
+        requests: &THREADS,
+    },
+    Situation {
+        name: "address space and handlers shared",
+        shared: VM.union(SIGHAND),
+        within: |world, body| body(world),
+        requests: &THREADS,
+    },
+    Situation {
+        name: "threads",
+        shared: SHARED,
+        within: with_thread,
+        requests: &THREADS,
+    },
+    Situation {
+        name: "uid 1000",
+        shared: SHARED,
+        within: as_user,
+        requests: EACH,
+    },
+    Situation {
+        name: "in a chroot",
+        shared: SHARED,
+        within: in_chroot,
+        requests: EACH,
+    },
+    Situation {
+        name: "in a user namespace",
+        shared: SHARED,
+        within: in_user_namespace,
+        requests: EACH,
+    },
+    Situation {
+        name: "in a user namespace without mapping",
+        shared: SHARED,
+        within: unmapped,
+        requests: EACH,
+    },
+    Situation {
+        name: "33 user namespaces deep",
+        shared: SHARED,
+        within: too_deep,
+        requests: &[Contexts::USER],
+    },
+    Situation {
+        name: "a pid namespace pending",
+        shared: SHARED,
+        within: pending_pid,
+        requests: &[Contexts::PID, Contexts::UTS],
+    },
+    Situation {
+        name: "adjustments to undo",
+        shared: Contexts::FS,
+        within: with_adjustments,
+        requests: &[Contexts::SYSVSEM, Contexts::IPC, Contexts::UTS],
+    },
+    Situation {
+        name: "fs.nr_open lowered",
+        shared: SHARED,
+        within: nr_open_lowered,
+        requests: &[Contexts::FILES, Contexts::FS],
+    },
+    Situation {
+        name: "forbidden to users",
+        shared: SHARED,
+        within: |world, body| {
+            let _forbidden = Sysctl::set("kernel/unprivileged_userns_clone", "0")?;
+            as_user_for_now(world, body)
+        },
+        requests: &[Contexts::USER, Contexts::USER.union(Contexts::NET)],
+    },
+    sysctl!(
+        "forbidden to users, but root",
+        "kernel/unprivileged_userns_clone",
+        "0",
+        &[Contexts::USER]
+    ),
+    sysctl!(
+        "no user namespaces left",
+        "user/max_user_namespaces",
+        "0",
+        EVERYTHING
+    ),
+    sysctl!(
+        "no mnt namespaces left",
+        "user/max_mnt_namespaces",
+        "0",
+        EVERYTHING
+    ),
+    sysctl!(
+        "no uts namespaces left",
+        "user/max_uts_namespaces",
+        "0",
+        EVERYTHING
+    ),
+    sysctl!(
+        "no ipc namespaces left",
+        "user/max_ipc_namespaces",
+        "0",
+        EVERYTHING
+    ),
+    sysctl!(
+        "no pid namespaces left",
+        "user/max_pid_namespaces",
+        "0",
+        EVERYTHING
+    ),
+    sysctl!(
+        "no cgroup namespaces left",
+        "user/max_cgroup_namespaces",
+        "0",
+        EVERYTHING
+    ),
+    sysctl!(
+        "no net namespaces left",
+        "user/max_net_namespaces",
+        "0",
+        EVERYTHING
+    ),
+    sysctl!(
+        "no time namespaces left",
+        "user/max_time_namespaces",
+        "0",
+        EVERYTHING
+    ),
+];
+
+pub(crate) fn find(name: &str) -> &'static Situation {
+    let found = SITUATIONS.iter().find(|situation| situation.name == name);
+    found.unwrap_or_else(|| panic!("no situation {name:?}"))
+}
+
+/// From now on this thread is uid 1000, and may do what that uid may.
+pub(crate) fn become_user(id: u32) -> Result<()> {
+    set_thread_groups(&[])?;
+    set_thread_gid(Gid::from_raw(id))?;
+    set_thread_uid(Uid::from_raw(id))?;
+    // As for a program that this user has started: its files under /proc are its own.
+    Ok(set_dumpable_behavior(DumpableBehavior::Dumpable)?)
+}
+
+fn as_user(world: &mut World, body: Body<'_>) -> Result<String> {
+    become_user(1000)?;
+    body(world)
+}
+
+/// As [`as_user`], with a way back for who has to put a sysctl back.
+fn as_user_for_now(world: &mut World, body: Body<'_>) -> Result<String> {
+    let [root, user] = [0, 1000].map(Uid::from_raw);
+    set_thread_res_uid(user, user, root)?;
+    let outcome = body(world);
+    set_thread_res_uid(root, root, root)?;
+    outcome
+}
+
+fn with_thread(world: &mut World, body: Body<'_>) -> Result<String> {
+    thread::scope(|scope| {
+        let (done, wait) = mpsc::channel::<()>();
+        scope.spawn(move || wait.recv().is_err());
+        let outcome = body(world);
+        drop(done);
+        outcome
+    })
+}
+
+fn in_chroot(world: &mut World, body: Body<'_>) -> Result<String> {
+    // The sharer shares the root too: one of its own is left to the witness alone.
+    change_root("/sys")?;
+    chdir("/")?;
+    body(world)
+}
+
+fn in_user_namespace(world: &mut World, body: Body<'_>) -> Result<String> {
+    syscall(Contexts::USER)?;
+    map_root(0, 0)?;
+    body(world)
+}
+
+fn unmapped(world: &mut World, body: Body<'_>) -> Result<String> {
+    syscall(Contexts::USER)?;
+    body(world)
+}
+
+fn too_deep(world: &mut World, body: Body<'_>) -> Result<String> {
+    while syscall(Contexts::USER).is_ok() {
+        map_root(0, 0)?;
+    }
+    body(world)
+}
+
+fn pending_pid(world: &mut World, body: Body<'_>) -> Result<String> {
+    syscall(Contexts::PID)?;
+    body(world)
+}
+
+fn with_adjustments(world: &mut World, body: Body<'_>) -> Result<String> {
+    // What is left of it goes with a namespace of this test's own.
+    syscall(Contexts::IPC)?;
+    *world = World::sharing(Contexts::FS)?;
+    let semaphore = Semaphore::new()?;
+    semaphore.add_with_undo(5)?;
+    let outcome = body(world)?;
+    let value = world
+        .witness
+        .ask(crate::contexts::sysv::value, &semaphore.id());
+    Ok(format!(
+        "{outcome}\nsemaphore: {}",
+        value.context("witness")?
+    ))
+}
+
+fn nr_open_lowered(world: &mut World, body: Body<'_>) -> Result<String> {
+    dup_to(&File::open("/proc/version")?, 1000)?;
+    let _lowered = Sysctl::set("fs/nr_open", "64")?;
+    body(world)
+}

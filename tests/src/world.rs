@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The stage of most tests: the calling task, a task it shares contexts with, and a witness who
+//! shares nothing and watches the two.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Result, ensure};
+use rustix::io::Errno;
+use rustix::process::getpid;
+use rustix::thread::gettid;
+use unshare_device::Contexts;
+
+use crate::device::{Args, Device, Reply};
+use crate::oracle::{Snapshot, observe};
+use crate::sharer::Sharer;
+
+pub(crate) struct World {
+    pub(crate) device: Device,
+    pub(crate) sharer: Sharer,
+    pub(crate) witness: Sharer,
+    /// The thread that is watched, by the number that it has out here.
+    task: i32,
+}
+
+impl World {
+    /// A world in which the caller shares `contexts`.
+    pub(crate) fn sharing(contexts: Contexts) -> Result<Self> {
+        Ok(Self {
+            witness: Sharer::new(Contexts::empty())?,
+            device: Device::open()?,
+            sharer: Sharer::new(contexts)?,
+            task: getpid().as_raw_nonzero().get(),
+        })
+    }
+
+    /// A world in which the caller shares nothing.
+    pub(crate) fn alone() -> Result<Self> {
+        Self::sharing(Contexts::empty())
+    }
+
+    /// From now on the calling thread is the one that is watched.
+    pub(crate) fn watch_this_thread(&mut self) {
+        self.task = gettid().as_raw_nonzero().get();
+    }
+
+    /// What the watched task looks like to the witness.
+    pub(crate) fn snapshot(&self) -> Result<Snapshot> {
+        let arg = format!("{} {}", self.task, self.sharer.pid.as_raw_nonzero());
+        Ok(Snapshot::parse(&self.witness.ask(observe, &arg)?))
+    }
+
+    /// What the sharer looks like to the witness, compared with the watched task.
+    pub(crate) fn snapshot_of_sharer(&self) -> Result<Snapshot> {
+        let arg = format!("{} {}", self.sharer.pid.as_raw_nonzero(), self.task);
+        Ok(Snapshot::parse(&self.witness.ask(observe, &arg)?))
+    }
+
+    /// Makes the request and tells which points of the caller changed.
+    pub(crate) fn commit(&self, args: Args) -> Result<(Reply, BTreeSet<String>)> {
+        let before = self.snapshot()?;
+        let reply = self.device.commit(args);
+        Ok((reply, before.changed(&self.snapshot()?)))
+    }
+
+    /// The request succeeds and says that it replaced `replaced`; exactly `points` change.
+    pub(crate) fn replaces(&self, args: Args, replaced: Contexts, points: &[&str]) -> Result<()> {
+        let (reply, changed) = self.commit(args)?;
+        self.ensure_replaced(reply, replaced)?;
+        let points = points.iter().map(ToString::to_string).collect();
+        ensure!(
+            changed == points,
+            "changed are {changed:?} instead of {points:?}"
+        );
+        Ok(())
+    }
+
+    /// The reply of a success, which names `replaced`; and the caller shares none of that any more.
+    pub(crate) fn ensure_replaced(&self, reply: Reply, replaced: Contexts) -> Result<()> {
+        let expected = Reply {
+            errno: None,
+            replaced,
+            failed: Contexts::empty(),
+        };
+        ensure!(reply == expected, "{reply:?} instead of {expected:?}");
+        // The descriptor may have been in the range that the request closed.
+        if rustix::io::fcntl_getfd(&self.device).is_ok() {
+            let still = self.device.shared()? & replaced;
+            ensure!(still.is_empty(), "the query says still shared: {still}");
+        }
+        Ok(())
+    }
+
+    /// The request fails with `errno` because of `failed`, and nothing at all changes.
+    pub(crate) fn refuses(&self, args: Args, errno: Errno, failed: Contexts) -> Result<()> {
+        let before = [self.snapshot()?, self.snapshot_of_sharer()?];
+        let reply = self.device.commit(args);
+        let expected = Reply {
+            errno: Some(errno),
+            replaced: Contexts::empty(),
+            failed,
+        };
+        ensure!(reply == expected, "{reply:?} instead of {expected:?}");
+        before[0].ensure_same(&self.snapshot()?)?;
+        before[1].ensure_same(&self.snapshot_of_sharer()?)
+    }
+}
