@@ -8,5 +8,5 @@ mod command;
 mod supervise;
 
 pub use advice::{explain, open_device};
-pub use command::{EXIT_FAILURE, exec};
+pub use command::{EXIT_FAILURE, exec, exec_failed};
 pub use supervise::{Fork, Supervised, fork};

@@ -5,6 +5,7 @@
 mod idmap;
 mod mounts;
 mod options;
+mod program;
 mod report;
 
 use std::process::{Command, ExitCode};
@@ -16,6 +17,7 @@ use unshare_device::{Contexts, Device, Request};
 use unshare_samples::{EXIT_FAILURE, Fork, exec, explain, fork, open_device};
 
 use crate::options::Options;
+use crate::program::Program;
 
 const PROGRAM: &str = "unshare-run";
 
@@ -36,6 +38,11 @@ fn run(options: &Options) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
 
+    let command = command(options);
+    let program = match options.empty_mount {
+        true => Some(Program::open(&command)?),
+        false => None,
+    };
     let (uid, gid) = (geteuid(), getegid());
     let replaced = commit(&device, options)?;
     if options.dry_run {
@@ -61,7 +68,10 @@ fn run(options: &Options) -> Result<ExitCode> {
         mounts::mount_proc(directory)?;
     }
 
-    Ok(exec(PROGRAM, command(options)))
+    Ok(match program {
+        Some(program) => program.exec(PROGRAM),
+        None => exec(PROGRAM, command),
+    })
 }
 
 fn commit(device: &Device, options: &Options) -> Result<Contexts> {
@@ -70,8 +80,8 @@ fn commit(device: &Device, options: &Options) -> Result<Contexts> {
     if let Some(first) = options.close_from {
         request = request.close_range(first..=u32::MAX);
     }
-    // SAFETY: This program has one thread, and of descriptors above stderr it owns the device's
-    // alone, which it forgets.
+    // SAFETY: This program has one thread. Above stderr it owns the device, which it forgets, and
+    // the program of an empty mount namespace, which does not go with a close range.
     unsafe { device.commit(&request) }.map_err(|error| explain(error, contexts, device))
 }
 

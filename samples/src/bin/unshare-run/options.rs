@@ -41,8 +41,15 @@ pub(crate) struct Options {
     mount: bool,
 
     /// Mount namespace with the root mount alone; implies --mount
-    #[arg(long, help_heading = "Contexts")]
-    empty_mount: bool,
+    ///
+    /// Where the root mount is an empty one, as under an initramfs since Linux 7.0, there is no
+    /// file at all. So the command is opened before; it must be a static program.
+    #[arg(
+        long,
+        conflicts_with_all = ["close_from", "mount_proc", "map_root_user"],
+        help_heading = "Contexts"
+    )]
+    pub(crate) empty_mount: bool,
 
     /// UTS namespace: host name and domain name
     #[arg(short, long, help_heading = "Contexts")]
@@ -129,7 +136,7 @@ pub(crate) struct Options {
     pub(crate) query: bool,
 
     /// What to run, with its arguments
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, action = ArgAction::Append)]
+    #[arg(trailing_var_arg = true, action = ArgAction::Append)]
     pub(crate) command: Vec<OsString>,
 }
 
@@ -196,54 +203,4 @@ See also:
   unshare(1), unshare(2), namespaces(7), close_range(2)";
 
 #[cfg(test)]
-mod tests {
-    use clap::CommandFactory;
-
-    use super::*;
-
-    fn contexts(arguments: &[&str]) -> Contexts {
-        let all = ["unshare-run"].iter().chain(arguments);
-        Options::try_parse_from(all).map_or(Contexts::empty(), |options| options.contexts())
-    }
-
-    #[test]
-    fn the_options_are_consistent() {
-        Options::command().debug_assert();
-    }
-
-    #[test]
-    fn short_options_are_those_of_unshare_1() {
-        let all = contexts(&["-muinpUCT"]);
-        assert_eq!(all, Contexts::NAMESPACES - Contexts::EMPTY_MNTNS);
-    }
-
-    #[test]
-    fn options_imply_what_they_need() {
-        assert_eq!(contexts(&["-r"]), Contexts::USER);
-        assert_eq!(contexts(&["--mount-proc"]), Contexts::MOUNT);
-        assert_eq!(contexts(&["--close-from", "3"]), Contexts::FILES);
-        let empty = Contexts::MOUNT | Contexts::EMPTY_MNTNS;
-        assert_eq!(contexts(&["--empty-mount"]), empty);
-    }
-
-    #[test]
-    fn the_command_keeps_its_options() {
-        let line = ["unshare-run", "-m", "ls", "-u", "--fork"];
-        let Ok(options) = Options::try_parse_from(line) else {
-            panic!("{line:?} was refused");
-        };
-        assert_eq!(options.contexts(), Contexts::MOUNT);
-        assert_eq!(options.command, ["ls", "-u", "--fork"]);
-        assert!(!options.fork);
-    }
-
-    #[test]
-    fn mount_proc_takes_its_directory_after_an_equals_sign_alone() {
-        let line = ["unshare-run", "--mount-proc", "ls"];
-        let Ok(options) = Options::try_parse_from(line) else {
-            panic!("{line:?} was refused");
-        };
-        assert_eq!(options.mount_proc, Some("/proc".into()));
-        assert_eq!(options.command, ["ls"]);
-    }
-}
+mod tests;

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+use clap::CommandFactory;
+
+use super::*;
+
+fn contexts(arguments: &[&str]) -> Contexts {
+    let all = ["unshare-run"].iter().chain(arguments);
+    Options::try_parse_from(all).map_or(Contexts::empty(), |options| options.contexts())
+}
+
+#[test]
+fn the_options_are_consistent() {
+    Options::command().debug_assert();
+}
+
+#[test]
+fn short_options_are_those_of_unshare_1() {
+    let all = contexts(&["-muinpUCT"]);
+    assert_eq!(all, Contexts::NAMESPACES - Contexts::EMPTY_MNTNS);
+}
+
+#[test]
+fn options_imply_what_they_need() {
+    assert_eq!(contexts(&["-r"]), Contexts::USER);
+    assert_eq!(contexts(&["--mount-proc"]), Contexts::MOUNT);
+    assert_eq!(contexts(&["--close-from", "3"]), Contexts::FILES);
+    let empty = Contexts::MOUNT | Contexts::EMPTY_MNTNS;
+    assert_eq!(contexts(&["--empty-mount"]), empty);
+}
+
+#[test]
+fn the_command_keeps_its_options() {
+    let line = ["unshare-run", "-m", "ls", "-u", "--fork"];
+    let Ok(options) = Options::try_parse_from(line) else {
+        panic!("{line:?} was refused");
+    };
+    assert_eq!(options.contexts(), Contexts::MOUNT);
+    assert_eq!(options.command, ["ls", "-u", "--fork"]);
+    assert!(!options.fork);
+}
+
+#[test]
+fn an_unknown_option_is_no_command() {
+    assert!(Options::try_parse_from(["unshare-run", "--bad"]).is_err());
+    assert!(Options::try_parse_from(["unshare-run", "--", "--good"]).is_ok());
+}
+
+#[test]
+fn mount_proc_takes_its_directory_after_an_equals_sign_alone() {
+    let line = ["unshare-run", "--mount-proc", "ls"];
+    let Ok(options) = Options::try_parse_from(line) else {
+        panic!("{line:?} was refused");
+    };
+    assert_eq!(options.mount_proc, Some("/proc".into()));
+    assert_eq!(options.command, ["ls"]);
+}
