@@ -33,45 +33,57 @@ die() {
 }
 
 # What `set -e` ends without a word; a script of ours that died has said why.
+fell=0
 trap 'fell=$?; ((fell == 125)) || say "error: ${0##*/}, line $LINENO: status $fell"' ERR
 
 # step LOG TITLE COMMAND...: runs a long command with its output in LOG, says how far it is, and shows
 # the end of LOG if it fails. With expect=N, files built (kbuild's short lines) are counted against N.
 step() {
-	local log=$1 title=$2 status=0 reporter
+	local log=$1 title=$2 status=0 counter=:
 	shift 2
 	mkdir -p "$(dirname "$log")"
 	: >"$log"
 	say "$title (log: $log)"
-	report "$log" "$title" "$$" &
-	reporter=$!
+	if [[ ${expect:-} ]]; then counter="built $log"; fi
+	progress "$title" "$counter"
 	# Not `|| status=$?`, which would switch `set -e` off in a COMMAND that is a function.
 	set +e
 	(set -e && "$@") >"$log" 2>&1 </dev/null
 	status=$?
 	set -e
-	kill "$reporter" 2>/dev/null || :
-	wait "$reporter" 2>/dev/null || :
-	if [[ -t 2 ]]; then printf '\r\033[K' >&2; fi
+	progress_ends
 	if ((status)); then
 		tail -n 30 "$log" >&2
 		die "$title: failed. The whole log: $log"
 	fi
 }
 
-# The progress of `step`: a line that is rewritten on a terminal, one line a minute in a log.
+built() {
+	printf '%d of about %d files, ' "$(grep -cE '^  [A-Z]' "$1")" "$expect"
+}
+
+# progress TITLE COUNTER: says from time to time what the command COUNTER prints and how long it took:
+# a line that is rewritten on a terminal, a line a minute in a log. Until progress_ends.
+progress() {
+	report "$1" "$2" "$$" &
+	reporter=$!
+}
+
+progress_ends() {
+	kill "$reporter" 2>/dev/null || :
+	wait "$reporter" 2>/dev/null || :
+	if [[ -t 2 ]]; then printf '\r\033[K' >&2; fi
+}
+
 report() {
-	local log=$1 title=$2 parent=$3 begun=$SECONDS at built
+	local title=$1 counter=$2 parent=$3 begun=$SECONDS at
+	# The wait is one for input that never comes: a sleep would outlive this process.
 	while read -rt 1 <> <(:) || kill -0 "$parent" 2>/dev/null; do
 		at=$((SECONDS - begun))
-		built=
-		if [[ ${expect:-} ]]; then
-			built="$(grep -cE '^  [A-Z]' "$log" || :) of about $expect files, "
-		fi
 		if [[ -t 2 ]]; then
-			printf '\r\033[K  %s%d:%02d' "$built" $((at / 60)) $((at % 60)) >&2
+			printf '\r\033[K  %s%d:%02d' "$($counter)" $((at / 60)) $((at % 60)) >&2
 		elif ((at && at % 60 == 0)); then
-			say "  $title: $built$((at / 60)) min"
+			say "  $title: $($counter)$((at / 60)) min"
 		fi
 	done
 }
@@ -101,7 +113,7 @@ config() {
 	grep -qx "$2=y" "$1/include/config/auto.conf"
 }
 
-# flavour: what a build for KDIR= is called under build/, when KERNEL= does not say.
+# flavours NAME...: what a build for KDIR= is called under build/, when KERNEL= does not say.
 flavours() {
 	if [[ ${KDIR:-} && ! ${KERNEL:-} ]]; then
 		echo custom
