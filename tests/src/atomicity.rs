@@ -16,7 +16,7 @@ use crate::contexts::user::map_root;
 use crate::device::{Args, close_range, unshare};
 use crate::everything::{SHARED, all_at_once};
 use crate::harness::Suite;
-use crate::machine::Sysctl;
+use crate::machine::Setting;
 use crate::questions::{chdir, cwd};
 use crate::world::World;
 
@@ -74,7 +74,7 @@ fn everything() -> Args {
 fn limited(kind: &str, bit: Contexts, shared: Contexts) -> Result<()> {
     let world = World::sharing(shared)?;
     chdir("/proc")?;
-    let _limit = Sysctl::set(&format!("user/max_{kind}_namespaces"), "0")?;
+    let _limit = Setting::sysctl(&format!("user/max_{kind}_namespaces"), "0")?;
     world.refuses(everything(), Errno::NOSPC, bit)?;
     // The working directory still works, and is still the sharer's too, or not, as before.
     let moved = chdir("/sys")?;
@@ -86,7 +86,7 @@ fn limited(kind: &str, bit: Contexts, shared: Contexts) -> Result<()> {
 fn nr_open() -> Result<()> {
     let world = World::sharing(SHARED)?;
     dup_to(&File::open("/proc/version")?, 1000)?;
-    let _limit = Sysctl::set("fs/nr_open", "64")?;
+    let _limit = Setting::sysctl("fs/nr_open", "64")?;
     world.refuses(unshare(all_at_once()), Errno::MFILE, Contexts::FILES)
 }
 
@@ -112,7 +112,7 @@ fn ipc_stays() -> Result<()> {
     semaphore.add_with_undo(5)?;
     let segment = new_segment()?.to_string();
     fs::write("/proc/sys/kernel/shm_rmid_forced", "1")?;
-    let limit = Sysctl::set("user/max_time_namespaces", "0")?;
+    let limit = Setting::sysctl("user/max_time_namespaces", "0")?;
     let request = unshare(Contexts::IPC | Contexts::TIME);
     world.refuses(request, Errno::NOSPC, Contexts::TIME)?;
     drop(limit);
@@ -126,7 +126,7 @@ fn ipc_stays() -> Result<()> {
 
 fn then_succeeds() -> Result<()> {
     let world = World::sharing(SHARED)?;
-    let limit = Sysctl::set("user/max_time_namespaces", "0")?;
+    let limit = Setting::sysctl("user/max_time_namespaces", "0")?;
     for _ in 0..20 {
         world.refuses(everything(), Errno::NOSPC, Contexts::TIME)?;
     }

@@ -5,7 +5,7 @@
 use std::ffi::c_void;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, RawFd};
 
 use anyhow::{Context, Result};
 use rustix::io::Errno;
@@ -95,6 +95,13 @@ impl Device {
 
     pub(crate) fn number(&self) -> RawFd {
         self.0.as_raw_fd()
+    }
+}
+
+/// For who has closed it without saying so.
+impl IntoRawFd for Device {
+    fn into_raw_fd(self) -> RawFd {
+        self.0.into_raw_fd()
     }
 }
 

@@ -10,7 +10,7 @@ use crate::contexts::sysv::{Semaphore, new_segment, segment_exists, value};
 use crate::device::{Args, DRY_RUN, LOCAL, close_range, unshare};
 use crate::everything::{SHARED, all_at_once};
 use crate::harness::Suite;
-use crate::machine::Sysctl;
+use crate::machine::Setting;
 use crate::world::World;
 
 pub(crate) fn suite() -> Suite {
@@ -79,7 +79,7 @@ fn not_shared() -> Result<()> {
 
 fn notices_limits() -> Result<()> {
     let world = World::sharing(SHARED)?;
-    let _limit = Sysctl::set("user/max_uts_namespaces", "0")?;
+    let _limit = Setting::sysctl("user/max_uts_namespaces", "0")?;
     let args = dry(unshare(all_at_once()));
     world.refuses(args, Errno::NOSPC, Contexts::UTS)
 }

@@ -10,31 +10,38 @@ use anyhow::{Context, Result};
 use unshare_device::raw;
 
 use crate::child::skip;
+use crate::module;
 
-/// A sysctl with another value, until dropped.
-pub(crate) struct Sysctl {
+/// A setting of the kernel with another value, until dropped.
+pub(crate) struct Setting {
     // Kept open, so that a task that has lost its /proc can still put the value back.
     file: File,
     old: Vec<u8>,
 }
 
-impl Sysctl {
-    /// Sets `name`, as in `fs/nr_open`; a kernel without it ends the test as skipped.
-    pub(crate) fn set(name: &str, value: &str) -> Result<Self> {
-        let path = path_of(name);
+impl Setting {
+    /// Sets a sysctl, as in `fs/nr_open`.
+    pub(crate) fn sysctl(name: &str, value: &str) -> Result<Self> {
+        Self::new(path_of(name), value)
+    }
+
+    /// Sets what is in a file; a kernel without that file ends the test as skipped.
+    pub(crate) fn new(path: impl AsRef<Path>, value: &str) -> Result<Self> {
+        let path = path.as_ref();
+        let shown = path.display();
         if !path.exists() {
-            return skip(format!("this kernel has no sysctl {name}"));
+            return skip(format!("this kernel has no {shown}"));
         }
-        let old = fs::read(&path)?;
-        let file = File::options().write(true).open(&path)?;
-        let sysctl = Self { file, old };
-        let set = sysctl.file.write_at(value.as_bytes(), 0);
-        set.with_context(|| format!("sysctl {name} = {value}"))?;
-        Ok(sysctl)
+        let old = fs::read(path)?;
+        let file = File::options().write(true).open(path)?;
+        let setting = Self { file, old };
+        let set = setting.file.write_at(value.as_bytes(), 0);
+        set.with_context(|| format!("{value} to {shown}"))?;
+        Ok(setting)
     }
 }
 
-impl Drop for Sysctl {
+impl Drop for Setting {
     fn drop(&mut self) {
         let _ = self.file.write_at(&self.old, 0);
     }
@@ -44,9 +51,28 @@ fn path_of(sysctl: &str) -> PathBuf {
     Path::new("/proc/sys").join(sysctl)
 }
 
+/// A machine on which nobody waits for a processor that is busy elsewhere: loading a module stops
+/// each of the others many times over.
+pub(crate) struct OneProcessor {
+    _offline: Setting,
+    _expedited: Setting,
+}
+
+impl OneProcessor {
+    pub(crate) fn new() -> Result<Self> {
+        Ok(Self {
+            _offline: Setting::new(SECOND_PROCESSOR, "0")?,
+            _expedited: Setting::new(RCU_EXPEDITED, "1")?,
+        })
+    }
+}
+
+const SECOND_PROCESSOR: &str = "/sys/devices/system/cpu/cpu1/online";
+const RCU_EXPEDITED: &str = "/sys/kernel/rcu_expedited";
+
 /// The values that a test may change, as they were.
 pub(crate) struct Machine {
-    sysctls: Vec<(PathBuf, Vec<u8>)>,
+    settings: Vec<(PathBuf, Vec<u8>)>,
     mode: Option<u32>,
 }
 
@@ -55,17 +81,18 @@ impl Machine {
         let names = fs::read_dir("/proc/sys/user")?
             .map(|entry| Ok(entry?.path()))
             .collect::<Result<Vec<_>>>()?;
-        let names = names.into_iter().chain(
-            ["fs/nr_open", "kernel/unprivileged_userns_clone"]
-                .map(path_of)
-                .into_iter()
-                .filter(|path| path.exists()),
-        );
-        let sysctls = names
+        let others = [
+            path_of("fs/nr_open"),
+            path_of("kernel/unprivileged_userns_clone"),
+        ];
+        let more = [SECOND_PROCESSOR, RCU_EXPEDITED].map(PathBuf::from);
+        let names = names.into_iter().chain(others).chain(more);
+        let names = names.filter(|path| path.exists());
+        let settings = names
             .map(|path| Ok((path.clone(), fs::read(path)?)))
             .collect::<Result<_>>()?;
         Ok(Self {
-            sysctls,
+            settings,
             mode: mode_of_device(),
         })
     }
@@ -73,7 +100,11 @@ impl Machine {
     /// Puts back what a test, perhaps a killed one, left changed, and names it.
     pub(crate) fn restore(&self) -> Result<Vec<String>> {
         let mut left = Vec::new();
-        for (path, old) in &self.sysctls {
+        if self.mode.is_some() && !module::is_loaded() {
+            module::load("unshare", "")?.context("loading the module again")?;
+            left.push("the module unloaded".to_owned());
+        }
+        for (path, old) in &self.settings {
             if fs::read(path)? != *old {
                 fs::write(path, old)?;
                 left.push(path.display().to_string());

@@ -4,6 +4,7 @@
 //! test is one promise and runs in a process of its own.
 
 mod abi;
+mod abi32;
 mod abi_memory;
 mod atomicity;
 mod backend;
@@ -18,9 +19,11 @@ mod everything;
 mod harness;
 mod kmsg;
 mod ktap;
+mod lifetime;
 mod local;
 mod machine;
 mod mailbox;
+mod module;
 mod oracle;
 mod perf;
 mod query;
@@ -28,6 +31,7 @@ mod questions;
 mod race;
 mod sharer;
 mod situations;
+mod slab;
 mod spec2006;
 mod unprivileged;
 mod world;
@@ -72,10 +76,12 @@ fn suites() -> Vec<Suite> {
         local::suite(),
         abi::suite(),
         abi_memory::suite(),
+        abi32::suite(),
         spec2006::suite(),
         unprivileged::suite(),
         perf::suite(),
         differential::suite(),
+        lifetime::suite(),
     ]
 }
 

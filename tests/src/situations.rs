@@ -16,7 +16,7 @@ use crate::contexts::files::dup_to;
 use crate::contexts::sysv::Semaphore;
 use crate::contexts::user::map_root;
 use crate::everything::SHARED;
-use crate::machine::Sysctl;
+use crate::machine::Setting;
 use crate::questions::{change_root, chdir};
 use crate::world::World;
 
@@ -64,7 +64,7 @@ macro_rules! sysctl {
             name: $name,
             shared: SHARED,
             within: |world, body| {
-                let _changed = Sysctl::set($sysctl, $value)?;
+                let _changed = Setting::sysctl($sysctl, $value)?;
                 body(world)
             },
             requests: $requests,
@@ -155,7 +155,7 @@ pub(crate) const SITUATIONS: &[Situation] = &[
         name: "forbidden to users",
         shared: SHARED,
         within: |world, body| {
-            let _forbidden = Sysctl::set("kernel/unprivileged_userns_clone", "0")?;
+            let _forbidden = Setting::sysctl("kernel/unprivileged_userns_clone", "0")?;
             as_user_for_now(world, body)
         },
         requests: &[Contexts::USER, Contexts::USER.union(Contexts::NET)],
@@ -302,6 +302,6 @@ fn with_adjustments(world: &mut World, body: Body<'_>) -> Result<String> {
 
 fn nr_open_lowered(world: &mut World, body: Body<'_>) -> Result<String> {
     dup_to(&File::open("/proc/version")?, 1000)?;
-    let _lowered = Sysctl::set("fs/nr_open", "64")?;
+    let _lowered = Setting::sysctl("fs/nr_open", "64")?;
     body(world)
 }

@@ -13,7 +13,7 @@ use crate::contexts::user::map_root;
 use crate::device::{Device, LOCAL, unshare};
 use crate::everything::{SHARED, all_at_once};
 use crate::harness::Suite;
-use crate::machine::{OpenToAll, Sysctl};
+use crate::machine::{OpenToAll, Setting};
 use crate::questions::{change_root, chdir, set_hostname};
 use crate::situations::become_user;
 use crate::world::World;
@@ -170,7 +170,7 @@ fn first_of_many() -> Result<()> {
 }
 
 fn forbidden() -> Result<()> {
-    let _forbidden = Sysctl::set("kernel/unprivileged_userns_clone", "0")?;
+    let _forbidden = Setting::sysctl("kernel/unprivileged_userns_clone", "0")?;
     as_alice(|| {
         let world = sharing(SHARED)?;
         world.refuses(unshare(USER), Errno::PERM, USER)?;

@@ -14,7 +14,7 @@ use unshare_device::Contexts;
 use super::files::{dup_to, ensure_lowest_free, fill};
 use crate::device::close_range;
 use crate::harness::Suite;
-use crate::machine::Sysctl;
+use crate::machine::Setting;
 use crate::questions::{is_open, open_here};
 use crate::world::World;
 
@@ -138,7 +138,7 @@ fn not_copied() -> Result<()> {
     let file = File::open("/proc/version")?;
     dup_to(&file, 1000)?;
     // A table that holds number 1000 cannot be made now: EMFILE.
-    let limit = Sysctl::set("fs/nr_open", "64")?;
+    let limit = Setting::sysctl("fs/nr_open", "64")?;
     world.refuses(close_range(FILES, 999, 999), Errno::MFILE, FILES)?;
     let (reply, changed) = world.commit(close_range(FILES, 64, ALL))?;
     drop(limit);

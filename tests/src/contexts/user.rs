@@ -18,7 +18,7 @@ use unshare_device::Contexts;
 use crate::backend::syscall;
 use crate::device::unshare;
 use crate::harness::Suite;
-use crate::machine::Sysctl;
+use crate::machine::Setting;
 use crate::questions::{chdir, cwd, set_hostname};
 use crate::world::World;
 
@@ -146,7 +146,7 @@ fn too_deep() -> Result<()> {
 
 fn limit() -> Result<()> {
     let world = World::alone()?;
-    let limit = Sysctl::set("user/max_user_namespaces", "0")?;
+    let limit = Setting::sysctl("user/max_user_namespaces", "0")?;
     world.refuses(unshare(USER), Errno::NOSPC, USER)?;
     drop(limit);
     world.replaces(unshare(USER), USER, &["ns/user"])

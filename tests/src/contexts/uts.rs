@@ -8,7 +8,7 @@ use unshare_device::Contexts;
 
 use crate::device::unshare;
 use crate::harness::Suite;
-use crate::machine::Sysctl;
+use crate::machine::Setting;
 use crate::questions::{hostname, set_hostname};
 use crate::world::World;
 
@@ -50,7 +50,7 @@ fn others_name() -> Result<()> {
 
 fn limit() -> Result<()> {
     let world = World::alone()?;
-    let limit = Sysctl::set("user/max_uts_namespaces", "0")?;
+    let limit = Setting::sysctl("user/max_uts_namespaces", "0")?;
     world.refuses(unshare(UTS), Errno::NOSPC, UTS)?;
     drop(limit);
     world.replaces(unshare(UTS), UTS, &["ns/uts"])

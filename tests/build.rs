@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Compiles what the tests have in C: the header in each language it is for, and the 32-bit program.
+
+use std::env;
+use std::path::Path;
+use std::process::Command;
+
+/// The first of these that is there compiles; clang needs no packages of its own for C++ and 32 bits.
+const COMPILERS: [&str; 4] = ["clang-19", "clang", "gcc", "cc"];
+
+const HEADER: &str = "../src/uapi/unshare.h";
+
+fn main() {
+    let out = env::var("OUT_DIR").expect("cargo sets OUT_DIR");
+    for file in [HEADER, "src/header.c", "src/abi32.c", "build.rs"] {
+        println!("cargo::rerun-if-changed={file}");
+    }
+
+    for language in [
+        "-xc -std=c99",
+        "-xc -std=c11",
+        "-xc -std=c99 -m32",
+        "-xc++ -std=c++11",
+    ] {
+        let flags = format!("{language} -pedantic -Werror -fsyntax-only");
+        compile(flags.split(' ').chain(["src/header.c"]));
+    }
+
+    let program = Path::new(&out).join("abi32");
+    let flags = "-m32 -O1 -nostdlib -static -fno-pic -ffreestanding -fno-stack-protector \
+                 -Wl,--build-id=none -Wall -Wextra -Werror";
+    let path = program.to_str().expect("OUT_DIR is UTF-8");
+    compile(flags.split_whitespace().chain(["src/abi32.c", "-o", path]));
+
+    let elf = std::fs::read(&program).expect("the compiler has just written it");
+    assert_eq!(&elf[..5], b"\x7fELF\x01", "{path} is no 32-bit program");
+}
+
+fn compile<'a>(arguments: impl Iterator<Item = &'a str>) {
+    let found = COMPILERS.into_iter().find(|name| {
+        let version = Command::new(name).arg("--version").output();
+        version.is_ok_and(|output| output.status.success())
+    });
+    let compiler = found.expect("no C compiler is installed");
+    let mut command = Command::new(compiler);
+    // A 64-bit machine has the headers of 32-bit programs there: asm/ differs by #ifdef only.
+    command
+        .args(arguments)
+        .args(["-I../src/uapi", "-I/usr/include/x86_64-linux-gnu"]);
+    let status = command
+        .status()
+        .expect("the compiler was there a moment ago");
+    assert!(status.success(), "{command:?}");
+}

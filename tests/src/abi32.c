@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A 32-bit program at the device: the same layout, by the compat way into the
+ * kernel. It has no C library, since few machines have a 32-bit one.
+ */
+#include "unshare.h"
+
+#define NULL		((void *)0)
+#define EINVAL		22
+#define EFAULT		14
+
+/* From the i386 syscall table. */
+#define SYS_exit	1
+#define SYS_write	4
+#define SYS_open	5
+#define SYS_readlink	85
+#define SYS_ioctl	54
+#define O_RDWR		2
+
+static long syscall(long number, long a, long b, long c)
+{
+	long result;
+
+	__asm__ volatile("int $0x80"
+			 : "=a"(result)
+			 : "a"(number), "b"(a), "c"(b), "d"(c)
+			 : "memory");
+	return result;
+}
+
+static unsigned int length(const char *text)
+{
+	unsigned int n = 0;
+
+	while (text[n])
+		n++;
+	return n;
+}
+
+static int same(const char *a, const char *b)
+{
+	while (*a && *a == *b)
+		a++, b++;
+	return *a == *b;
+}
+
+static void fail(const char *what)
+{
+	syscall(SYS_write, 1, (long)what, length(what));
+	syscall(SYS_exit, 1, 0, 0);
+}
+
+#define TEXT(line)	#line
+#define AT(line)	"abi32.c:" TEXT(line) ": "
+#define CHECK(what)	do { if (!(what)) fail(AT(__LINE__) #what); } while (0)
+
+_Static_assert(sizeof(void *) == 4, "a 32-bit program");
+_Static_assert(sizeof(struct unshare_args) == UNSHARE_ARGS_SIZE_VER0, "args");
+_Static_assert(sizeof(struct unshare_query) == UNSHARE_QUERY_SIZE_VER0, "query");
+_Static_assert(__builtin_offsetof(struct unshare_args, attach) == 8, "attach");
+_Static_assert(__builtin_offsetof(struct unshare_args, pidfd) == 16, "pidfd");
+_Static_assert(__builtin_offsetof(struct unshare_args, options) == 20, "options");
+_Static_assert(__builtin_offsetof(struct unshare_args, close_first) == 24, "close_first");
+_Static_assert(__builtin_offsetof(struct unshare_args, close_last) == 28, "close_last");
+_Static_assert(__builtin_offsetof(struct unshare_args, replaced) == 32, "replaced");
+_Static_assert(__builtin_offsetof(struct unshare_args, failed) == 40, "failed");
+
+/* Where nothing can be written. */
+static const struct unshare_args read_only = { .unshare = CLONE_NEWUTS };
+
+static long ioctl(long device, unsigned long number, const void *arg)
+{
+	return syscall(SYS_ioctl, device, (long)number, (long)arg);
+}
+
+static void read_uts(char name[64])
+{
+	long n = syscall(SYS_readlink, (long)"/proc/self/ns/uts", (long)name, 63);
+
+	CHECK(n > 0);
+	name[n] = 0;
+}
+
+static void test(void)
+{
+	struct unshare_query query = { 0 };
+	struct unshare_args args = { .unshare = CLONE_NEWUTS, .replaced = ~0ULL, .failed = ~0ULL };
+	char before[64], after[64];
+	long device = syscall(SYS_open, (long)UNSHARE_DEVICE, O_RDWR, 0);
+
+	CHECK(device >= 0);
+	CHECK(ioctl(device, UNSHARE_IOC_QUERY, &query) == 0);
+	CHECK(query.contexts & CLONE_NEWUTS);
+	CHECK(query.contexts & CLONE_EMPTY_MNTNS);
+	CHECK(query.options == (UNSHARE_DRY_RUN | UNSHARE_CLOSE_RANGE));
+	CHECK(query.shared & CLONE_NEWUTS);
+
+	read_uts(before);
+	CHECK(ioctl(device, UNSHARE_IOC_COMMIT, NULL) == -EFAULT);
+	CHECK(ioctl(device, UNSHARE_IOC_COMMIT, &read_only) == -EFAULT);
+	CHECK(ioctl(device, UNSHARE_IOC_COMMIT, (void *)0xfffff000) == -EFAULT);
+	read_uts(after);
+	CHECK(same(before, after));
+
+	CHECK(ioctl(device, UNSHARE_IOC_COMMIT, &args) == 0);
+	CHECK(args.replaced == CLONE_NEWUTS && args.failed == 0);
+	read_uts(after);
+	CHECK(!same(before, after));
+	CHECK(ioctl(device, UNSHARE_IOC_QUERY, &query) == 0);
+	CHECK(!(query.shared & CLONE_NEWUTS));
+
+	args.unshare = CLONE_NEWPID;
+	CHECK(ioctl(device, UNSHARE_IOC_COMMIT, &args) == 0);
+	args.failed = args.replaced = ~0ULL;
+	CHECK(ioctl(device, UNSHARE_IOC_COMMIT, &args) == -EINVAL);
+	CHECK(args.replaced == 0 && args.failed == CLONE_NEWPID);
+
+	/* A bit of the upper half that means nothing. */
+	args.unshare = 1ULL << 63;
+	CHECK(ioctl(device, UNSHARE_IOC_COMMIT, &args) == -EINVAL);
+	CHECK(args.replaced == 0 && args.failed == 0);
+
+	/* And one that does. */
+	args.unshare = CLONE_EMPTY_MNTNS;
+	CHECK(ioctl(device, UNSHARE_IOC_COMMIT, &args) == 0);
+	CHECK(args.replaced == (CLONE_NEWNS | CLONE_FS));
+}
+
+/* Called by nobody, so not with a stack that is aligned as a caller leaves it. */
+__attribute__((force_align_arg_pointer)) void _start(void)
+{
+	test();
+	syscall(SYS_exit, 0, 0, 0);
+}

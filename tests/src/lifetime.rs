@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The module comes and goes: in use it stays, and nothing of it is left behind.
+
+use std::os::fd::IntoRawFd;
+use std::sync::atomic::Ordering::Relaxed;
+use std::thread::sleep;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use rustix::io::Errno;
+use rustix::system::uname;
+use unshare_device::Contexts;
+
+use crate::child::{Child, in_child};
+use crate::device::{Device, close_range, unshare};
+use crate::everything::{SHARED, all_at_once};
+use crate::harness::Suite;
+use crate::kmsg::KernelLog;
+use crate::machine::{OneProcessor, Setting};
+use crate::mailbox::Mailbox;
+use crate::module::{Unloaded, is_loaded, load, unload, users};
+use crate::slab::Slabs;
+use crate::world::World;
+
+const ROUNDS: usize = 1000;
+const LONG: Duration = Duration::from_secs(120);
+
+pub(crate) fn suite() -> Suite {
+    Suite::new("lifetime")
+        .test("with an open descriptor it cannot be unloaded", in_use)
+        .test(
+            "a descriptor that another process has counts too",
+            in_use_elsewhere,
+        )
+        .test("a descriptor that closed itself does not", closed_itself)
+        .slow(
+            "loaded and unloaded a thousand times, nothing is left",
+            LONG,
+            rounds,
+        )
+        .slow(
+            "requests that fail leave nothing",
+            LONG,
+            failures_leave_nothing,
+        )
+        .slow(
+            "requests that succeed leave nothing",
+            LONG,
+            successes_leave_nothing,
+        )
+        .test("opening it races with unloading it", race)
+        .test(
+            "on a kernel that was not tested it is not loaded, and says so",
+            untested,
+        )
+        .test("unless it is told to", untested_override)
+        .test(
+            "without what nothing works without it is not loaded, and says so",
+            hidden,
+        )
+        .test(
+            "without what some contexts need it does the others, and says so",
+            lacking,
+        )
+}
+
+/// The kernel's word for a module that has users.
+const IN_USE: Result<(), Errno> = Err(Errno::WOULDBLOCK);
+
+fn in_use() -> Result<()> {
+    let device = Device::open()?;
+    ensure!(users()? == 1, "{} users", users()?);
+    ensure!(unload() == IN_USE);
+    ensure!(device.query().is_ok());
+    drop(device);
+    ensure!(users()? == 0, "{} users", users()?);
+    drop(Unloaded::new()?);
+    ensure!(Device::open().is_ok());
+    Ok(())
+}
+
+fn in_use_elsewhere() -> Result<()> {
+    let world = World::alone()?;
+    let World { device, sharer, .. } = world;
+    // The sharer was made after the device was opened, and has a copy of the table.
+    drop(device);
+    ensure!(unload() == IN_USE);
+    drop(sharer);
+    drop(Unloaded::new()?);
+    Ok(())
+}
+
+fn closed_itself() -> Result<()> {
+    for shared in [Contexts::FILES, Contexts::empty()] {
+        let world = World::sharing(shared)?;
+        let reply = world
+            .device
+            .commit(close_range(Contexts::FILES, 0, u32::MAX));
+        ensure!(reply.errno.is_none(), "{reply:?}");
+        let World { device, sharer, .. } = world;
+        let _closed = device.into_raw_fd();
+        drop(sharer);
+        ensure!(users()? == 0, "{} users", users()?);
+        drop(Unloaded::new()?);
+    }
+    Ok(())
+}
+
+fn rounds() -> Result<()> {
+    let _back = Unloaded::new()?;
+    let _one = OneProcessor::new()?;
+    let round = || -> Result<()> {
+        load("unshare", "")?.context("finit_module")?;
+        unload().context("delete_module")
+    };
+    // What only the first times allocate is not counted.
+    (0..ROUNDS / 10).try_for_each(|_| round())?;
+    let before = Slabs::count()?;
+    (ROUNDS / 10..ROUNDS).try_for_each(|_| round())?;
+    before.ensure_flat(ROUNDS / 2)
+}
+
+const REQUESTS: usize = 30;
+
+/// Does the same thing many times: no kind of object grows by as much as one a time.
+fn leaves_nothing(mut request: impl FnMut() -> Result<()>) -> Result<()> {
+    (0..5).try_for_each(|_| request())?;
+    let before = Slabs::count()?;
+    (0..REQUESTS).try_for_each(|_| request())?;
+    before.ensure_flat(REQUESTS)
+}
+
+fn failures_leave_nothing() -> Result<()> {
+    let world = World::sharing(SHARED)?;
+    // The last step that can fail on purpose.
+    let _limit = Setting::sysctl("user/max_time_namespaces", "0")?;
+    leaves_nothing(|| {
+        let reply = world.device.commit(unshare(all_at_once()));
+        ensure!(reply.failed == Contexts::TIME, "{reply:?}");
+        Ok(())
+    })
+}
+
+fn successes_leave_nothing() -> Result<()> {
+    leaves_nothing(|| {
+        let all = || {
+            let world = World::sharing(SHARED)?;
+            let reply = world.device.commit(close_range(all_at_once(), 0, u32::MAX));
+            ensure!(reply.errno.is_none(), "{reply:?}");
+            Ok(String::new())
+        };
+        in_child(all).map(drop)
+    })
+}
+
+/// One task opens the device, uses and closes it, another unloads the module, each many times.
+fn race() -> Result<()> {
+    const ENOUGH: usize = 10;
+    let mailbox = Mailbox::new()?;
+    let opened = &mailbox.page().word;
+    let user = Child::spawn(|| {
+        while opened.load(Relaxed) < ENOUGH {
+            // Between two loads there is no node, or one without a device.
+            if let Ok(device) = Device::open() {
+                let reply = device.commit(unshare(Contexts::UTS));
+                ensure!(reply.errno.is_none(), "{reply:?}");
+                opened.fetch_add(1, Relaxed);
+            }
+        }
+        Ok(String::new())
+    })?;
+    let mut unloaded = 0_u64;
+    while unloaded < 10 || opened.load(Relaxed) < ENOUGH {
+        match unload() {
+            Ok(()) => {
+                unloaded += 1;
+                load("unshare", "")?.context("finit_module")?;
+                sleep(Duration::from_millis(unloaded % 7));
+            }
+            error => ensure!(error == IN_USE, "{error:?}"),
+        }
+    }
+    user.report(Duration::from_secs(10)).map(drop)
+}
+
+/// Loads a variant that must fail. Returns the one line that the kernel logs.
+fn refused(variant: &str) -> Result<String> {
+    let _back = Unloaded::new()?;
+    let mut log = KernelLog::from_now()?;
+    let loaded = load(variant, "")?;
+    let lines = log.lines()?;
+    ensure!(loaded.is_err() && !is_loaded(), "{variant} was loaded");
+    ensure!(lines.len() == 1, "not one line: {lines:#?}");
+    Ok(lines.concat())
+}
+
+fn untested() -> Result<()> {
+    let line = refused("unshare-untested")?;
+    let release = uname().release().to_str()?.to_owned();
+    ensure!(
+        line.starts_with("unshare: ") && line.contains(&release),
+        "{line}"
+    );
+    Ok(())
+}
+
+fn untested_override() -> Result<()> {
+    let _back = Unloaded::new()?;
+    load("unshare-untested", "untested=1")?.context("finit_module")?;
+    World::sharing(Contexts::FS)?.replaces(unshare(Contexts::FS), Contexts::FS, &["kcmp/fs"])
+}
+
+/// Made with UNSHARE_HIDE=kallsyms_lookup_name.
+fn hidden() -> Result<()> {
+    let line = refused("unshare-hidden")?;
+    let named = line.starts_with("unshare: ") && line.contains("kallsyms_lookup_name");
+    ensure!(named, "{line}");
+    Ok(())
+}
+
+/// Made with UNSHARE_HIDE=copy_fs_struct.
+fn lacking() -> Result<()> {
+    let real = Contexts::from_bits_retain(Device::open()?.query()?.contexts);
+    let _back = Unloaded::new()?;
+    let mut log = KernelLog::from_now()?;
+    load("unshare-lacking", "")?.context("finit_module")?;
+    let lines = log.lines()?;
+    ensure!(lines.len() == 1, "not one line: {lines:#?}");
+    ensure!(lines[0].contains("copy_fs_struct"), "{lines:?}");
+
+    let world = World::sharing(SHARED)?;
+    let offered = Contexts::from_bits_retain(world.device.query()?.contexts);
+    let missing = real.difference(offered);
+    ensure!(missing.contains(Contexts::FS | Contexts::MOUNT | Contexts::EMPTY_MNTNS));
+    for bit in missing.each().filter(|bit| bit.kernel_name().is_some()) {
+        let reply = world.device.commit(unshare(bit));
+        ensure!(reply.errno == Some(Errno::INVAL), "{bit}: {reply:?}");
+        ensure!(!(reply.failed & missing).is_empty(), "{bit}: {reply:?}");
+        // The empty mount namespace is CLONE_NEWNS to who reads the log.
+        let name = bit.kernel_name().unwrap_or_default();
+        ensure!(
+            bit == Contexts::EMPTY_MNTNS || lines[0].contains(name),
+            "{name}: {lines:?}"
+        );
+    }
+    world.replaces(unshare(Contexts::FILES), Contexts::FILES, &["kcmp/files"])
+}

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! How many objects of each kind the kernel has allocated.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::thread::sleep;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+/// Objects in use, by cache.
+pub(crate) struct Slabs(BTreeMap<String, usize>);
+
+impl Slabs {
+    pub(crate) fn count() -> Result<Self> {
+        // What is freed is not given back at once, and KASAN keeps it for longer: shrinking a cache
+        // gets it all.
+        for entry in fs::read_dir("/sys/kernel/slab")? {
+            let entry = entry?;
+            // An alias is a link to its cache.
+            if entry.file_type()?.is_dir() {
+                fs::write(entry.path().join("shrink"), "1")?;
+            }
+        }
+        let table = fs::read_to_string("/proc/slabinfo").context("/proc/slabinfo")?;
+        let mut counts = BTreeMap::new();
+        for line in table.lines().skip(2) {
+            let mut words = line.split_whitespace();
+            let (name, active) = (words.next(), words.next());
+            let name = name.context("no cache")?.to_owned();
+            // Given back by the hundred, when enough of them have come together.
+            if name != "vmap_area" {
+                counts.insert(name, active.context("no count")?.parse()?);
+            }
+        }
+        Ok(Self(counts))
+    }
+
+    /// No cache has `leak` objects more than before. What is freed a little later is waited for.
+    pub(crate) fn ensure_flat(&self, leak: usize) -> Result<()> {
+        let mut grown = BTreeMap::new();
+        for _ in 0..20 {
+            let now = Self::count()?;
+            grown = now.0;
+            grown.retain(|name, count| *count >= self.0.get(name).unwrap_or(&0) + leak);
+            if grown.is_empty() {
+                return Ok(());
+            }
+            sleep(Duration::from_millis(250));
+        }
+        let before = grown.keys().map(|name| (name, self.0.get(name)));
+        bail!("{grown:?} after {:?}", before.collect::<BTreeMap<_, _>>());
+    }
+}
