@@ -24,7 +24,7 @@ pub(crate) struct Options {
     /// Whose session it is [default: $PAM_USER]
     ///
     /// Looked up in /etc/passwd and /etc/group. Who runs the program by its setuid bit gets a
-    /// session of his own, and may use no option.
+    /// session of their own, and may use no option.
     #[arg(short, long, value_name = "NAME")]
     pub(crate) user: Option<String>,
 
