@@ -19,7 +19,8 @@ unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL
 # which has no source of `core`; a bindgen of ours is there only where the distribution's is too old.
 llvm=19
 export PATH=$cache/bindgen/bin:/usr/bin:/bin:/usr/sbin:/sbin:$PATH
-export LIBCLANG_PATH=/usr/lib/llvm-$llvm/lib
+# Where Debian has it; elsewhere bindgen finds it.
+if [[ -d /usr/lib/llvm-$llvm/lib ]]; then export LIBCLANG_PATH=/usr/lib/llvm-$llvm/lib; fi
 export LC_ALL=C
 
 say() {
