@@ -10,6 +10,7 @@ mod atomicity;
 mod backend;
 mod child;
 mod combinations;
+mod conditions;
 mod contexts;
 mod device;
 mod differences;
@@ -29,6 +30,7 @@ mod perf;
 mod query;
 mod questions;
 mod race;
+mod samples;
 mod sharer;
 mod situations;
 mod slab;
@@ -81,6 +83,8 @@ fn suites() -> Vec<Suite> {
         unprivileged::suite(),
         perf::suite(),
         differential::suite(),
+        samples::unshare_run::suite(),
+        samples::suite(),
         lifetime::suite(),
     ]
 }

@@ -2,22 +2,15 @@
 
 //! Conditions under which a request is made, among them all that make unshare(2) fail.
 
-use std::fs::File;
-use std::sync::mpsc;
-use std::thread;
-
-use anyhow::{Context, Result};
-use rustix::process::{DumpableBehavior, Gid, Uid, set_dumpable_behavior};
-use rustix::thread::{set_thread_gid, set_thread_groups, set_thread_res_uid, set_thread_uid};
+use anyhow::Result;
 use unshare_device::Contexts;
 
-use crate::backend::syscall;
-use crate::contexts::files::dup_to;
-use crate::contexts::sysv::Semaphore;
-use crate::contexts::user::map_root;
+use crate::conditions::{
+    as_user, as_user_for_now, in_chroot, in_user_namespace, nr_open_lowered, pending_pid, too_deep,
+    unmapped, with_adjustments, with_thread,
+};
 use crate::everything::SHARED;
 use crate::machine::Setting;
-use crate::questions::{change_root, chdir};
 use crate::world::World;
 
 /// What is done while a situation lasts.
@@ -219,89 +212,4 @@ pub(crate) const SITUATIONS: &[Situation] = &[
 pub(crate) fn find(name: &str) -> &'static Situation {
     let found = SITUATIONS.iter().find(|situation| situation.name == name);
     found.unwrap_or_else(|| panic!("no situation {name:?}"))
-}
-
-/// From now on this thread is uid 1000, and may do what that uid may.
-pub(crate) fn become_user(id: u32) -> Result<()> {
-    set_thread_groups(&[])?;
-    set_thread_gid(Gid::from_raw(id))?;
-    set_thread_uid(Uid::from_raw(id))?;
-    // As for a program that this user has started: its files under /proc are its own.
-    Ok(set_dumpable_behavior(DumpableBehavior::Dumpable)?)
-}
-
-fn as_user(world: &mut World, body: Body<'_>) -> Result<String> {
-    become_user(1000)?;
-    body(world)
-}
-
-/// As [`as_user`], with a way back for who has to put a sysctl back.
-fn as_user_for_now(world: &mut World, body: Body<'_>) -> Result<String> {
-    let [root, user] = [0, 1000].map(Uid::from_raw);
-    set_thread_res_uid(user, user, root)?;
-    let outcome = body(world);
-    set_thread_res_uid(root, root, root)?;
-    outcome
-}
-
-fn with_thread(world: &mut World, body: Body<'_>) -> Result<String> {
-    thread::scope(|scope| {
-        let (done, wait) = mpsc::channel::<()>();
-        scope.spawn(move || wait.recv().is_err());
-        let outcome = body(world);
-        drop(done);
-        outcome
-    })
-}
-
-fn in_chroot(world: &mut World, body: Body<'_>) -> Result<String> {
-    // The sharer shares the root too: one of its own is left to the witness alone.
-    change_root("/sys")?;
-    chdir("/")?;
-    body(world)
-}
-
-fn in_user_namespace(world: &mut World, body: Body<'_>) -> Result<String> {
-    syscall(Contexts::USER)?;
-    map_root(0, 0)?;
-    body(world)
-}
-
-fn unmapped(world: &mut World, body: Body<'_>) -> Result<String> {
-    syscall(Contexts::USER)?;
-    body(world)
-}
-
-fn too_deep(world: &mut World, body: Body<'_>) -> Result<String> {
-    while syscall(Contexts::USER).is_ok() {
-        map_root(0, 0)?;
-    }
-    body(world)
-}
-
-fn pending_pid(world: &mut World, body: Body<'_>) -> Result<String> {
-    syscall(Contexts::PID)?;
-    body(world)
-}
-
-fn with_adjustments(world: &mut World, body: Body<'_>) -> Result<String> {
-    // What is left of it goes with a namespace of this test's own.
-    syscall(Contexts::IPC)?;
-    *world = World::sharing(Contexts::FS)?;
-    let semaphore = Semaphore::new()?;
-    semaphore.add_with_undo(5)?;
-    let outcome = body(world)?;
-    let value = world
-        .witness
-        .ask(crate::contexts::sysv::value, &semaphore.id());
-    Ok(format!(
-        "{outcome}\nsemaphore: {}",
-        value.context("witness")?
-    ))
-}
-
-fn nr_open_lowered(world: &mut World, body: Body<'_>) -> Result<String> {
-    dup_to(&File::open("/proc/version")?, 1000)?;
-    let _lowered = Setting::sysctl("fs/nr_open", "64")?;
-    body(world)
 }

@@ -8,6 +8,7 @@ use unshare_device::Contexts;
 
 use crate::backend::{Backend, syscall};
 use crate::child::in_child;
+use crate::conditions::become_user;
 use crate::contexts::mount::{folder, mount_tmpfs};
 use crate::contexts::user::map_root;
 use crate::device::{Device, LOCAL, unshare};
@@ -15,7 +16,6 @@ use crate::everything::{SHARED, all_at_once};
 use crate::harness::Suite;
 use crate::machine::{OpenToAll, Setting};
 use crate::questions::{change_root, chdir, set_hostname};
-use crate::situations::become_user;
 use crate::world::World;
 
 const ALICE: u32 = 1000;

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! What the caller of a [`Situation`](crate::situations::Situation) does to get into it.
+
+use std::fs::File;
+use std::sync::mpsc;
+use std::thread;
+
+use anyhow::Result;
+use rustix::process::{DumpableBehavior, Gid, Uid, set_dumpable_behavior};
+use rustix::thread::{set_thread_gid, set_thread_groups, set_thread_res_uid, set_thread_uid};
+use unshare_device::Contexts;
+
+use crate::backend::syscall;
+use crate::contexts::files::dup_to;
+use crate::contexts::sysv::{Semaphore, value};
+use crate::contexts::user::map_root;
+use crate::machine::Setting;
+use crate::questions::{change_root, chdir};
+use crate::situations::Body;
+use crate::world::World;
+
+/// From now on this thread is uid 1000, and may do what that uid may.
+pub(crate) fn become_user(id: u32) -> Result<()> {
+    set_thread_groups(&[])?;
+    set_thread_gid(Gid::from_raw(id))?;
+    set_thread_uid(Uid::from_raw(id))?;
+    // As for a program that this user has started: its files under /proc are its own.
+    Ok(set_dumpable_behavior(DumpableBehavior::Dumpable)?)
+}
+
+pub(crate) fn as_user(world: &mut World, body: Body<'_>) -> Result<String> {
+    become_user(1000)?;
+    body(world)
+}
+
+/// As [`as_user`], with a way back for who has to put a sysctl back.
+pub(crate) fn as_user_for_now(world: &mut World, body: Body<'_>) -> Result<String> {
+    let [root, user] = [0, 1000].map(Uid::from_raw);
+    set_thread_res_uid(user, user, root)?;
+    let outcome = body(world);
+    set_thread_res_uid(root, root, root)?;
+    outcome
+}
+
+pub(crate) fn with_thread(world: &mut World, body: Body<'_>) -> Result<String> {
+    thread::scope(|scope| {
+        let (done, wait) = mpsc::channel::<()>();
+        scope.spawn(move || wait.recv().is_err());
+        let outcome = body(world);
+        drop(done);
+        outcome
+    })
+}
+
+pub(crate) fn in_chroot(world: &mut World, body: Body<'_>) -> Result<String> {
+    // The sharer shares the root too: one of its own is left to the witness alone.
+    change_root("/sys")?;
+    chdir("/")?;
+    body(world)
+}
+
+pub(crate) fn in_user_namespace(world: &mut World, body: Body<'_>) -> Result<String> {
+    syscall(Contexts::USER)?;
+    map_root(0, 0)?;
+    body(world)
+}
+
+pub(crate) fn unmapped(world: &mut World, body: Body<'_>) -> Result<String> {
+    syscall(Contexts::USER)?;
+    body(world)
+}
+
+pub(crate) fn too_deep(world: &mut World, body: Body<'_>) -> Result<String> {
+    while syscall(Contexts::USER).is_ok() {
+        map_root(0, 0)?;
+    }
+    body(world)
+}
+
+pub(crate) fn pending_pid(world: &mut World, body: Body<'_>) -> Result<String> {
+    syscall(Contexts::PID)?;
+    body(world)
+}
+
+pub(crate) fn with_adjustments(world: &mut World, body: Body<'_>) -> Result<String> {
+    // What is left of it goes with a namespace of this test's own.
+    syscall(Contexts::IPC)?;
+    *world = World::sharing(Contexts::FS)?;
+    let semaphore = Semaphore::new()?;
+    semaphore.add_with_undo(5)?;
+    let outcome = body(world)?;
+    let left = world.witness.ask(value, &semaphore.id())?;
+    Ok(format!("{outcome}\nsemaphore: {left}"))
+}
+
+pub(crate) fn nr_open_lowered(world: &mut World, body: Body<'_>) -> Result<String> {
+    dup_to(&File::open("/proc/version")?, 1000)?;
+    let _lowered = Setting::sysctl("fs/nr_open", "64")?;
+    body(world)
+}
