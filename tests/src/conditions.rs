@@ -86,7 +86,7 @@ pub(crate) fn pending_pid(world: &mut World, body: Body<'_>) -> Result<String> {
 pub(crate) fn with_adjustments(world: &mut World, body: Body<'_>) -> Result<String> {
     // What is left of it goes with a namespace of this test's own.
     syscall(Contexts::IPC)?;
-    *world = World::sharing(Contexts::FS)?;
+    *world = World::here(Contexts::FS)?;
     let semaphore = Semaphore::new()?;
     semaphore.add_with_undo(5)?;
     let outcome = body(world)?;

@@ -11,6 +11,7 @@ use rustix::process::{Pid, Resource, Rlimit, set_child_subreaper, setrlimit};
 use crate::child::{Child, Skip};
 use crate::ktap::{Ktap, Verdict};
 use crate::machine::Machine;
+use crate::world::Witness;
 
 /// One promise, and the code that checks it.
 pub(crate) struct Test {
@@ -89,6 +90,7 @@ pub(crate) fn run(suites: &[Suite]) -> Result<Totals> {
     };
     setrlimit(Resource::Nofile, many)?;
     let machine = Machine::save()?;
+    Witness::appoint()?;
     let mut totals = Totals::default();
     let mut report = Ktap::new(suites.len())?;
     for suite in suites {

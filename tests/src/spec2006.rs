@@ -80,7 +80,7 @@ fn implied() -> Result<()> {
 fn each(bits: Contexts) -> Result<()> {
     let path = folder("spec2006")?;
     stage()?;
-    let world = World::sharing(FS | FILES)?;
+    let world = World::here(FS | FILES)?;
     let reply = world.device.commit(unshare(bits));
     ensure!(reply.errno.is_none(), "{reply:?}");
 

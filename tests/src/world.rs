@@ -4,6 +4,8 @@
 //! shares nothing and watches the two.
 
 use std::collections::BTreeSet;
+use std::ops::Deref;
+use std::sync::OnceLock;
 
 use anyhow::{Result, ensure};
 use rustix::io::Errno;
@@ -18,16 +20,53 @@ use crate::sharer::Sharer;
 pub(crate) struct World {
     pub(crate) device: Device,
     pub(crate) sharer: Sharer,
-    pub(crate) witness: Sharer,
+    pub(crate) witness: Witness,
     /// The thread that is watched, by the number that it has out here.
     task: i32,
+}
+
+/// Who watches. Making one takes time, so one does for all tests that leave it as it is.
+pub(crate) enum Witness {
+    Common,
+    Own(Sharer),
+}
+
+static COMMON: OnceLock<Sharer> = OnceLock::new();
+
+impl Witness {
+    /// Makes the common witness, before any test.
+    pub(crate) fn appoint() -> Result<()> {
+        let witness = Sharer::new(Contexts::empty())?;
+        ensure!(COMMON.set(witness).is_ok(), "one is enough");
+        Ok(())
+    }
+}
+
+impl Deref for Witness {
+    type Target = Sharer;
+
+    fn deref(&self) -> &Sharer {
+        match self {
+            Self::Common => COMMON.get().expect("appointed before any test"),
+            Self::Own(sharer) => sharer,
+        }
+    }
 }
 
 impl World {
     /// A world in which the caller shares `contexts`.
     pub(crate) fn sharing(contexts: Contexts) -> Result<Self> {
+        Self::with(Witness::Common, contexts)
+    }
+
+    /// The same, with a witness who is in the namespaces that the caller is in now.
+    pub(crate) fn here(contexts: Contexts) -> Result<Self> {
+        Self::with(Witness::Own(Sharer::new(Contexts::empty())?), contexts)
+    }
+
+    fn with(witness: Witness, contexts: Contexts) -> Result<Self> {
         Ok(Self {
-            witness: Sharer::new(Contexts::empty())?,
+            witness,
             device: Device::open()?,
             sharer: Sharer::new(contexts)?,
             task: getpid().as_raw_nonzero().get(),

@@ -86,7 +86,7 @@ fn applied(contexts: Contexts) -> Result<()> {
     // The semaphore goes with the namespace of this test.
     syscall(IPC)?;
     let semaphore = Semaphore::new()?;
-    let world = World::alone()?;
+    let world = World::here(Contexts::empty())?;
     semaphore.add_with_undo(5)?;
     let replaced = IPC | Contexts::SYSVSEM;
     world.replaces(unshare(contexts), replaced, &["kcmp/sysvsem", "ns/ipc"])?;
@@ -97,7 +97,7 @@ fn applied(contexts: Contexts) -> Result<()> {
 fn given_up() -> Result<()> {
     // The setting belongs to the namespace of this test, and ends with it.
     syscall(IPC)?;
-    let world = World::alone()?;
+    let world = World::here(Contexts::empty())?;
     let id = new_segment()?.to_string();
     fs::write("/proc/sys/kernel/shm_rmid_forced", "1")?;
     ensure!(world.witness.ask(segment_exists, &id)? == "true");

@@ -94,7 +94,7 @@ fn mounts(world: &World) -> Result<usize> {
 fn own_mount() -> Result<()> {
     let path = folder("own-mount")?;
     stage()?;
-    let world = World::alone()?;
+    let world = World::here(Contexts::empty())?;
     world.replaces(unshare(MOUNT), REPLACED, &["cwd", "ns/mnt", "root"])?;
     let old = world.witness.ask(place_of, &path)?;
     ensure!(mount_tmpfs(&path)? != old);
@@ -105,7 +105,7 @@ fn own_mount() -> Result<()> {
 fn others_mount() -> Result<()> {
     let path = folder("others-mount")?;
     stage()?;
-    let world = World::alone()?;
+    let world = World::here(Contexts::empty())?;
     world.replaces(unshare(MOUNT), REPLACED, &["cwd", "ns/mnt", "root"])?;
     let old = place_of(&path)?;
     let mounted = world.witness.ask(mount_tmpfs, &path)?;
@@ -118,7 +118,7 @@ fn propagation() -> Result<()> {
     let path = folder("propagation")?;
     stage()?;
     propagate(MountPropagationFlags::SHARED)?;
-    let world = World::alone()?;
+    let world = World::here(Contexts::empty())?;
     world.replaces(unshare(MOUNT), REPLACED, &["cwd", "ns/mnt", "root"])?;
     let old = place_of(&path)?;
     world.witness.ask(mount_tmpfs, &path)?;

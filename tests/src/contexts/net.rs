@@ -38,7 +38,7 @@ fn loopback() -> Result<()> {
 }
 
 fn abstract_names() -> Result<()> {
-    let world = World::alone()?;
+    let world = World::here(Contexts::empty())?;
     let name = format!("unshare-tests-{}", std::process::id());
     world.witness.ask(listen, &name)?;
     ensure!(reaches(&name)?);

@@ -40,7 +40,7 @@ fn own_name() -> Result<()> {
 fn others_name() -> Result<()> {
     // A stage that ends with this test, so that the machine keeps its name.
     crate::backend::syscall(UTS)?;
-    let world = World::alone()?;
+    let world = World::here(Contexts::empty())?;
     world.replaces(unshare(UTS), UTS, &["ns/uts"])?;
     let old = hostname("")?;
     ensure!(world.witness.ask(set_hostname, "of-the-others")? != old);
