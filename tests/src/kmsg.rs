@@ -30,7 +30,11 @@ impl KernelLog {
                 Ok(len) => {
                     let text = String::from_utf8_lossy(&record[..len]);
                     let message = text.split_once(';').context("no kernel log record")?.1;
-                    lines.push(message.lines().next().unwrap_or_default().to_owned());
+                    let line = message.lines().next().unwrap_or_default();
+                    // CONFIG_DEBUG_STACK_USAGE says it of any task that ends.
+                    if !line.contains("used greatest stack depth") {
+                        lines.push(line.to_owned());
+                    }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(lines),
                 Err(error) => return Err(error.into()),
