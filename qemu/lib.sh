@@ -136,7 +136,7 @@ take_run() {
 		n=$((n + 1))
 		run=$build/$1-$n
 	done
-	rm -rf "${run:?}/lib"
+	find "$run" -mindepth 1 ! -name lock -delete
 	mkdir -p "$run/lib"
 }
 
