@@ -3,7 +3,8 @@
 //! What tests change about the whole machine, and its way back.
 
 use std::fs::{self, File, Permissions};
-use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::io::{self, Seek, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -35,15 +36,22 @@ impl Setting {
         let old = fs::read(path)?;
         let file = File::options().write(true).open(path)?;
         let setting = Self { file, old };
-        let set = setting.file.write_at(value.as_bytes(), 0);
+        let set = setting.write(value.as_bytes());
         set.with_context(|| format!("{value} to {shown}"))?;
         Ok(setting)
+    }
+
+    fn write(&self, value: &[u8]) -> io::Result<()> {
+        let mut file = &self.file;
+        // Files of debugfs have no positions.
+        let _ = file.rewind();
+        file.write_all(value)
     }
 }
 
 impl Drop for Setting {
     fn drop(&mut self) {
-        let _ = self.file.write_at(&self.old, 0);
+        let _ = self.write(&self.old);
     }
 }
 

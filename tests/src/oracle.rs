@@ -5,9 +5,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::fs;
+use std::os::fd::OwnedFd;
 
 use anyhow::{Context, Result, bail, ensure};
-use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, StatxFlags, open, readlinkat, statx};
 use rustix::process::Pid;
 
 use crate::device::{checked, last_errno};
@@ -108,8 +109,9 @@ pub(crate) fn observe(arg: &str) -> Result<String> {
     };
     let mut text = String::new();
     let mut point = |name: &str, value: String| writeln!(text, "{name}\t{value}");
+    let folder = open(format!("/proc/{task}/ns"), OFlags::PATH, Mode::empty())?;
     for name in NAMESPACES {
-        point(&format!("ns/{name}"), namespace(task, name))?;
+        point(&format!("ns/{name}"), namespace(&folder, name))?;
     }
     for name in ["root", "cwd"] {
         point(name, place(&format!("/proc/{task}/{name}"))?)?;
@@ -154,9 +156,9 @@ pub(crate) fn descriptors(task: i32) -> Result<String> {
     Ok(format!("{all:?}"))
 }
 
-fn namespace(task: i32, name: &str) -> String {
-    match fs::read_link(format!("/proc/{task}/ns/{name}")) {
-        Ok(link) => link.display().to_string(),
+fn namespace(folder: &OwnedFd, name: &str) -> String {
+    match readlinkat(folder, name, Vec::new()) {
+        Ok(link) => link.to_string_lossy().into_owned(),
         // A pid namespace before its first process.
         Err(error) => error.to_string(),
     }
