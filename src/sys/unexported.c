@@ -61,7 +61,11 @@ static bool is_hidden(const char *name)
  */
 int unshare_find_kallsyms(void)
 {
-	struct kprobe probe = { .symbol_name = "kallsyms_lookup_name" };
+	struct kprobe probe = {
+		.symbol_name = "kallsyms_lookup_name",
+		/* It is to find its place, not to be hit there. */
+		.flags = KPROBE_FLAG_DISABLED,
+	};
 	int err = is_hidden(probe.symbol_name) ? -ENOENT : register_kprobe(&probe);
 
 	if (err)
