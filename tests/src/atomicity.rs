@@ -163,7 +163,8 @@ fn every_allocation() -> Result<()> {
                 file.write_at(nth.to_string().as_bytes(), 0)?;
                 let reply = world.device.commit(unshare(bits));
                 let mut left = [0; 16];
-                let len = file.read_at(&mut left, 0)?;
+                // Where this very read is the one that fails, there is something left.
+                let len = file.read_at(&mut left, 0).unwrap_or(0);
                 file.write_at(b"0", 0)?;
                 if reply.errno.is_none() {
                     // What is left of n says whether there were so many.

@@ -24,7 +24,7 @@ use crate::slab::Slabs;
 use crate::world::World;
 
 const ROUNDS: usize = 1000;
-const LONG: Duration = Duration::from_secs(120);
+const LONG: Duration = Duration::from_secs(300);
 
 pub(crate) fn suite() -> Suite {
     Suite::new("lifetime")
@@ -110,6 +110,8 @@ fn closed_itself() -> Result<()> {
 fn rounds() -> Result<()> {
     let _back = Unloaded::new()?;
     let _one = OneProcessor::new()?;
+    // Each round waits for several grace periods, which are most of its time.
+    let _expedited = Setting::new("/sys/kernel/rcu_expedited", "1")?;
     let round = || -> Result<()> {
         load("unshare", "")?.context("finit_module")?;
         unload().context("delete_module")
