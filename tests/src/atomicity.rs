@@ -163,12 +163,14 @@ fn every_allocation() -> Result<()> {
                 file.write_at(nth.to_string().as_bytes(), 0)?;
                 let reply = world.device.commit(unshare(bits));
                 let mut left = [0; 16];
-                // Where this very read is the one that fails, there is something left.
-                let len = file.read_at(&mut left, 0).unwrap_or(0);
-                file.write_at(b"0", 0)?;
+                // What is left of n says whether there were so many. Where the failure is still to
+                // come, it may be this read's, or that of the write.
+                let read = file.read_at(&mut left, 0);
+                while file.write_at(b"0", 0).is_err() {}
                 if reply.errno.is_none() {
-                    // What is left of n says whether there were so many.
-                    let left = String::from_utf8_lossy(&left[..len]);
+                    let left = read.map_or("pending".into(), |len| {
+                        String::from_utf8_lossy(&left[..len])
+                    });
                     return Ok(format!("{nth} {}", left.trim()));
                 }
                 let same = before.ensure_same(&world.snapshot()?);
