@@ -72,12 +72,13 @@ fn cases() -> Vec<Case> {
     ]);
     // Pairs with what changes who may do the others, and what implies more than itself; of each
     // pair by itself, `combinations` knows what has to come of it.
-    for strong in [Contexts::USER, Contexts::MOUNT, Contexts::IPC] {
+    for strong in [Contexts::USER, Contexts::MOUNT] {
         let others = singles().into_iter().filter(|&other| other != strong);
         let pairs = others.map(|other| strong | other);
         // The syscall does not have this bit, and so no pair with it.
         requests.extend(pairs.filter(|pair| !pair.contains(Contexts::EMPTY_MNTNS)));
     }
+    requests.push(Contexts::IPC | Contexts::SYSVSEM);
     requests.sort();
     requests.dedup();
     cases.extend(requests.into_iter().map(|bits| Case::new(bits, plain)));

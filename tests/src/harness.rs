@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use clap::ValueEnum;
 use rustix::process::{Pid, Resource, Rlimit, set_child_subreaper, setrlimit};
 
 use crate::child::{Child, Skip};
@@ -16,8 +17,16 @@ use crate::world::Witness;
 /// One promise, and the code that checks it.
 pub(crate) struct Test {
     name: Cow<'static, str>,
+    pace: Pace,
     limit: Duration,
     body: Box<dyn Fn() -> Result<()>>,
+}
+
+/// How long a test takes, so that the long ones can run beside the others in a machine of their own.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Pace {
+    Usual,
+    Slow,
 }
 
 /// The tests of one subject.
@@ -40,27 +49,42 @@ impl Suite {
         name: impl Into<Cow<'static, str>>,
         body: impl Fn() -> Result<()> + 'static,
     ) -> Self {
-        self.slow(name, Duration::from_secs(30), body)
+        self.add(name.into(), Pace::Usual, Duration::from_secs(30), body)
     }
 
-    /// Adds a test with a time limit of its own.
+    /// Adds a test that takes long, with a time limit of its own.
     pub(crate) fn slow(
-        mut self,
+        self,
         name: impl Into<Cow<'static, str>>,
         limit: Duration,
         body: impl Fn() -> Result<()> + 'static,
     ) -> Self {
-        let name = name.into();
+        self.add(name.into(), Pace::Slow, limit, body)
+    }
+
+    fn add(
+        mut self,
+        name: Cow<'static, str>,
+        pace: Pace,
+        limit: Duration,
+        body: impl Fn() -> Result<()> + 'static,
+    ) -> Self {
         assert!(!name.contains('#'), "KTAP takes what follows # for itself");
-        let body = Box::new(body);
-        self.tests.push(Test { name, limit, body });
+        self.tests.push(Test {
+            name,
+            pace,
+            limit,
+            body: Box::new(body),
+        });
         self
     }
 
-    /// Keeps the tests whose `suite: name` contains `filter`.
-    pub(crate) fn filter(mut self, filter: &str) -> Self {
+    /// Keeps the tests whose `suite: name` contains `filter`, and of them those of one pace, if any.
+    pub(crate) fn filter(mut self, filter: &str, pace: Option<Pace>) -> Self {
         let suite = self.name;
-        self.tests.retain(|test| test.title(suite).contains(filter));
+        self.tests.retain(|test| {
+            test.title(suite).contains(filter) && pace.is_none_or(|pace| test.pace == pace)
+        });
         self
     }
 }

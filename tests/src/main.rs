@@ -43,7 +43,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Parser;
 
-use crate::harness::Suite;
+use crate::harness::{Pace, Suite};
 
 /// Proves the unshare module in a running kernel, as root, and reports in KTAP.
 #[derive(Parser)]
@@ -51,6 +51,9 @@ struct Options {
     /// Only tests whose "suite: name" contains this
     #[arg(default_value = "")]
     filter: String,
+    /// Only those that take long, or only the others
+    #[arg(long)]
+    pace: Option<Pace>,
     /// Name the tests instead of running them
     #[arg(long)]
     list: bool,
@@ -93,10 +96,9 @@ fn main() -> Result<ExitCode> {
     let options = Options::parse();
     let suites: Vec<_> = suites()
         .into_iter()
-        .map(|suite| suite.filter(&options.filter))
+        .map(|suite| suite.filter(&options.filter, options.pace))
         .filter(|suite| !suite.tests.is_empty())
         .collect();
-    anyhow::ensure!(!suites.is_empty(), "no test is named {:?}", options.filter);
     if options.list {
         for suite in &suites {
             for test in &suite.tests {
@@ -105,6 +107,7 @@ fn main() -> Result<ExitCode> {
         }
         return Ok(ExitCode::SUCCESS);
     }
+    anyhow::ensure!(!suites.is_empty(), "no test is named {:?}", options.filter);
     let totals = harness::run(&suites)?;
     Ok(match totals.failed {
         0 => ExitCode::SUCCESS,
