@@ -17,7 +17,9 @@ pub(crate) mod credentials;
 pub(crate) mod files;
 pub(crate) mod fs;
 pub(crate) mod namespaces;
+pub(crate) mod sighand;
 pub(crate) mod sysvsem;
+pub(crate) mod vm;
 
 impl_flags!(
     /// A set of contexts.

@@ -58,9 +58,10 @@ use crate::{
 /// The contexts that this kernel has what it takes to replace, as found at load.
 static OFFERED: Atomic<u64> = Atomic::new(0);
 
-/// Contexts that are accepted as `unshare(2)` accepts them: when there is nothing to do.
+/// The contexts that may be asked for. Nobody can leave a thread group, but one may ask to be
+/// alone in it, as of `unshare(2)`.
 fn accepted() -> Contexts {
-    Contexts::from_bits(OFFERED.load(Relaxed)) | Context::Thread | Context::Sighand | Context::Vm
+    Contexts::from_bits(OFFERED.load(Relaxed)) | Context::Thread
 }
 
 /// The operations of the device. An open descriptor of it holds nothing.
@@ -112,28 +113,30 @@ fn commit(file: &File, arg: UserPtr, size: usize, scope: Scope) -> Result {
     let _file = ARef::from(file);
     let current = Current::get();
 
-    let prepared = read_struct(arg, size)
+    let outcome = read_struct(arg, size)
         .map_err(Failure::of_arguments)
         .and_then(|args: unshare_args| Request::parse(&args, scope, accepted()))
-        .and_then(|request| Ok((Prepared::new(&current, &request)?, request.dry_run)));
+        .and_then(|request| {
+            let prepared = Prepared::new(&current, &request)?;
+            // Written while it still can fail, and while a copied address space takes it along.
+            report(arg, prepared.replaced(), Contexts::empty()).map_err(Failure::of_arguments)?;
+            let complete = prepared.complete(&current)?;
+            if !request.dry_run {
+                complete.commit(&current);
+            }
+            Ok(())
+        });
+    outcome.or_else(|failure| {
+        report(arg, Contexts::empty(), failure.context)?;
+        Err(failure.errno)
+    })
+}
 
-    // Written while it still can fail: nothing may after the commit.
-    let (replaced, failed) = match &prepared {
-        Ok((prepared, _)) => (prepared.replaced(), Contexts::empty()),
-        Err(failure) => (Contexts::empty(), failure.context),
-    };
+/// Writes what became of a request.
+fn report(arg: UserPtr, replaced: Contexts, failed: Contexts) -> Result {
     UserSlice::new(arg.wrapping_byte_add(OUT), size_of::<[u64; 2]>())
         .writer()
-        .write(&[replaced.bits(), failed.bits()])?;
-
-    match prepared {
-        Ok((_, true)) => Ok(()),
-        Ok((prepared, false)) => {
-            prepared.commit(&current);
-            Ok(())
-        }
-        Err(failure) => Err(failure.errno),
-    }
+        .write(&[replaced.bits(), failed.bits()])
 }
 
 /// Where the out fields are: `replaced`, then `failed`.
@@ -146,7 +149,7 @@ fn query(arg: UserPtr, size: usize) -> Result {
     if size < UNSHARE_QUERY_SIZE_VER0 as usize {
         return Err(EINVAL);
     }
-    let offered = Contexts::from_bits(OFFERED.load(Relaxed)) | Context::Thread;
+    let offered = accepted();
     let empty_mount = match offered.contains(Context::EmptyMount) {
         true => UNSHARE_EMPTY_MNTNS,
         false => 0,

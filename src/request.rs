@@ -89,22 +89,12 @@ impl Request {
     /// Checks that nothing is asked for that the task cannot leave.
     ///
     /// Mirrors `check_unshare_flags()`.
-    pub(crate) fn check(
-        &self,
-        has_threads: bool,
-        shared: impl FnOnce(Contexts) -> Contexts,
-    ) -> Result<(), Failure> {
-        let alone = Context::Thread | Context::Sighand | Context::Vm;
-        if self.unshare.contains_any(alone | Context::User) && has_threads {
+    pub(crate) fn check(&self, has_threads: bool) -> Result<(), Failure> {
+        let alone = Context::Thread | Context::Sighand | Context::Vm | Context::User;
+        if self.unshare.contains_any(alone) && has_threads {
             return Err(Failure::of(Context::Thread)(EINVAL));
         }
-        let alone = self.unshare & (Context::Sighand | Context::Vm);
-        if alone.is_empty() {
-            return Ok(());
-        }
-        let shared = shared(alone);
-        refuse(shared & Context::Sighand, EINVAL)?;
-        refuse(shared & Context::Vm, EINVAL)
+        Ok(())
     }
 }
 

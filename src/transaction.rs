@@ -14,9 +14,14 @@ use crate::{
             self,
             Namespaces, //
         },
+        sighand,
         sysvsem::{
             self,
             UndoList, //
+        },
+        vm::{
+            self,
+            Vm, //
         },
         Context,
         Contexts, //
@@ -27,35 +32,38 @@ use crate::{
         cred::Cred,
         fs_struct::FsStruct,
         nsproxy::perf_event_namespaces,
+        sighand::Sighand,
         task::Current, //
     },
 };
 
-/// Everything that a request replaces, ready, and seen by nobody.
+/// What a request replaces, ready, and seen by nobody: all but the address space.
 ///
 /// Dropping it undoes the preparation; the fields go in the order in which they stand, namespaces
 /// before the credentials that own them.
 pub(crate) struct Prepared {
     namespaces: Option<Namespaces>,
     credentials: Option<Cred>,
+    sighand: Option<Sighand>,
     files: Option<Files>,
     fs: Option<FsStruct>,
     undo_list: Option<UndoList>,
+    needs_vm: bool,
 }
 
 impl Prepared {
-    /// Does all that can fail, in the order in which `ksys_unshare()` does it.
+    /// Does what can fail, in the order in which `ksys_unshare()` does it.
     ///
     /// The first failure ends it, and what was prepared until then is released.
     pub(crate) fn new(current: &Current, request: &Request) -> Result<Self, Failure> {
         credentials::check_permitted(request)?;
-        request.check(current.has_threads(), |contexts| {
-            current.shared_contexts(contexts)
-        })?;
+        request.check(current.has_threads())?;
 
+        let needs_vm = vm::is_needed(current, request);
         let undo_list = sysvsem::prepare(current, request);
         let mut fs = fs::prepare(current, request)?;
         let files = files::prepare(current, request)?;
+        let sighand = sighand::prepare(current, request)?;
         let mut credentials = credentials::prepare(request)?;
         let namespaces = namespaces::prepare(current, request, credentials.as_ref(), fs.as_mut())?;
         if let Some(credentials) = &mut credentials {
@@ -66,27 +74,33 @@ impl Prepared {
         Ok(Self {
             namespaces,
             credentials,
+            sighand,
             files,
             fs,
             undo_list,
+            needs_vm,
         })
     }
 
-    /// Returns the contexts that [`Self::commit`] replaces.
+    /// Returns the contexts that the commit will replace.
     pub(crate) fn replaced(&self) -> Contexts {
         let Self {
             namespaces,
             credentials,
+            sighand,
             files,
             fs,
             undo_list,
+            needs_vm,
         } = self;
         let mut replaced = namespaces.as_ref().map_or(Contexts::empty(), |set| set.new);
         for (context, is_replaced) in [
             (Context::User, credentials.is_some()),
+            (Context::Sighand, sighand.is_some()),
             (Context::Files, files.as_ref().is_some_and(Files::replaces)),
             (Context::Fs, fs.is_some()),
             (Context::Sysvsem, undo_list.is_some()),
+            (Context::Vm, *needs_vm),
         ] {
             if is_replaced {
                 replaced |= context;
@@ -95,31 +109,59 @@ impl Prepared {
         replaced
     }
 
+    /// Copies the address space: the last that can fail, when everything that the copy is to
+    /// carry has been written.
+    pub(crate) fn complete(self, current: &Current) -> Result<Complete<'_>, Failure> {
+        let vm = self.needs_vm.then(|| vm::prepare(current)).transpose()?;
+        Ok(Complete { vm, rest: self })
+    }
+}
+
+/// Everything that a request replaces. Dropping it undoes the preparation.
+pub(crate) struct Complete<'a> {
+    vm: Option<Vm<'a>>,
+    rest: Prepared,
+}
+
+impl Complete<'_> {
     /// Replaces the contexts of the running task. It cannot fail.
     ///
     /// 1. The semaphore undo list is left, and the shared memory segments are disowned, while the
     ///    task is still in the IPC namespace where they are found: `exit_sem()`, `exit_shm()`.
     /// 2. The new namespaces become active before any task can be seen in them, since `/proc` and
     ///    `listns(2)` follow the nsproxy of a task to active ones only: `nsproxy_ns_active_get()`.
-    /// 3. Namespaces, root and working directory, and descriptor table change in one section of
-    ///    `task_lock`, under which others read them: nobody sees a new mount namespace with an old
-    ///    root. `switch_task_namespaces()` and `ksys_unshare()` have two sections.
-    /// 4. The credentials follow. They are read under RCU and have no part in `task_lock`; as they
+    /// 3. Who waits for the task to leave the old address space is told there, and the concurrency
+    ///    id is given back to it: `mm_release()`, `sched_mm_cid_before_execve()`.
+    /// 4. Namespaces, root and working directory, descriptor table, and address space change in one
+    ///    section of `task_lock`, under which others read them: nobody sees a new mount namespace
+    ///    with an old root. `switch_task_namespaces()`, `ksys_unshare()` and `exec_mmap()` have one
+    ///    each.
+    /// 5. The signal handlers change under `tasklist_lock` and `siglock`, which must not nest with
+    ///    `task_lock`: `unshare_sighand()`.
+    /// 6. The credentials follow. They are read under RCU and have no part in `task_lock`; as they
     ///    come last, nobody is an administrator of the new user namespace with an old root:
     ///    `commit_creds()`.
-    /// 5. Descriptors in a table that stays are closed when the rest is done: closing runs what a
+    /// 7. Others may look into the memory again, and the parent of a vfork child goes on, which
+    ///    finds all of the above done: `exec_mm_put_old()`, `complete_vfork_done()`.
+    /// 8. Descriptors in a table that stays are closed when the rest is done: closing runs what a
     ///    file system does on a close, and that with the new context: `close_range(2)`.
-    /// 6. Who watches by perf is told: `perf_event_namespaces()`.
+    /// 9. Who watches by perf is told: `perf_event_namespaces()`.
     ///
     /// What the task had before is released at the end, outside of the lock, since the last
     /// reference to a mount namespace or a file may sleep.
     pub(crate) fn commit(self, current: &Current) {
         let Self {
-            namespaces,
-            credentials,
-            mut files,
-            fs,
-            undo_list,
+            mut vm,
+            rest:
+                Prepared {
+                    namespaces,
+                    credentials,
+                    sighand,
+                    mut files,
+                    fs,
+                    undo_list,
+                    needs_vm: _,
+                },
         } = self;
 
         if let Some(undo_list) = undo_list {
@@ -128,6 +170,7 @@ impl Prepared {
         let mut nsproxy = namespaces.map(|namespaces| namespaces.activate(current));
 
         let _unused_fs = {
+            let _without_cid = vm.as_ref().map(|vm| vm.leave(current));
             let mut lock = current.lock();
             if let Some(nsproxy) = &mut nsproxy {
                 nsproxy.install(&mut lock);
@@ -135,11 +178,20 @@ impl Prepared {
             if let Some(files) = &mut files {
                 files.install(&mut lock);
             }
+            if let Some(vm) = &mut vm {
+                vm.install(&mut lock);
+            }
             fs.and_then(|fs| fs.install(&mut lock))
         };
 
+        if let Some(mut sighand) = sighand {
+            sighand.install(current);
+        }
         if let Some(credentials) = credentials {
             credentials.commit(current);
+        }
+        if let Some(vm) = vm {
+            vm.release(current);
         }
         if let Some(files) = &files {
             files.close_range(current);

@@ -95,8 +95,8 @@ fn check_series() -> Result {
 /// Returns the contexts that this kernel has the functions for.
 fn offered() -> Result<Contexts> {
     let lacking = unexported::resolve()?;
-    let mut offered =
-        (Contexts::NAMESPACES | Context::Fs | Context::Files | Context::Sysvsem).without(lacking);
+    let own = Context::Fs | Context::Files | Context::Sysvsem | Context::Sighand | Context::Vm;
+    let mut offered = (Contexts::NAMESPACES | own).without(lacking);
     if offered.is_empty() {
         pr_err!("nothing of this kernel can be unshared\n");
         return Err(ENOENT);

@@ -136,26 +136,12 @@ mod tests {
         ];
         let free = [Context::Fs, Context::Files, Context::Mount];
         for context in Iterator::chain(free.iter(), &blocked) {
-            let checked = parse(unshare(*context))
-                .and_then(|request| request.check(true, |_| Contexts::empty()));
+            let checked = parse(unshare(*context)).and_then(|request| request.check(true));
             if blocked.contains(context) {
                 assert!(checked == Err(Failure::of(Context::Thread)(EINVAL)));
             } else {
                 assert!(checked.is_ok());
             }
         }
-    }
-
-    #[test]
-    fn what_is_shared_and_cannot_be_copied_is_named() {
-        let check = |asked: Context, shared: Contexts| {
-            parse(unshare(asked)).and_then(|request| request.check(false, |wanted| wanted & shared))
-        };
-        let failed = |context: Context| Err(Failure::of(context)(EINVAL));
-        assert!(check(Context::Vm, Contexts::empty()).is_ok());
-        assert!(check(Context::Sighand, Context::Vm.into()).is_ok());
-        assert!(check(Context::Vm, Context::Vm.into()) == failed(Context::Vm));
-        assert!(check(Context::Vm, Context::Vm | Context::Sighand) == failed(Context::Sighand));
-        assert!(check(Context::Thread, Context::Vm.into()) == failed(Context::Vm));
     }
 }

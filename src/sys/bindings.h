@@ -3,6 +3,7 @@
 #include <linux/types.h>
 
 #include "helpers.h"
+#include "mm.h"
 #include "unexported.h"
 #include "unshare.h"
 

@@ -3,15 +3,23 @@
  * Finding the functions of unexported.h, once, at load.
  */
 #include <linux/array_size.h>
+#include <linux/futex.h>
 #include <linux/kallsyms.h>
 #include <linux/kprobes.h>
 #include <linux/mnt_namespace.h>
 #include <linux/nsfs.h>
+#include <linux/mmu_context.h>
 #include <linux/perf_event.h>
+#include <linux/sched/exec_state.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
 #include <linux/sem.h>
 #include <linux/shm.h>
 #include <linux/static_call.h>
+#include <linux/signal.h>
 #include <linux/string.h>
+#include <linux/uprobes.h>
 #include <linux/user_namespace.h>
 
 #include "unexported.h"
@@ -30,10 +38,19 @@ DEFINE_STATIC_CALL_NULL(unshare_kallsyms_lookup_name, kallsyms_lookup_name);
 	}
 UNSHARE_UNEXPORTED(UNSHARE_DEFINE)
 
-#define UNSHARE_ENTRY(needed_by, type, function, parameters, arguments)		\
-	{ .name = #function, .contexts = needed_by, .set = unshare_set_##function },
+#define UNSHARE_DEFINE_VARIABLE(contexts, type, name)				\
+	type *unshare_##name;							\
+	static void unshare_set_##name(void *address)				\
+	{									\
+		unshare_##name = address;					\
+	}
+UNSHARE_VARIABLES(UNSHARE_DEFINE_VARIABLE)
+
+#define UNSHARE_ENTRY(needed_by, type, symbol, ...)				\
+	{ .name = #symbol, .contexts = needed_by, .set = unshare_set_##symbol },
 const struct unshare_unexported unshare_unexported[] = {
 	UNSHARE_UNEXPORTED(UNSHARE_ENTRY)
+	UNSHARE_VARIABLES(UNSHARE_ENTRY)
 };
 const size_t unshare_unexported_count = ARRAY_SIZE(unshare_unexported);
 

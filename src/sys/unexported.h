@@ -73,22 +73,59 @@
 	X(CLONE_NEWTIME, struct time_namespace *, copy_time_ns,					\
 	  (u64 flags, struct user_namespace *user_ns, struct time_namespace *old),		\
 	  (flags, user_ns, old))								\
-	UNSHARE_UNEXPORTED_PERF(X)
+	X(CLONE_VM, struct mm_struct *, mm_alloc,						\
+	  (void), ())										\
+	X(CLONE_VM, int, dup_mmap,								\
+	  (struct mm_struct *mm, struct mm_struct *oldmm), (mm, oldmm))				\
+	X(CLONE_VM, struct task_exec_state *, alloc_task_exec_state,				\
+	  (struct user_namespace *user_ns), (user_ns))						\
+	X(CLONE_VM, struct task_exec_state *, task_exec_state_replace,				\
+	  (struct task_struct *task, struct task_exec_state *exec_state), (task, exec_state))	\
+	X(CLONE_VM, void, put_task_exec_state,							\
+	  (struct task_exec_state *exec_state), (exec_state))					\
+	X(CLONE_VM, long, do_futex,								\
+	  (u32 __user *uaddr, int op, u32 val, ktime_t *timeout, u32 __user *uaddr2,		\
+	   u32 val2, u32 val3), (uaddr, op, val, timeout, uaddr2, val2, val3))			\
+	X(CLONE_VM, void, switch_mm_irqs_off,							\
+	  (struct mm_struct *prev, struct mm_struct *next, struct task_struct *task),		\
+	  (prev, next, task))									\
+	X(CLONE_VM | CLONE_SIGHAND, void, __cleanup_sighand,					\
+	  (struct sighand_struct *sighand), (sighand))						\
+	UNSHARE_IF(CONFIG_UPROBES, X(CLONE_VM, void, uprobe_start_dup_mmap, (void), ()))	\
+	UNSHARE_IF(CONFIG_UPROBES, X(CLONE_VM, void, uprobe_end_dup_mmap, (void), ()))		\
+	UNSHARE_IF(CONFIG_SCHED_MM_CID, X(CLONE_VM, void, sched_mm_cid_before_execve,		\
+	  (struct task_struct *task), (task)))							\
+	UNSHARE_IF(CONFIG_SCHED_MM_CID, X(CLONE_VM, void, sched_mm_cid_after_execve,		\
+	  (struct task_struct *task), (task)))							\
+	UNSHARE_IF(CONFIG_SCHED_CACHE, X(CLONE_VM, void, sched_cache_exec_mmap,		\
+	  (struct task_struct *task, struct mm_struct *mm), (task, mm)))			\
+	UNSHARE_IF(CONFIG_MEMBARRIER, X(CLONE_VM, void, membarrier_update_current_mm,		\
+	  (struct mm_struct *mm), (mm)))							\
+	UNSHARE_IF(CONFIG_LRU_GEN_WALKS_MMU, X(CLONE_VM, void, lru_gen_add_mm,			\
+	  (struct mm_struct *mm), (mm)))							\
+	UNSHARE_IF(CONFIG_MEMCG, X(CLONE_VM, void, mm_update_next_owner,			\
+	  (struct mm_struct *mm), (mm)))							\
+	UNSHARE_IF(CONFIG_PERF_EVENTS, X(UNSHARE_NSPROXY | CLONE_NEWUSER, void,			\
+	  perf_event_namespaces, (struct task_struct *task), (task)))
 
-/* Without perf there is nobody to tell. */
-#ifdef CONFIG_PERF_EVENTS
-#define UNSHARE_UNEXPORTED_PERF(X)								\
-	X(UNSHARE_NSPROXY | CLONE_NEWUSER, void, perf_event_namespaces,				\
-	  (struct task_struct *task), (task))
-#else
-#define UNSHARE_UNEXPORTED_PERF(X)
-#endif
+/* Variables, as pointers: X(contexts, type, name) */
+#define UNSHARE_VARIABLES(X)									\
+	X(CLONE_VM | CLONE_SIGHAND, rwlock_t, tasklist_lock)					\
+	X(CLONE_VM | CLONE_SIGHAND, struct kmem_cache *, sighand_cachep)
+
+/* What a kernel without an option does without, the module does without as well. */
+#define UNSHARE_IF(option, ...) __UNSHARE_IF(IS_ENABLED(option), __VA_ARGS__)
+#define __UNSHARE_IF(enabled, ...) ___UNSHARE_IF(enabled, __VA_ARGS__)
+#define ___UNSHARE_IF(enabled, ...) __UNSHARE_IF_##enabled(__VA_ARGS__)
+#define __UNSHARE_IF_0(...)
+#define __UNSHARE_IF_1(...) __VA_ARGS__
 
 /* What the kernel's headers keep to themselves: static, or fs/internal.h. */
 struct nsproxy *create_new_namespaces(u64 flags, struct task_struct *task,
 				      struct user_namespace *user_ns,
 				      struct fs_struct *fs);
 struct file *file_close_fd_locked(struct files_struct *files, unsigned int fd);
+int dup_mmap(struct mm_struct *mm, struct mm_struct *oldmm);
 
 #define UNSHARE_PROTOTYPE(contexts, type, name, parameters, arguments)				\
 	type unshare_##name parameters;
@@ -109,6 +146,10 @@ struct unshare_unexported {
 
 extern const struct unshare_unexported unshare_unexported[];
 extern const size_t unshare_unexported_count;
+
+#define UNSHARE_VARIABLE(contexts, type, name) extern type *unshare_##name;
+UNSHARE_VARIABLES(UNSHARE_VARIABLE)
+#undef UNSHARE_VARIABLE
 
 int unshare_find_kallsyms(void);
 bool unshare_resolve(const struct unshare_unexported *function);

@@ -39,7 +39,7 @@ pub(crate) fn resolve() -> Result<Contexts> {
             let contexts = Contexts::from_bits(function.contexts);
             // SAFETY: The name is a string literal.
             let name = unsafe { CStr::from_char_ptr(function.name) };
-            pr_err!("the kernel lacks {}(): no {}\n", name.to_str()?, contexts);
+            pr_err!("the kernel lacks {}: no {}\n", name.to_str()?, contexts);
             lacking |= contexts;
         }
     }

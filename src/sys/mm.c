@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Leaving a shared address space for a copy of it: dup_mm() of kernel/fork.c
+ * and exec_mmap() of fs/exec.c, which are both static.
+ */
+#include <linux/binfmts.h>
+#include <linux/completion.h>
+#include <linux/futex.h>
+#include <linux/irqflags.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/refcount.h>
+#include <linux/rwsem.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <linux/uprobes.h>
+#include <asm/mmu_context.h>
+
+#include "mm.h"
+#include "mm_x86.h"
+#include "unexported.h"
+
+/* What the memcpy() of dup_mm() carries over and neither mm_init() nor dup_mmap() does. */
+static void dup_layout(struct mm_struct *mm, struct mm_struct *oldmm)
+{
+	mm->mmap_base = oldmm->mmap_base;
+	mm->mmap_legacy_base = oldmm->mmap_legacy_base;
+#ifdef CONFIG_HAVE_ARCH_COMPAT_MMAP_BASES
+	mm->mmap_compat_base = oldmm->mmap_compat_base;
+	mm->mmap_compat_legacy_base = oldmm->mmap_compat_legacy_base;
+#endif
+	mm->task_size = oldmm->task_size;
+#ifdef CONFIG_MEMBARRIER
+	atomic_set(&mm->membarrier_state, atomic_read(&oldmm->membarrier_state));
+#endif
+
+	spin_lock(&oldmm->arg_lock);
+	mm->start_code = oldmm->start_code;
+	mm->end_code = oldmm->end_code;
+	mm->start_data = oldmm->start_data;
+	mm->end_data = oldmm->end_data;
+	mm->start_brk = oldmm->start_brk;
+	mm->brk = oldmm->brk;
+	mm->start_stack = oldmm->start_stack;
+	mm->arg_start = oldmm->arg_start;
+	mm->arg_end = oldmm->arg_end;
+	mm->env_start = oldmm->env_start;
+	mm->env_end = oldmm->env_end;
+	memcpy(mm->saved_auxv, oldmm->saved_auxv, sizeof(mm->saved_auxv));
+	spin_unlock(&oldmm->arg_lock);
+#ifdef CONFIG_ARCH_HAS_ELF_CORE_EFLAGS
+	mm->saved_e_flags = oldmm->saved_e_flags;
+#endif
+#ifdef CONFIG_KSM
+	/* Counted down as the copies of these pages go; ksm_fork() counts them for all of KSM. */
+	atomic_long_set(&mm->ksm_zero_pages, atomic_long_read(&oldmm->ksm_zero_pages));
+#endif
+	unshare_dup_mm_context(mm, oldmm);
+}
+
+/**
+ * unshare_dup_mm - copy the address space of a task, as fork() does
+ * @task: the running task
+ *
+ * Return: an address space with one user, or -ENOMEM, or -EINTR where a deadly
+ * signal came while the copy waited for the lock of the old one.
+ */
+struct mm_struct *unshare_dup_mm(struct task_struct *task)
+{
+	struct mm_struct *oldmm = task->mm;
+	struct mm_struct *mm = unshare_mm_alloc();
+	int err;
+
+	if (!mm)
+		return ERR_PTR(-ENOMEM);
+	dup_layout(mm, oldmm);
+
+#ifdef CONFIG_UPROBES
+	unshare_uprobe_start_dup_mmap();
+#endif
+	err = unshare_dup_mmap(mm, oldmm);
+	if (!err && oldmm->binfmt) {
+		if (try_module_get(oldmm->binfmt->module))
+			mm->binfmt = oldmm->binfmt;
+		else
+			err = -ENOMEM;
+	}
+	if (err) {
+		mmput(mm);
+		mm = ERR_PTR(err);
+	} else {
+		mm->hiwater_rss = get_mm_rss(mm);
+		mm->hiwater_vm = mm->total_vm;
+	}
+#ifdef CONFIG_UPROBES
+	unshare_uprobe_end_dup_mmap();
+#endif
+	return mm;
+}
+
+/* Whether functions up the stack return through a page that no copy would have. */
+bool unshare_has_uretprobes(struct task_struct *task)
+{
+#ifdef CONFIG_UPROBES
+	return task->utask && task->utask->return_instances;
+#else
+	return false;
+#endif
+}
+
+int unshare_lock_exec_update(struct task_struct *task)
+{
+	return down_write_killable(&task->signal->exec_update_lock);
+}
+
+void unshare_unlock_exec_update(struct task_struct *task)
+{
+	up_write(&task->signal->exec_update_lock);
+}
+
+/* As task_exec_state_copy(), which goes with a copied address space: what makes it dumpable. */
+struct task_exec_state *unshare_dup_exec_state(struct task_struct *task)
+{
+	struct task_exec_state *old = rcu_dereference_protected(task->exec_state, true);
+	struct task_exec_state *new = unshare_alloc_task_exec_state(old->user_ns);
+
+	if (new)
+		new->dumpable = READ_ONCE(old->dumpable);
+	return new;
+}
+
+/* As mm_release(): who waits for the task to leave the old address space is told there. */
+void unshare_clear_child_tid(struct task_struct *task)
+{
+	u32 __user *tid = (u32 __user *)task->clear_child_tid;
+
+	if (!tid)
+		return;
+	/* An address that is not one is its owner's loss, as at an exit. */
+	if (!put_user(0, tid))
+		unshare_do_futex(tid, FUTEX_WAKE, 1, NULL, NULL, 0, 0);
+	task->clear_child_tid = NULL;
+}
+
+void unshare_mm_cid_leave(struct task_struct *task)
+{
+#ifdef CONFIG_SCHED_MM_CID
+	unshare_sched_mm_cid_before_execve(task);
+#endif
+}
+
+void unshare_mm_cid_join(struct task_struct *task)
+{
+#ifdef CONFIG_SCHED_MM_CID
+	unshare_sched_mm_cid_after_execve(task);
+#endif
+}
+
+/*
+ * As exec_mmap() and kthread_use_mm(), under task_lock: from here on the task
+ * runs in the new address space. Returns the old one.
+ */
+struct mm_struct *unshare_mm_install(struct task_struct *task, struct mm_struct *mm)
+{
+	struct mm_struct *oldmm = task->mm;
+
+	local_irq_disable();
+	task->active_mm = mm;
+	task->mm = mm;
+#ifdef CONFIG_SCHED_CACHE
+	unshare_sched_cache_exec_mmap(task, mm);
+#endif
+#ifdef CONFIG_MEMBARRIER
+	unshare_membarrier_update_current_mm(mm);
+#endif
+	unshare_switch_mm_irqs_off(oldmm, mm, task);
+	local_irq_enable();
+	/* For membarrier(2), between the store to mm and the first access to user memory. */
+	smp_mb();
+#ifdef CONFIG_LRU_GEN_WALKS_MMU
+	unshare_lru_gen_add_mm(mm);
+#endif
+	lru_gen_use_mm(mm);
+	return oldmm;
+}
+
+struct task_exec_state *unshare_exec_state_install(struct task_struct *task,
+						   struct task_exec_state *exec_state)
+{
+	return unshare_task_exec_state_replace(task, exec_state);
+}
+
+/* As exec_mm_put_old(), up to the put. */
+void unshare_mm_left(struct task_struct *task, struct mm_struct *oldmm)
+{
+	setmax_mm_hiwater_rss(&task->signal->maxrss, oldmm);
+#ifdef CONFIG_MEMCG
+	unshare_mm_update_next_owner(oldmm);
+#endif
+}
+
+/* As complete_vfork_done(). */
+void unshare_complete_vfork(struct task_struct *task)
+{
+	struct completion *vfork;
+
+	task_lock(task);
+	vfork = task->vfork_done;
+	if (vfork) {
+		task->vfork_done = NULL;
+		complete(vfork);
+	}
+	task_unlock(task);
+}
