@@ -23,6 +23,7 @@
 //! |----------------------------------------------|----------------------------------------------|
 //! | other threads, io_uring workers among them   | EINVAL, `failed` = CLONE_THREAD              |
 //! | a uretprobe that the task has to return by   | EBUSY: its trampoline is in no copy          |
+//! | a device that the task feeds by ENQCMD       | EBUSY: its PASID names the old one           |
 //! | ptrace, process_vm_readv, /proc/PID/mem      | the old one or the new: `exec_update_lock`   |
 //! | a reader of /proc/PID/maps                   | is no sharer; keeps what it opened           |
 //! | SIGKILL, exit_group                          | EINTR before the commit, too late after it   |
@@ -74,7 +75,7 @@ pub(crate) fn prepare(current: &Current) -> Result<Vm<'_>, Failure> {
 }
 
 fn dup(current: &Current) -> Result<Vm<'_>> {
-    if mm::has_uretprobes(current) {
+    if mm::is_bound(current) {
         return Err(EBUSY);
     }
     let exec_state = ExecState::dup(current)?;

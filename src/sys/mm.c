@@ -101,14 +101,23 @@ struct mm_struct *unshare_dup_mm(struct task_struct *task)
 	return mm;
 }
 
-/* Whether functions up the stack return through a page that no copy would have. */
-bool unshare_has_uretprobes(struct task_struct *task)
+/*
+ * Whether the task itself, and not only its memory, is bound to the address
+ * space: it steps through or has to return by a page of uprobes, which is in no
+ * copy, or gives a device work by ENQCMD, with a register that names the
+ * address space.
+ */
+bool unshare_is_bound_to_mm(struct task_struct *task)
 {
 #ifdef CONFIG_UPROBES
-	return task->utask && task->utask->return_instances;
-#else
-	return false;
+	if (task->utask && (task->utask->return_instances || task->utask->active_uprobe))
+		return true;
 #endif
+#ifdef CONFIG_ARCH_HAS_CPU_PASID
+	if (task->pasid_activated)
+		return true;
+#endif
+	return false;
 }
 
 int unshare_lock_exec_update(struct task_struct *task)

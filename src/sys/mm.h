@@ -8,7 +8,7 @@
 #include <linux/sched/exec_state.h>
 
 struct mm_struct *unshare_dup_mm(struct task_struct *task);
-bool unshare_has_uretprobes(struct task_struct *task);
+bool unshare_is_bound_to_mm(struct task_struct *task);
 
 int unshare_lock_exec_update(struct task_struct *task);
 void unshare_unlock_exec_update(struct task_struct *task);

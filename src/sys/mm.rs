@@ -118,10 +118,11 @@ impl Drop for ExecUpdate<'_> {
     }
 }
 
-/// Returns whether a function that the task is in returns through a uretprobe.
-pub(crate) fn has_uretprobes(current: &Current) -> bool {
-    // SAFETY: The task runs, and only it changes its `utask`.
-    unsafe { unshare_has_uretprobes(current.as_ptr()) }
+/// Returns whether something ties the task to its address space that no copy would have: a page of
+/// uprobes, or a PASID in a register.
+pub(crate) fn is_bound(current: &Current) -> bool {
+    // SAFETY: The task runs, and only it changes its `utask` and `pasid_activated`.
+    unsafe { unshare_is_bound_to_mm(current.as_ptr()) }
 }
 
 /// Clears the word that the task promised to clear when it leaves, and wakes who waits for it.
