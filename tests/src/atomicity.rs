@@ -15,7 +15,7 @@ use crate::contexts::files::dup_to;
 use crate::contexts::sysv::{Semaphore, new_segment, segment_exists, value};
 use crate::contexts::user::map_root;
 use crate::device::{Args, close_range, unshare};
-use crate::everything::{SHARED, all_at_once};
+use crate::everything::{self, PROCESS};
 use crate::harness::Suite;
 use crate::machine::Setting;
 use crate::questions::{chdir, cwd};
@@ -51,8 +51,8 @@ pub(crate) fn suite() -> Suite {
         );
     for (kind, bit) in KINDS {
         for (how, shared) in [
-            ("shared", SHARED),
-            ("not shared", SHARED.difference(Contexts::FS)),
+            ("shared", PROCESS),
+            ("not shared", PROCESS.difference(Contexts::FS)),
         ] {
             suite = suite.test(
                 format!("no {kind} namespaces left, fs {how}: ENOSPC, {bit}"),
@@ -67,16 +67,21 @@ pub(crate) fn suite() -> Suite {
     )
 }
 
+/// Every context that there is, the address space among them.
+fn all() -> Contexts {
+    everything::all_at_once() | PROCESS
+}
+
 /// Everything at once, and all descriptors closed.
-fn everything() -> Args {
-    close_range(all_at_once(), 0, u32::MAX)
+fn all_and_close() -> Args {
+    close_range(all(), 0, u32::MAX)
 }
 
 fn limited(kind: &str, bit: Contexts, shared: Contexts) -> Result<()> {
     let world = World::sharing(shared)?;
     chdir("/proc")?;
     let _limit = Setting::sysctl(&format!("user/max_{kind}_namespaces"), "0")?;
-    world.refuses(everything(), Errno::NOSPC, bit)?;
+    world.refuses(all_and_close(), Errno::NOSPC, bit)?;
     // The working directory still works, and is still the sharer's too, or not, as before.
     let moved = chdir("/sys")?;
     let followed = world.sharer.ask(cwd, "")? == moved;
@@ -85,10 +90,10 @@ fn limited(kind: &str, bit: Contexts, shared: Contexts) -> Result<()> {
 }
 
 fn nr_open() -> Result<()> {
-    let world = World::sharing(SHARED)?;
+    let world = World::sharing(PROCESS)?;
     dup_to(&File::open("/proc/version")?, 1000)?;
     let _limit = Setting::sysctl("fs/nr_open", "64")?;
-    world.refuses(unshare(all_at_once()), Errno::MFILE, Contexts::FILES)
+    world.refuses(unshare(all()), Errno::MFILE, Contexts::FILES)
 }
 
 fn too_deep() -> Result<()> {
@@ -96,13 +101,13 @@ fn too_deep() -> Result<()> {
     while syscall(Contexts::USER).is_ok() {
         map_root(0, 0)?;
     }
-    world.refuses(everything(), Errno::NOSPC, Contexts::USER)
+    world.refuses(all_and_close(), Errno::NOSPC, Contexts::USER)
 }
 
 fn pending_pid() -> Result<()> {
-    let world = World::sharing(SHARED)?;
+    let world = World::sharing(PROCESS)?;
     syscall(Contexts::PID)?;
-    let request = close_range(all_at_once().difference(Contexts::USER), 0, u32::MAX);
+    let request = close_range(all().difference(Contexts::USER), 0, u32::MAX);
     world.refuses(request, Errno::INVAL, Contexts::PID)
 }
 
@@ -126,14 +131,14 @@ fn ipc_stays() -> Result<()> {
 }
 
 fn then_succeeds() -> Result<()> {
-    let world = World::sharing(SHARED)?;
+    let world = World::sharing(PROCESS)?;
     let limit = Setting::sysctl("user/max_time_namespaces", "0")?;
     for _ in 0..20 {
-        world.refuses(everything(), Errno::NOSPC, Contexts::TIME)?;
+        world.refuses(all_and_close(), Errno::NOSPC, Contexts::TIME)?;
     }
     drop(limit);
-    let reply = world.device.commit(unshare(all_at_once()));
-    world.ensure_replaced(reply, all_at_once())
+    let reply = world.device.commit(unshare(all()));
+    world.ensure_replaced(reply, all())
 }
 
 /// Has the nth allocation, or copy from or to user space, of the request fail, for each n until
@@ -151,12 +156,12 @@ fn every_allocation() -> Result<()> {
     .into_iter()
     .map(|(name, value)| Setting::new(format!("/sys/kernel/debug/{name}"), value))
     .collect::<Result<Vec<_>>>()?;
-    let bits = SHARED | Contexts::UTS | Contexts::USER;
+    let bits = PROCESS | Contexts::UTS | Contexts::USER;
     let (mut nth, mut survived) = (1, 0);
     loop {
         // Until a request succeeds: after that it takes a new caller.
         let end = in_child(|| {
-            let world = World::sharing(SHARED)?;
+            let world = World::sharing(PROCESS)?;
             let file = File::options().read(true).write(true).open(FAIL_NTH)?;
             let before = world.snapshot()?;
             for nth in nth.. {

@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use unshare_device::Contexts;
 
 use crate::device::{close_range, unshare};
-use crate::everything::{SHARED, all_at_once, points, replaced, singles};
+use crate::everything::{PROCESS, SHARED, all_at_once, points, replaced, singles};
 use crate::harness::Suite;
 use crate::world::World;
 
@@ -19,27 +19,42 @@ pub(crate) fn suite() -> Suite {
     let suite = requests
         .into_iter()
         .fold(Suite::new("combinations"), |suite, bits| {
-            suite.test(bits.to_string(), move || exactly(bits))
+            suite.test(bits.to_string(), move || exactly(SHARED, bits))
         });
+    let suite = singles().into_iter().fold(suite, |suite, bits| {
+        suite
+            .test(format!("{bits}, in memory that is shared"), move || {
+                exactly(PROCESS, bits)
+            })
+            .test(format!("{bits}, and the address space"), move || {
+                exactly(PROCESS, bits | Contexts::VM)
+            })
+            .test(format!("{bits}, and the handlers"), move || {
+                exactly(PROCESS, bits | Contexts::SIGHAND)
+            })
+    });
     suite
-        .test("all together", || exactly(all_at_once()))
+        .test("all together", || exactly(SHARED, all_at_once()))
+        .test("all together, and the address space", || {
+            exactly(PROCESS, all_at_once() | PROCESS)
+        })
         .test("all together, with an empty mount namespace", || {
-            exactly(all_at_once() | Contexts::EMPTY_MNTNS)
+            exactly(PROCESS, all_at_once() | PROCESS | Contexts::EMPTY_MNTNS)
         })
         .test(
             "all together, with an empty descriptor table",
             all_and_close,
         )
         .test("all together, and the sharer notices nothing", || {
-            sharer_stays(all_at_once() | Contexts::EMPTY_MNTNS)
+            sharer_stays(all_at_once() | PROCESS | Contexts::EMPTY_MNTNS)
         })
         .test("one after the other comes to the same", one_by_one)
 }
 
-fn exactly(bits: Contexts) -> Result<()> {
-    let world = World::sharing(SHARED)?;
+fn exactly(shared: Contexts, bits: Contexts) -> Result<()> {
+    let world = World::sharing(shared)?;
     let (reply, changed) = world.commit(unshare(bits))?;
-    let replaced = replaced(bits);
+    let replaced = replaced(shared, bits);
     world.ensure_replaced(reply, replaced)?;
     let expected = points(replaced);
     ensure!(
@@ -51,7 +66,7 @@ fn exactly(bits: Contexts) -> Result<()> {
 
 /// What the sharer has stays as it is, but that it shares less of it.
 fn sharer_stays(bits: Contexts) -> Result<()> {
-    let world = World::sharing(SHARED)?;
+    let world = World::sharing(PROCESS)?;
     let before = world.snapshot_of_sharer()?;
     let reply = world.device.commit(unshare(bits));
     ensure!(reply.errno.is_none(), "{reply:?}");
@@ -62,10 +77,11 @@ fn sharer_stays(bits: Contexts) -> Result<()> {
 }
 
 fn all_and_close() -> Result<()> {
-    let world = World::sharing(SHARED)?;
-    let (reply, changed) = world.commit(close_range(all_at_once(), 0, u32::MAX))?;
-    world.ensure_replaced(reply, all_at_once())?;
-    let mut expected = points(all_at_once());
+    let all = all_at_once() | PROCESS;
+    let world = World::sharing(PROCESS)?;
+    let (reply, changed) = world.commit(close_range(all, 0, u32::MAX))?;
+    world.ensure_replaced(reply, all)?;
+    let mut expected = points(all);
     expected.insert("fd".to_owned());
     ensure!(
         changed == expected,
@@ -75,16 +91,17 @@ fn all_and_close() -> Result<()> {
 }
 
 fn one_by_one() -> Result<()> {
-    let world = World::sharing(SHARED)?;
+    let world = World::sharing(PROCESS)?;
     let before = world.snapshot()?;
     // The user namespace last: in it the caller may do no less, but is watched from outside.
-    let rest = all_at_once().difference(Contexts::USER);
+    let all = all_at_once() | PROCESS;
+    let rest = all.difference(Contexts::USER);
     for bit in rest.each().chain([Contexts::USER]) {
         let reply = world.device.commit(unshare(bit));
         ensure!(reply.errno.is_none(), "{bit}: {reply:?}");
     }
     let changed = before.changed(&world.snapshot()?);
-    let expected = points(all_at_once());
+    let expected = points(all);
     ensure!(
         changed == expected,
         "changed are {changed:?}, not {expected:?}"

@@ -15,17 +15,35 @@ pub(crate) struct Difference {
     pub(crate) reason: &'static str,
 }
 
-pub(crate) const INTENDED: [Difference; 5] = [
+pub(crate) const INTENDED: [Difference; 8] = [
+    Difference {
+        case: "CLONE_VM, address space shared",
+        syscall: "Invalid argument",
+        ioctl: "success\nkcmp/vm: other",
+        reason: "an address space can be left",
+    },
+    Difference {
+        case: "CLONE_VM, address space and handlers shared",
+        syscall: "Invalid argument",
+        ioctl: "success\nkcmp/sighand: other\nkcmp/vm: other",
+        reason: "an address space can be left, and implies the handlers in it",
+    },
+    Difference {
+        case: "CLONE_SIGHAND, address space and handlers shared",
+        syscall: "Invalid argument",
+        ioctl: "success\nkcmp/sighand: other",
+        reason: "handlers can be left",
+    },
     Difference {
         case: "CLONE_THREAD, address space shared",
         syscall: "success",
-        ioctl: "Invalid argument",
+        ioctl: "success\nkcmp/vm: other",
         reason: "leaving the thread group implies leaving the address space, as the manual says",
     },
     Difference {
         case: "CLONE_THREAD, address space and handlers shared",
         syscall: "success",
-        ioctl: "Invalid argument",
+        ioctl: "success\nkcmp/sighand: other\nkcmp/vm: other",
         reason: "leaving the thread group implies leaving the handlers, as the manual says",
     },
     Difference {

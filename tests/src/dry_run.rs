@@ -8,7 +8,7 @@ use unshare_device::Contexts;
 
 use crate::contexts::sysv::{Semaphore, new_segment, segment_exists, value};
 use crate::device::{Args, DRY_RUN, LOCAL, close_range, unshare};
-use crate::everything::{SHARED, all_at_once};
+use crate::everything::{PROCESS, all_at_once, points};
 use crate::harness::Suite;
 use crate::machine::Setting;
 use crate::world::World;
@@ -28,14 +28,12 @@ pub(crate) fn suite() -> Suite {
         )
         .test("LOCAL can be tried as well", local)
         .test("afterwards it can be done for real", then_for_real);
-    all_at_once()
-        .each()
-        .chain([all_at_once()])
-        .fold(suite, |suite, bits| {
-            suite.test(format!("{bits}: reported as if done"), move || {
-                as_if_done(unshare(bits)).map(drop)
-            })
+    let all = all_at_once() | PROCESS;
+    all.each().chain([all]).fold(suite, |suite, bits| {
+        suite.test(format!("{bits}: reported as if done"), move || {
+            as_if_done(unshare(bits)).map(drop)
         })
+    })
 }
 
 fn dry(args: Args) -> Args {
@@ -47,7 +45,7 @@ fn dry(args: Args) -> Args {
 
 /// The dry run changes nothing, and says what the request itself says afterwards.
 fn as_if_done(args: Args) -> Result<Contexts> {
-    let world = World::sharing(SHARED)?;
+    let world = World::sharing(PROCESS)?;
     let before = [world.snapshot()?, world.snapshot_of_sharer()?];
     let tried = world.device.commit(dry(args));
     before[0].ensure_same(&world.snapshot()?)?;
@@ -73,12 +71,11 @@ fn keeps_own_range() -> Result<()> {
 }
 
 fn not_shared() -> Result<()> {
-    let bits = Contexts::FS | Contexts::FILES | Contexts::SYSVSEM;
-    World::alone()?.replaces(dry(unshare(bits)), Contexts::empty(), &[])
+    World::alone()?.replaces(dry(unshare(PROCESS)), Contexts::empty(), &[])
 }
 
 fn notices_limits() -> Result<()> {
-    let world = World::sharing(SHARED)?;
+    let world = World::sharing(PROCESS)?;
     let _limit = Setting::sysctl("user/max_uts_namespaces", "0")?;
     let args = dry(unshare(all_at_once()));
     world.refuses(args, Errno::NOSPC, Contexts::UTS)
@@ -99,25 +96,24 @@ fn no_side_effects() -> Result<()> {
 }
 
 fn local() -> Result<()> {
-    let world = World::sharing(SHARED)?;
+    let world = World::sharing(PROCESS)?;
     let before = world.snapshot()?;
-    let reply = world.device.request(LOCAL, dry(unshare(SHARED)));
+    let reply = world.device.request(LOCAL, dry(unshare(PROCESS)));
     ensure!(
-        reply.errno.is_none() && reply.replaced == SHARED,
+        reply.errno.is_none() && reply.replaced == PROCESS,
         "{reply:?}"
     );
     before.ensure_same(&world.snapshot()?)
 }
 
 fn then_for_real() -> Result<()> {
-    let world = World::sharing(SHARED)?;
+    let world = World::sharing(PROCESS)?;
     for _ in 0..10 {
-        let reply = world.device.commit(dry(unshare(SHARED)));
-        ensure!(reply.replaced == SHARED, "{reply:?}");
+        let reply = world.device.commit(dry(unshare(PROCESS)));
+        ensure!(reply.replaced == PROCESS, "{reply:?}");
     }
-    world.replaces(
-        unshare(SHARED),
-        SHARED,
-        &["kcmp/files", "kcmp/fs", "kcmp/sysvsem"],
-    )
+    let (reply, changed) = world.commit(unshare(PROCESS))?;
+    world.ensure_replaced(reply, PROCESS)?;
+    ensure!(changed == points(PROCESS), "{changed:?}");
+    Ok(())
 }

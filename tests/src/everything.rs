@@ -9,6 +9,9 @@ use unshare_device::Contexts;
 /// What a test's caller shares with a task made by clone(2).
 pub(crate) const SHARED: Contexts = Contexts::FS.union(Contexts::FILES).union(Contexts::SYSVSEM);
 
+/// What a process can share with another: the address space too, and the handlers in it.
+pub(crate) const PROCESS: Contexts = SHARED.union(Contexts::VM).union(Contexts::SIGHAND);
+
 /// Every context that can be asked for together with the others: an empty mount namespace would
 /// take the witness's way to look at the caller.
 pub(crate) fn all_at_once() -> Contexts {
@@ -21,24 +24,29 @@ pub(crate) fn singles() -> Vec<Contexts> {
     (SHARED | Contexts::NAMESPACES | threads).each().collect()
 }
 
-/// What a request for `asked` replaces, of a caller that shares [`SHARED`].
-pub(crate) fn replaced(asked: Contexts) -> Contexts {
-    let mut replaced = asked & all_at_once();
+/// What a request for `asked` replaces, of a caller that shares `shared`.
+pub(crate) fn replaced(shared: Contexts, asked: Contexts) -> Contexts {
+    let mut replaced = asked & (shared | all_at_once().difference(SHARED));
+    if asked.intersects(Contexts::VM | Contexts::THREAD) {
+        replaced |= shared & (Contexts::VM | Contexts::SIGHAND);
+    }
     if asked.contains(Contexts::EMPTY_MNTNS) {
         replaced |= Contexts::MOUNT;
     }
     if replaced.intersects(Contexts::MOUNT | Contexts::USER) {
-        replaced |= Contexts::FS;
+        replaced |= shared & Contexts::FS;
     }
     if replaced.contains(Contexts::IPC) {
-        replaced |= Contexts::SYSVSEM;
+        replaced |= shared & Contexts::SYSVSEM;
     }
     replaced
 }
 
-/// The points of a snapshot in which a caller that shared [`SHARED`] has changed.
+/// The points of a snapshot in which a caller that shared [`PROCESS`] has changed.
 pub(crate) fn points(replaced: Contexts) -> BTreeSet<String> {
     let points = replaced.each().flat_map(|context| match context {
+        Contexts::VM => vec!["kcmp/vm"],
+        Contexts::SIGHAND => vec!["kcmp/sighand"],
         Contexts::FS => vec!["kcmp/fs"],
         Contexts::FILES => vec!["kcmp/files"],
         Contexts::SYSVSEM => vec!["kcmp/sysvsem"],

@@ -7,15 +7,16 @@ use rustix::io::Errno;
 use unshare_device::Contexts;
 
 use crate::device::{Args, LOCAL, Reply, UNSHARE_EMPTY_MNTNS, close_range, unshare};
+use crate::everything::{PROCESS, points};
 use crate::harness::Suite;
 use crate::questions::open_here;
 use crate::world::World;
 
-const UNPRIVILEGED: Contexts = Contexts::FS.union(Contexts::FILES).union(Contexts::SYSVSEM);
+const UNPRIVILEGED: Contexts = PROCESS;
 
 pub(crate) fn suite() -> Suite {
     let suite = Suite::new("local")
-        .test("fs, files and undo list are replaced", allowed)
+        .test("all that a process shares is replaced", allowed)
         .test("a close range too", with_close_range)
         .test("several namespaces: EPERM for the lowest", lowest)
         .test("an attach bit: EPERM, and it is named", attach)
@@ -46,10 +47,7 @@ fn allowed() -> Result<()> {
     let reply = world.device.request(LOCAL, unshare(UNPRIVILEGED));
     world.ensure_replaced(reply, UNPRIVILEGED)?;
     let changed = before.changed(&world.snapshot()?);
-    ensure!(
-        changed.iter().eq(["kcmp/files", "kcmp/fs", "kcmp/sysvsem"]),
-        "{changed:?}"
-    );
+    ensure!(changed == points(UNPRIVILEGED), "{changed:?}");
     Ok(())
 }
 

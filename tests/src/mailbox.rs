@@ -61,6 +61,10 @@ impl Mapping {
         self.start.as_ptr()
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
     pub(crate) fn end(&self) -> *mut c_void {
         self.start.as_ptr().wrapping_byte_add(self.len)
     }

@@ -24,6 +24,7 @@ mod lifetime;
 mod local;
 mod machine;
 mod mailbox;
+mod memory;
 mod module;
 mod oracle;
 mod perf;

@@ -69,6 +69,8 @@ fn offered() -> Result<()> {
     let expected = Contexts::FS
         | Contexts::FILES
         | Contexts::SYSVSEM
+        | Contexts::VM
+        | Contexts::SIGHAND
         | Contexts::THREAD
         | Contexts::NAMESPACES
         | UNSHARE_EMPTY_MNTNS;

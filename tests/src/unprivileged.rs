@@ -12,7 +12,7 @@ use crate::conditions::become_user;
 use crate::contexts::mount::{folder, mount_tmpfs};
 use crate::contexts::user::map_root;
 use crate::device::{Device, LOCAL, unshare};
-use crate::everything::{SHARED, all_at_once};
+use crate::everything::{PROCESS, SHARED, all_at_once, points};
 use crate::harness::Suite;
 use crate::machine::{OpenToAll, Setting};
 use crate::questions::{change_root, chdir, set_hostname};
@@ -25,7 +25,7 @@ const NET: Contexts = Contexts::NET;
 pub(crate) fn suite() -> Suite {
     let suite = Suite::new("unprivileged")
         .test("the node is root's alone", closed_node)
-        .test("fs, files and undo list need no privilege", no_privilege)
+        .test("what processes share needs no privilege", no_privilege)
         .test("by LOCAL neither", by_local)
         .test("CLONE_NEWUSER works, and ids can be mapped", user)
         .test(
@@ -85,19 +85,18 @@ fn closed_node() -> Result<()> {
 
 fn no_privilege() -> Result<()> {
     as_alice(|| {
-        let world = sharing(SHARED)?;
-        world.replaces(
-            unshare(SHARED),
-            SHARED,
-            &["kcmp/files", "kcmp/fs", "kcmp/sysvsem"],
-        )
+        let world = sharing(PROCESS)?;
+        let (reply, changed) = world.commit(unshare(PROCESS))?;
+        world.ensure_replaced(reply, PROCESS)?;
+        ensure!(changed == points(PROCESS), "{changed:?}");
+        Ok(())
     })
 }
 
 fn by_local() -> Result<()> {
     as_alice(|| {
-        let world = sharing(SHARED)?;
-        world.ensure_replaced(world.device.request(LOCAL, unshare(SHARED)), SHARED)?;
+        let world = sharing(PROCESS)?;
+        world.ensure_replaced(world.device.request(LOCAL, unshare(PROCESS)), PROCESS)?;
         let reply = world.device.request(LOCAL, unshare(USER));
         ensure!(
             reply.errno == Some(Errno::PERM) && reply.failed == USER,
@@ -149,9 +148,10 @@ fn user_and_mount() -> Result<()> {
 
 fn user_and_all() -> Result<()> {
     as_alice(|| {
-        let world = sharing(SHARED)?;
-        let reply = world.device.commit(unshare(all_at_once()));
-        world.ensure_replaced(reply, all_at_once())
+        let world = sharing(PROCESS)?;
+        let all = all_at_once() | PROCESS;
+        let reply = world.device.commit(unshare(all));
+        world.ensure_replaced(reply, all)
     })
 }
 

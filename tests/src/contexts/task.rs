@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 //! `CLONE_VM`, `CLONE_SIGHAND`, `CLONE_THREAD`: what makes tasks threads. Nothing to leave is
-//! success; what is shared cannot be left yet.
+//! success, and a thread cannot leave. What is shared by processes: see [`vm`](super::vm) and
+//! [`sighand`](super::sighand).
 
 use std::sync::mpsc;
 use std::thread;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use rustix::io::Errno;
 use unshare_device::Contexts;
 
@@ -32,19 +33,9 @@ pub(crate) fn suite() -> Suite {
                 )
         });
     suite
-        .test("a shared address space cannot be left yet", || {
-            World::sharing(VM)?.refuses(unshare(VM), Errno::INVAL, VM)
-        })
-        .test("CLONE_THREAD implies CLONE_VM", || {
-            World::sharing(VM)?.refuses(unshare(THREAD), Errno::INVAL, VM)
-        })
-        .test("shared handlers cannot be left yet", || {
-            World::sharing(VM | SIGHAND)?.refuses(unshare(SIGHAND), Errno::INVAL, SIGHAND)
-        })
         .test("a shared address space does not keep own handlers", || {
             World::sharing(VM)?.replaces(unshare(SIGHAND), Contexts::empty(), &[])
         })
-        .test("CLONE_VM implies CLONE_SIGHAND", vm_implies_sighand)
         .test("other contexts can be left by a thread", other_contexts)
 }
 
@@ -62,14 +53,6 @@ fn with_other_thread<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
 fn with_thread(bits: Contexts) -> Result<()> {
     let world = World::alone()?;
     with_other_thread(|| world.refuses(unshare(bits), Errno::INVAL, THREAD))
-}
-
-fn vm_implies_sighand() -> Result<()> {
-    let world = World::sharing(VM | SIGHAND)?;
-    let reply = world.device.commit(unshare(VM));
-    ensure!(reply.errno == Some(Errno::INVAL));
-    ensure!([VM, SIGHAND].contains(&reply.failed), "{reply:?}");
-    Ok(())
 }
 
 fn other_contexts() -> Result<()> {
