@@ -12,7 +12,7 @@ use rustix::process::{
     Pid, PidfdFlags, Signal, WaitOptions, kill_process, kill_process_group, pidfd_open, waitpid,
 };
 
-use crate::mailbox::Mailbox;
+use crate::mailbox::{Mailbox, Page};
 
 const DONE: u32 = 1;
 const FAILED: u32 = 2;
@@ -50,12 +50,17 @@ impl Child {
         match unsafe { libc::fork() } {
             -1 => Err(std::io::Error::last_os_error()).context("fork"),
             0 => run(&mailbox, work),
-            pid => Ok(Self {
-                pid: Pid::from_raw(pid).context("fork gave no pid")?,
-                mailbox,
-                reaped: false,
-            }),
+            pid => Self::born(pid, mailbox),
         }
+    }
+
+    /// The child `pid`, which reports by `mailbox`.
+    pub(crate) fn born(pid: i32, mailbox: Mailbox) -> Result<Self> {
+        Ok(Self {
+            pid: Pid::from_raw(pid).context("no pid")?,
+            mailbox,
+            reaped: false,
+        })
     }
 
     /// Waits for the child's report, but not longer than `limit`.
@@ -103,6 +108,11 @@ fn run(mailbox: &Mailbox, work: impl FnOnce() -> Result<String>) -> ! {
         unsafe { &*page }
     };
     panic::set_hook(Box::new(|info| page.post(FAILED, &info.to_string())));
+    perform(page, work)
+}
+
+/// Does `work`, reports, and ends the process.
+pub(crate) fn perform(page: &Page, work: impl FnOnce() -> Result<String>) -> ! {
     let status = match panic::catch_unwind(panic::AssertUnwindSafe(work)) {
         Err(_) => 1,
         Ok(outcome) => {

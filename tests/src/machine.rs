@@ -92,6 +92,8 @@ impl Machine {
         let others = [
             path_of("fs/nr_open"),
             path_of("kernel/unprivileged_userns_clone"),
+            path_of("kernel/core_pattern"),
+            path_of("vm/overcommit_memory"),
         ];
         let more = [SECOND_PROCESSOR, RCU_EXPEDITED].map(PathBuf::from);
         let names = names.into_iter().chain(others).chain(more);

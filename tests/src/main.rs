@@ -8,6 +8,7 @@ mod abi32;
 mod abi_memory;
 mod atomicity;
 mod backend;
+mod cgroup;
 mod child;
 mod combinations;
 mod conditions;
@@ -31,12 +32,16 @@ mod perf;
 mod query;
 mod questions;
 mod race;
+mod ring;
 mod samples;
+mod scale;
 mod sharer;
 mod situations;
 mod slab;
 mod spec2006;
+mod twin;
 mod unprivileged;
+mod vfork;
 mod world;
 
 use std::process::ExitCode;
@@ -58,6 +63,12 @@ struct Options {
     /// Name the tests instead of running them
     #[arg(long)]
     list: bool,
+    /// As many rounds as a proof takes, instead of those that are worth it every time
+    #[arg(long)]
+    full: bool,
+    /// Where tests begin that throw dice; each says where it did
+    #[arg(long)]
+    seed: Option<u64>,
 }
 
 fn suites() -> Vec<Suite> {
@@ -75,6 +86,19 @@ fn suites() -> Vec<Suite> {
         contexts::time::suite(),
         contexts::user::suite(),
         contexts::task::suite(),
+        contexts::vm::suite(),
+        contexts::vm_request::suite(),
+        contexts::vm_fork::suite(),
+        contexts::vm_vfork::suite(),
+        contexts::vm_leaving::suite(),
+        contexts::vm_accounts::suite(),
+        contexts::vm_observers::suite(),
+        contexts::vm_core::suite(),
+        contexts::vm_io::suite(),
+        contexts::vm_uprobes::suite(),
+        contexts::vm_stress::suite(),
+        contexts::sighand::suite(),
+        contexts::signals::suite(),
         combinations::suite(),
         atomicity::suite(),
         dry_run::suite(),
@@ -95,6 +119,7 @@ fn suites() -> Vec<Suite> {
 
 fn main() -> Result<ExitCode> {
     let options = Options::parse();
+    scale::set(options.full, options.seed);
     let suites: Vec<_> = suites()
         .into_iter()
         .map(|suite| suite.filter(&options.filter, options.pace))

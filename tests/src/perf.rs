@@ -19,13 +19,13 @@ use crate::harness::Suite;
 /// `struct perf_event_attr`, as far as its first published version goes, and a little more.
 #[repr(C)]
 #[derive(Default)]
-struct Attributes {
-    kind: u32,
-    size: u32,
-    config: u64,
-    sample: [u64; 3],
-    flags: u64,
-    rest: [u64; 9],
+pub(crate) struct Attributes {
+    pub(crate) kind: u32,
+    pub(crate) size: u32,
+    pub(crate) config: u64,
+    pub(crate) sample: [u64; 3],
+    pub(crate) flags: u64,
+    pub(crate) rest: [u64; 9],
 }
 
 const SOFTWARE: u32 = 1;

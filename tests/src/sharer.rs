@@ -52,9 +52,20 @@ impl Sharer {
 
     /// Has the sharer answer a question.
     pub(crate) fn ask(&self, question: Question, arg: &str) -> Result<String> {
+        self.begin(question, arg);
+        self.answer()
+    }
+
+    /// Has the sharer think about a question.
+    pub(crate) fn begin(&self, question: Question, arg: &str) {
         let page = self.mailbox.page();
         page.word.store(question as usize, Relaxed);
         page.post(ASKED, arg);
+    }
+
+    /// What the sharer says to the question that it got.
+    pub(crate) fn answer(&self) -> Result<String> {
+        let page = self.mailbox.page();
         match page.wait(&[ANSWERED, COULD_NOT], Duration::from_secs(20)) {
             Some(ANSWERED) => Ok(page.text()),
             Some(_) => bail!("sharer: {}", page.text()),

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! `CLONE_VM`: who pays for which memory.
+
+use anyhow::{Result, ensure};
+use rustix::mm::{Advice, MapFlags, madvise};
+use rustix::process::getpid;
+
+use super::vm::{VM, leave};
+use crate::cgroup::MemoryCgroup;
+use crate::child::{Child, in_child};
+use crate::device::unshare;
+use crate::harness::Suite;
+use crate::mailbox::Mapping;
+use crate::memory::{PAGE, field, mark_all, marked};
+use crate::sharer::Sharer;
+use crate::world::World;
+
+const MEGABYTE: u64 = 1 << 20;
+
+pub(crate) fn suite() -> Suite {
+    Suite::new("vm_accounts")
+        .test("the largest size stays in the caller's usage", largest)
+        .test("the largest size of the copy is the copy's", hiwater)
+        .test(
+            "what it touches is charged to the caller's cgroup",
+            own_cgroup,
+        )
+        .test("who stays owns the old memory from then on", next_owner)
+        .test("the copy belongs to who asked for it", owner)
+        .test(
+            "a copy that does not fit into its cgroup: killed for it",
+            oom,
+        )
+        .test("RLIMIT_DATA and RLIMIT_AS count the copy alone", limits)
+}
+
+/// The largest resident size of this process, in bytes.
+fn max_rss() -> Result<u64> {
+    // SAFETY: Zeroes are valid, and the kernel fills them in.
+    let usage = unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        libc::getrusage(libc::RUSAGE_SELF, &raw mut usage);
+        usage
+    };
+    Ok(u64::try_from(usage.ru_maxrss)? * 1024)
+}
+
+/// Touched memory that a copy does not have.
+fn not_copied(pages: usize) -> Result<Mapping> {
+    let memory = marked(pages, 1, MapFlags::PRIVATE)?;
+    // SAFETY: The advice is about what a child gets.
+    unsafe { madvise(memory.start(), memory.len(), Advice::LinuxDontFork)? };
+    Ok(memory)
+}
+
+fn largest() -> Result<()> {
+    let memory = not_copied(8192)?;
+    let world = World::sharing(VM)?;
+    leave(&world)?;
+    std::mem::forget(memory);
+    ensure!(max_rss()? >= 32 * MEGABYTE, "{}", max_rss()?);
+    Ok(())
+}
+
+fn hiwater() -> Result<()> {
+    std::mem::forget(not_copied(8192)?);
+    let size = || -> Result<u64> {
+        let text = field("/proc/self/status", "VmHWM")?;
+        Ok(text.trim_end_matches(" kB").parse::<u64>()? * 1024)
+    };
+    ensure!(size()? >= 32 * MEGABYTE);
+    leave(&World::sharing(VM)?)?;
+    let now = size()?;
+    ensure!((100_000..32 * MEGABYTE).contains(&now), "{now}");
+    Ok(())
+}
+
+/// A [`Question`](crate::sharer::Question): touches 16 MiB more.
+fn touch(_: &str) -> Result<String> {
+    std::mem::forget(marked(4096, 1, MapFlags::PRIVATE)?);
+    Ok(String::new())
+}
+
+/// Fails unless about 16 MiB came to `grown`, and next to nothing to `other`.
+fn ensure_charged(
+    grown: &MemoryCgroup,
+    other: &MemoryCgroup,
+    touch: impl FnOnce() -> Result<()>,
+) -> Result<()> {
+    let before = [grown.anon()?, other.anon()?];
+    touch()?;
+    let [grown, other] = [
+        grown.anon()? - before[0],
+        other.anon()?.saturating_sub(before[1]),
+    ];
+    ensure!(
+        grown > 14 * MEGABYTE && other < 2 * MEGABYTE,
+        "{grown} bytes here, {other} bytes there"
+    );
+    Ok(())
+}
+
+/// The caller in one cgroup, and a sharer in another.
+fn in_two(body: impl FnOnce(&World, &MemoryCgroup, &MemoryCgroup) -> Result<()>) -> Result<()> {
+    let [mine, sharers] = ["vm-mine", "vm-sharers"].map(MemoryCgroup::new);
+    let (mine, sharers) = (mine?, sharers?);
+    let done = in_child(|| {
+        mine.add(getpid().as_raw_nonzero().get())?;
+        let world = World::sharing(VM)?;
+        sharers.add(world.sharer.pid.as_raw_nonzero().get())?;
+        body(&world, &mine, &sharers)?;
+        Ok(String::new())
+    });
+    done.map(drop)
+}
+
+fn own_cgroup() -> Result<()> {
+    in_two(|world, mine, sharers| {
+        leave(world)?;
+        ensure_charged(mine, sharers, || touch("").map(drop))
+    })
+}
+
+fn next_owner() -> Result<()> {
+    in_two(|world, mine, sharers| {
+        leave(world)?;
+        ensure_charged(sharers, mine, || world.sharer.ask(touch, "").map(drop))
+    })
+}
+
+fn owner() -> Result<()> {
+    in_two(|world, mine, sharers| {
+        // Until it has its own, what it touches is charged to who made the address space.
+        ensure_charged(mine, sharers, || world.sharer.ask(touch, "").map(drop))?;
+        world.sharer.ask(super::vm::unshare_vm, "")?;
+        ensure_charged(sharers, mine, || world.sharer.ask(touch, "").map(drop))?;
+        ensure_charged(mine, sharers, || touch("").map(drop))
+    })
+}
+
+fn oom() -> Result<()> {
+    let group = MemoryCgroup::new("vm-oom")?;
+    group.set("memory.max", "64M")?;
+    let _ = group.set("memory.swap.max", "0");
+    let victim = Child::spawn(|| {
+        let memory = marked(40 << 8, 1, MapFlags::PRIVATE)?;
+        let world = World::sharing(VM)?;
+        let reply = world.device.commit(unshare(VM));
+        world.ensure_replaced(reply, VM)?;
+        // The sharer is outside of what is accounted, and stays there.
+        group.add(getpid().as_raw_nonzero().get())?;
+        mark_all(&memory, 2);
+        let _more = marked(40 << 8, 1, MapFlags::PRIVATE)?;
+        Ok(String::new())
+    })?;
+    let end = victim.report(std::time::Duration::from_secs(25));
+    ensure!(end.is_err(), "there was room for it");
+    ensure!(group.number("memory.events", "oom_kill")? >= 1, "{end:?}");
+    Ok(())
+}
+
+fn limits() -> Result<()> {
+    let memory = marked(2048, 1, MapFlags::PRIVATE)?;
+    let world = World::sharing(VM)?;
+    let size: u64 = field("/proc/self/status", "VmSize")?
+        .trim_end_matches(" kB")
+        .parse()?;
+    let tight = rustix::process::Rlimit {
+        current: Some(size * 1024),
+        maximum: None,
+    };
+    rustix::process::setrlimit(rustix::process::Resource::As, tight)?;
+    leave(&world)?;
+    ensure!(Mapping::new(64 * PAGE * 64, MapFlags::PRIVATE).is_err());
+    drop(memory);
+    Sharer::new(VM).map(drop)
+}

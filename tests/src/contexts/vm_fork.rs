@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! `CLONE_VM`: all is as it is in a forked child. Each probe is looked at in both.
+
+use anyhow::{Result, ensure};
+
+use super::vm_probes::{PROBES, Probe};
+use crate::child::in_child;
+use crate::harness::Suite;
+use crate::twin::Twin;
+
+pub(crate) fn suite() -> Suite {
+    PROBES.iter().fold(Suite::new("vm_fork"), |suite, probe| {
+        suite.test(probe.name, move || compare(probe))
+    })
+}
+
+fn compare(probe: &Probe) -> Result<()> {
+    let [forked, unshared] =
+        [Twin::Forked, Twin::Unshared].map(|twin| in_child(|| (probe.outcome)(twin)));
+    let (forked, unshared) = (forked?, unshared?);
+    ensure!(forked == unshared, "forked: {forked}\nunshared: {unshared}");
+    if let Some(expected) = probe.expected {
+        ensure!(unshared == expected, "{unshared}, and not {expected}");
+    }
+    Ok(())
+}

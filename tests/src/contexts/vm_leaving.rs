@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! `CLONE_VM`: what stays behind, and what goes along with the task that leaves.
+
+use std::arch::asm;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::Relaxed;
+use std::thread::sleep;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use rustix::io::Errno;
+use rustix::mm::MapFlags;
+use rustix::thread::futex;
+use unshare_device::Contexts;
+
+use super::vm::{VM, leave};
+use crate::device::{checked, unshare};
+use crate::harness::Suite;
+use crate::machine::Setting;
+use crate::mailbox::Mapping;
+use crate::memory::{PAGE, name, peek, read, write};
+use crate::world::World;
+
+const SECOND: Duration = Duration::from_secs(20);
+
+pub(crate) fn suite() -> Suite {
+    Suite::new("vm_leaving")
+        .test(
+            "clear_child_tid: cleared and woken where it was, unset here",
+            child_tid,
+        )
+        .test(
+            "clear_child_tid: not cleared by a request that fails",
+            child_tid_stays,
+        )
+        .test("the robust list stays registered", robust_list)
+        .test("rseq stays registered, and tells the CPU in the copy", rseq)
+}
+
+/// A word that is cleared when the task leaves.
+fn promised_word() -> Result<Mapping> {
+    let page = Mapping::new(PAGE, MapFlags::PRIVATE)?;
+    write(page.start(), 1);
+    // SAFETY: The page outlives the promise: each test ends by the end of its task.
+    unsafe { libc::syscall(libc::SYS_set_tid_address, page.start()) };
+    Ok(page)
+}
+
+/// The word's address, as the kernel has it.
+fn promised() -> Result<usize> {
+    let mut address = 0_usize;
+    // SAFETY: The kernel writes one number.
+    match checked(unsafe { libc::prctl(libc::PR_GET_TID_ADDRESS, &raw mut address) }) {
+        Err(Errno::INVAL) => crate::child::skip("this kernel does not tell the address"),
+        outcome => Ok(outcome.map(|_| address)?),
+    }
+}
+
+/// A [`Question`](crate::sharer::Question): sleeps while the word at the address `arg` is 1.
+fn wait_cleared(arg: &str) -> Result<String> {
+    let word: *const AtomicU32 = std::ptr::without_provenance(arg.parse()?);
+    // SAFETY: The word is mapped here for as long as the task lives.
+    let word = unsafe { &*word };
+    let limit = SECOND.try_into()?;
+    // Nobody wakes it but the kernel.
+    match futex::wait(word, futex::Flags::empty(), 1, Some(&limit)) {
+        Ok(()) => Ok("woken".to_owned()),
+        other => Ok(format!("{other:?}, and the word is {}", word.load(Relaxed))),
+    }
+}
+
+fn child_tid() -> Result<()> {
+    let page = promised_word()?;
+    let world = World::sharing(VM)?;
+    world.sharer.begin(wait_cleared, &name(page.start()));
+    sleep(Duration::from_millis(300));
+    let reply = world.device.commit(unshare(VM));
+    world.ensure_replaced(reply, VM)?;
+    let woken = world.sharer.answer()?;
+    ensure!(woken == "woken", "{woken}");
+    ensure!(world.sharer.ask(peek, &name(page.start()))? == "0");
+    ensure!(promised()? == 0, "still set in the copy");
+    ensure!(read(page.start()) == 1, "cleared in the copy");
+    Ok(())
+}
+
+fn child_tid_stays() -> Result<()> {
+    let page = promised_word()?;
+    let world = World::sharing(VM)?;
+    let limit = Setting::sysctl("user/max_uts_namespaces", "0")?;
+    world.refuses(unshare(VM | Contexts::UTS), Errno::NOSPC, Contexts::UTS)?;
+    drop(limit);
+    ensure!(read(page.start()) == 1);
+    ensure!(promised()? == page.start().addr());
+    Ok(())
+}
+
+fn robust_head() -> Result<usize> {
+    let (mut head, mut len) = (0_usize, 0_usize);
+    // SAFETY: The kernel writes the two numbers.
+    checked(unsafe { libc::syscall(libc::SYS_get_robust_list, 0, &raw mut head, &raw mut len) })?;
+    Ok(head)
+}
+
+fn robust_list() -> Result<()> {
+    let world = World::sharing(VM)?;
+    let head = robust_head()?;
+    leave(&world)?;
+    ensure!(robust_head()? == head && head != 0);
+    Ok(())
+}
+
+unsafe extern "C" {
+    /// Where the C library has the thread's `struct rseq`, from the thread pointer on.
+    static __rseq_offset: isize;
+    static __rseq_size: u32;
+}
+
+/// The word at `offset` in this thread's `struct rseq`.
+fn rseq_word(offset: isize) -> *const u32 {
+    let thread: *const u8;
+    // SAFETY: Reads the word at which each thread has its own address.
+    unsafe { asm!("mov {}, fs:[0]", out(reg) thread, options(nostack, readonly)) };
+    // SAFETY: The C library sets it once, at its start.
+    thread
+        .wrapping_offset(unsafe { __rseq_offset } + offset)
+        .cast()
+}
+
+fn run_on(cpu: usize) -> Result<()> {
+    let mut set = rustix::thread::CpuSet::new();
+    set.set(cpu);
+    Ok(rustix::thread::sched_setaffinity(None, &set)?)
+}
+
+fn rseq() -> Result<()> {
+    const CPU: isize = 4;
+    const MM_CID: isize = 24;
+    // SAFETY: As above.
+    if unsafe { __rseq_size } == 0 {
+        return crate::child::skip("the C library does not use rseq");
+    }
+    let world = World::sharing(VM)?;
+    let here = |offset| {
+        // SAFETY: The kernel keeps it up to date while the thread lives.
+        unsafe { rseq_word(offset).read_volatile() }
+    };
+    run_on(0)?;
+    ensure!(here(CPU) == 0, "not registered before");
+    leave(&world)?;
+    for cpu in [1, 0, 1] {
+        if run_on(cpu).is_ok() {
+            ensure!(here(CPU) == u32::try_from(cpu)?, "on {cpu}: {}", here(CPU));
+        }
+    }
+    ensure!(
+        here(MM_CID) < 2,
+        "concurrency id {} of one task",
+        here(MM_CID)
+    );
+    // Of 64 bits the lower half: `cpu_id_start`, as it was when the task left.
+    let left = world.sharer.ask(peek, &rseq_word(0).addr().to_string())?;
+    ensure!(
+        left.parse::<u64>()? >> 32 == 0,
+        "the old one is written: {left}"
+    );
+    Ok(())
+}

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! `CLONE_VM`: which requests replace the address space, and which do not.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use rustix::io::Errno;
+use rustix::mm::MapFlags;
+use rustix::process::getpid;
+use unshare_device::Contexts;
+
+use super::vm::{SIGHAND, VM, leave, unshare_vm, world};
+use crate::child::Child;
+use crate::device::{Args, DRY_RUN, LOCAL, unshare};
+use crate::harness::Suite;
+use crate::machine::Setting;
+use crate::mailbox::{Mailbox, Mapping};
+use crate::memory::{PAGE, field, marked, name, peek, read, write};
+use crate::world::World;
+
+pub(crate) fn suite() -> Suite {
+    Suite::new("vm_request")
+        .test("a second time there is nothing left to replace", twice)
+        .test("CLONE_THREAD implies it", thread_implies)
+        .test("it implies CLONE_SIGHAND", implies_sighand)
+        .test("LOCAL will do", local)
+        .test("a dry run copies nothing that stays", dry_run)
+        .test(
+            "no memory to be had: ENOMEM, CLONE_VM, and nothing changes",
+            overcommit,
+        )
+        .test("readers of /proc/PID/maps are no sharers", readers_alone)
+        .test("readers of /proc/PID/maps do not make it fail", readers)
+        .test("what a reader has open stays what it was", open_maps)
+        .test("of two sharers, each can leave", three)
+}
+
+fn twice() -> Result<()> {
+    let world = world()?;
+    leave(&world)?;
+    world.replaces(unshare(VM), Contexts::empty(), &[])
+}
+
+fn thread_implies() -> Result<()> {
+    world()?.replaces(unshare(Contexts::THREAD), VM, &["kcmp/vm"])
+}
+
+fn implies_sighand() -> Result<()> {
+    let world = World::sharing(VM | SIGHAND)?;
+    world.replaces(unshare(VM), VM | SIGHAND, &["kcmp/sighand", "kcmp/vm"])
+}
+
+fn local() -> Result<()> {
+    let world = world()?;
+    let reply = world.device.request(LOCAL, unshare(VM));
+    world.ensure_replaced(reply, VM)
+}
+
+fn dry_run() -> Result<()> {
+    let page = marked(1, 1, MapFlags::PRIVATE)?;
+    let world = world()?;
+    let dry = Args {
+        options: DRY_RUN,
+        ..unshare(VM)
+    };
+    for _ in 0..20 {
+        let (reply, changed) = world.commit(dry)?;
+        ensure!(reply.errno.is_none() && reply.replaced == VM, "{reply:?}");
+        ensure!(changed.is_empty(), "{changed:?}");
+    }
+    write(page.start(), 8);
+    ensure!(world.sharer.ask(peek, &name(page.start()))? == "8");
+    Ok(())
+}
+
+fn overcommit() -> Result<()> {
+    let free: usize = field("/proc/meminfo", "CommitLimit")?
+        .trim_end_matches(" kB")
+        .parse()?;
+    let pages = Mapping::new(free * 1024 / 8 * 5 / PAGE * PAGE, MapFlags::PRIVATE)?;
+    let world = world()?;
+    let strict = Setting::sysctl("vm/overcommit_memory", "2")?;
+    let outcome = world.refuses(unshare(VM | Contexts::UTS), Errno::NOMEM, VM);
+    drop(strict);
+    outcome?;
+    // Without that rule there is enough for it.
+    write(pages.start(), 1);
+    leave(&world).or_else(|_| world.replaces(unshare(VM), VM, &["kcmp/vm"]))
+}
+
+/// Reads the caller's /proc/PID/maps and the like without end.
+pub(crate) fn reader() -> Result<Child> {
+    let parent = getpid().as_raw_nonzero();
+    let mailbox = Mailbox::new()?;
+    let page = mailbox.page();
+    let child = Child::spawn(|| {
+        loop {
+            for name in [
+                "maps",
+                "smaps_rollup",
+                "numa_maps",
+                "auxv",
+                "environ",
+                "pagemap",
+            ] {
+                use std::io::Read;
+                let mut bytes = [0; 8192];
+                if let Ok(mut file) = std::fs::File::open(format!("/proc/{parent}/{name}")) {
+                    let _ = file.read(&mut bytes);
+                }
+            }
+            page.post(1, "");
+        }
+    })?;
+    page.wait(&[1], Duration::from_secs(20));
+    Ok(child)
+}
+
+fn readers_alone() -> Result<()> {
+    let world = World::alone()?;
+    let _readers = [reader()?, reader()?];
+    for _ in 0..200 {
+        let reply = world.device.commit(unshare(VM));
+        world.ensure_replaced(reply, Contexts::empty())?;
+    }
+    Ok(())
+}
+
+fn readers() -> Result<()> {
+    for _ in 0..20 {
+        let _reader = reader()?;
+        leave(&world()?)?;
+    }
+    Ok(())
+}
+
+fn open_maps() -> Result<()> {
+    let page = marked(1, 1, MapFlags::PRIVATE)?;
+    let world = world()?;
+    let memory = std::fs::File::options()
+        .read(true)
+        .write(true)
+        .open("/proc/self/mem")?;
+    leave(&world)?;
+    let offset = page.start().addr() as u64;
+    std::os::unix::fs::FileExt::write_at(&memory, &9_u64.to_ne_bytes(), offset)?;
+    ensure!(read(page.start()) == 1);
+    ensure!(world.sharer.ask(peek, &name(page.start()))? == "9");
+    Ok(())
+}
+
+fn three() -> Result<()> {
+    let page = marked(1, 1, MapFlags::PRIVATE)?;
+    let world = world()?;
+    let other = crate::sharer::Sharer::new(VM)?;
+    let at = name(page.start());
+    ensure!(other.ask(unshare_vm, "")? == VM.to_string());
+    write(page.start(), 2);
+    ensure!(other.ask(peek, &at)? == "1" && world.sharer.ask(peek, &at)? == "2");
+    leave(&world)?;
+    write(page.start(), 3);
+    ensure!(other.ask(peek, &at)? == "1" && world.sharer.ask(peek, &at)? == "2");
+    // The last one has nobody to leave.
+    ensure!(world.sharer.ask(unshare_vm, "")? == Contexts::empty().to_string());
+    Ok(())
+}

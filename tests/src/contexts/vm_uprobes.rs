@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! `CLONE_VM`: breakpoints of somebody who watches the program.
+
+use std::ffi::CString;
+use std::fs;
+use std::os::fd::{FromRawFd, OwnedFd};
+
+use anyhow::{Context, Result, ensure};
+use rustix::io::Errno;
+
+use super::vm::{VM, leave, unshare_vm};
+use crate::child::skip;
+use crate::device::{Device, Reply, checked, unshare};
+use crate::harness::Suite;
+use crate::perf::Attributes;
+use crate::world::World;
+
+pub(crate) fn suite() -> Suite {
+    Suite::new("vm_uprobes")
+        .test("a uprobe in the code hits in the copy as well", hits)
+        .test("a uprobe set later hits in the copy, too", hits_later)
+        .test(
+            "inside a function with a uretprobe: EBUSY, CLONE_VM",
+            pending_return,
+        )
+        .test("after it has returned: success", after_return)
+}
+
+/// What is probed. It does something, so that no two functions become one.
+#[inline(never)]
+fn probed(device: Option<&Device>) -> Option<Reply> {
+    std::hint::black_box(device).map(|device| device.commit(unshare(VM)))
+}
+
+/// An event that counts how often this task gets to [`probed`], or returns from it.
+fn probe(returns: bool) -> Result<OwnedFd> {
+    const UPROBE: &str = "/sys/bus/event_source/devices/uprobe/type";
+    let Ok(kind) = fs::read_to_string(UPROBE) else {
+        return skip("this kernel has no uprobes");
+    };
+    let path = CString::new("/proc/self/exe")?;
+    let mut attributes = Attributes {
+        kind: kind.trim().parse()?,
+        size: size_of::<Attributes>().try_into()?,
+        config: returns.into(),
+        ..Attributes::default()
+    };
+    attributes.rest[1] = path.as_ptr().addr() as u64;
+    attributes.rest[2] = offset_in_file(probed as *const () as u64)?;
+    let (this_task, any_cpu, no_group, no_flags) = (0, -1, -1, 0);
+    // SAFETY: The attributes are as long as they say, and the path is there.
+    let event = checked(unsafe {
+        libc::syscall(
+            libc::SYS_perf_event_open,
+            &raw const attributes,
+            this_task,
+            any_cpu,
+            no_group,
+            no_flags,
+        )
+    });
+    // SAFETY: The kernel has just made this descriptor for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(event.context("perf_event_open")?.try_into()?) })
+}
+
+/// Where in its file the code at an address is.
+fn offset_in_file(address: u64) -> Result<u64> {
+    let maps = fs::read_to_string("/proc/self/maps")?;
+    let offset = maps.lines().find_map(|line| {
+        let mut words = line.split(' ');
+        let (start, end) = words.next()?.split_once('-')?;
+        let [start, end] = [start, end].map(|n| u64::from_str_radix(n, 16).unwrap_or(0));
+        let offset = u64::from_str_radix(words.nth(1)?, 16).ok()?;
+        (start..end)
+            .contains(&address)
+            .then(|| address - start + offset)
+    });
+    offset.context("the code is not mapped")
+}
+
+fn count(event: &OwnedFd) -> Result<u64> {
+    let mut bytes = [0; 8];
+    rustix::io::read(event, &mut bytes)?;
+    Ok(u64::from_ne_bytes(bytes))
+}
+
+fn hits() -> Result<()> {
+    let event = probe(false)?;
+    let world = World::sharing(VM)?;
+    probed(None);
+    ensure!(count(&event)? == 1, "{} hits before", count(&event)?);
+    leave(&world)?;
+    probed(None);
+    ensure!(count(&event)? == 2, "{} hits after", count(&event)?);
+    // Nobody watches the sharer; the breakpoint is not there, or does it no harm.
+    world
+        .sharer
+        .ask(|_| Ok(format!("{:?}", probed(None).is_none())), "")?;
+    ensure!(count(&event)? == 2);
+    Ok(())
+}
+
+fn hits_later() -> Result<()> {
+    let world = World::sharing(VM)?;
+    leave(&world)?;
+    let event = probe(false)?;
+    probed(None);
+    ensure!(count(&event)? == 1);
+    drop(event);
+    probed(None);
+    world.sharer.ask(unshare_vm, "").map(drop)
+}
+
+fn pending_return() -> Result<()> {
+    let event = probe(true)?;
+    let world = World::sharing(VM)?;
+    let before = world.snapshot()?;
+    let reply = probed(Some(&world.device)).context("no reply")?;
+    ensure!(
+        reply.errno == Some(Errno::BUSY) && reply.failed == VM,
+        "{reply:?}"
+    );
+    ensure!(reply.replaced.is_empty(), "{reply:?}");
+    before.ensure_same(&world.snapshot()?)?;
+    ensure!(count(&event)? == 1, "{} returns", count(&event)?);
+    Ok(())
+}
+
+fn after_return() -> Result<()> {
+    let event = probe(true)?;
+    let world = World::sharing(VM)?;
+    probed(None);
+    leave(&world)?;
+    probed(None);
+    ensure!(count(&event)? == 2, "{} returns", count(&event)?);
+    Ok(())
+}

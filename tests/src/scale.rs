@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! How much of a test that could go on forever, and where its dice begin.
+
+use std::sync::OnceLock;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+struct Scale {
+    full: bool,
+    seed: u64,
+}
+
+static SCALE: OnceLock<Scale> = OnceLock::new();
+
+/// Once, before any test runs.
+pub(crate) fn set(full: bool, seed: Option<u64>) {
+    let seed = seed.unwrap_or_else(|| {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        u64::from(now.unwrap_or_default().subsec_nanos())
+    });
+    let _ = SCALE.set(Scale { full, seed });
+}
+
+fn full() -> bool {
+    SCALE.get().is_some_and(|scale| scale.full)
+}
+
+/// How often: `short` in every run, `full` for a proof.
+pub(crate) fn rounds(short: usize, full_rounds: usize) -> usize {
+    if full() { full_rounds } else { short }
+}
+
+/// How long a test of so many rounds may take.
+pub(crate) fn limit() -> Duration {
+    Duration::from_secs(if full() { 7200 } else { 120 })
+}
+
+/// Dice: xorshift64*.
+pub(crate) struct Dice(u64);
+
+impl Dice {
+    /// Begins at the seed of this run, which it says.
+    pub(crate) fn new(test: &str) -> Self {
+        let seed = SCALE.get().map_or(1, |scale| scale.seed);
+        eprintln!("{test}: --seed {seed}");
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    /// A number below `end`.
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 11) % end
+    }
+}
