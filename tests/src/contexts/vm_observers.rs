@@ -17,21 +17,26 @@ use crate::device::{checked, unshare};
 use crate::harness::Suite;
 use crate::mailbox::{Mailbox, Page};
 use crate::memory::{PAGE, marked, read, write};
-use crate::scale::rounds;
+use crate::scale::{limit, rounds};
 use crate::sharer::Sharer;
 use crate::world::World;
 
 const STOP: u32 = 1;
 
 pub(crate) fn suite() -> Suite {
+    // Each round takes what the others leave of the machine.
     Suite::new("vm_observers")
-        .test("process_vm_readv sees the old or the new", || {
+        .slow("process_vm_readv sees the old or the new", limit(), || {
             readers(by_syscall)
         })
-        .test("/proc/PID/mem shows the old or the new", || {
+        .slow("/proc/PID/mem shows the old or the new", limit(), || {
             readers(by_proc)
         })
-        .test("a tracer reads and writes what the task has", traced)
+        .slow(
+            "a tracer reads and writes what the task has",
+            limit(),
+            traced,
+        )
         .test("dumpable is the caller's own", dumpable)
         .test("not dumpable: still not, after it", not_dumpable)
         .test(
