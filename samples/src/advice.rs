@@ -48,13 +48,13 @@ fn advice(error: unshare_device::Error, asked: Contexts, device: &Device) -> Opt
         (Errno::INVAL, Contexts::THREAD) => {
             "the process has several threads, and a thread cannot leave them"
         }
-        (Errno::INVAL, Contexts::VM | Contexts::SIGHAND) => {
-            "it is shared with another process, and this kernel cannot unshare it"
-        }
         (Errno::INVAL, Contexts::PID) => {
             "a new PID namespace already waits for this task's first child"
         }
         (Errno::INVAL, _) => return missing(asked, device),
+        (Errno::BUSY, Contexts::VM) => {
+            "the task is bound to the address space that it has: by a return probe, or by a device"
+        }
         (Errno::NOMEM, _) => "the kernel is out of memory",
         (Errno::AGAIN, Contexts::USER) => "the user has too many processes (ulimit -u)",
         (Errno::INTR, _) => "a fatal signal came first",

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 //! What the sample programs have in common: opening the device with a helpful word when that fails,
-//! and running a command.
+//! running a command, and starting tasks that share memory.
 
 mod advice;
+mod clone;
 mod command;
+mod stack;
 mod supervise;
 
 pub use advice::{explain, open_device};
+pub use clone::{Task, clone_vm, vfork};
 pub use command::{EXIT_FAILURE, exec, exec_failed};
+pub use stack::Stack;
 pub use supervise::{Fork, Supervised, fork};

@@ -20,9 +20,10 @@ bitflags! {
         /// System V semaphore adjustments. Leaving them applies them, as if by exit, when the
         /// caller is the last to share them (`exit_sem`).
         const SYSVSEM = raw::CLONE_SYSVSEM;
-        /// The address space. Implies [`SIGHAND`](Self::SIGHAND) and [`THREAD`](Self::THREAD).
+        /// The address space, of which the caller gets what a fork would have copied (`dup_mm`).
+        /// Implies [`SIGHAND`](Self::SIGHAND). `EINVAL` if the caller has other threads.
         const VM = raw::CLONE_VM;
-        /// Signal handlers.
+        /// Signal handlers. `EINVAL` if the caller has other threads.
         const SIGHAND = raw::CLONE_SIGHAND;
         /// The thread group. Nothing is replaced: `EINVAL` if the caller has other threads.
         const THREAD = raw::CLONE_THREAD;
