@@ -36,6 +36,22 @@ pub(crate) struct Options {
     #[arg(long, help_heading = "Contexts")]
     sysvsem: bool,
 
+    /// Address space, which no command shares: to ask with, see --help
+    ///
+    /// A command never shares one: exec gives it a new address space, and unshare-run has had its
+    /// own since its own exec. So there is nothing to replace, and it makes no difference to the
+    /// command. It is here to ask with: --vm --dry-run fails where the module cannot do it, and
+    /// says what would be replaced, which is none. For programs that do share memory see the
+    /// samples late-fork and request-server. Implies --sighand.
+    #[arg(long, help_heading = "Contexts")]
+    vm: bool,
+
+    /// Signal handlers, which no command shares: as --vm
+    ///
+    /// exec gives a task handlers of its own, and sets those that are not ignored to the default.
+    #[arg(long, help_heading = "Contexts")]
+    sighand: bool,
+
     /// Mount namespace: mounts stay the command's own
     #[arg(short, long, help_heading = "Contexts")]
     mount: bool,
@@ -162,6 +178,8 @@ impl Options {
             (self.fs, Contexts::FS),
             (self.files || self.close_from.is_some(), Contexts::FILES),
             (self.sysvsem, Contexts::SYSVSEM),
+            (self.vm, Contexts::VM),
+            (self.sighand, Contexts::SIGHAND),
             (mount, Contexts::MOUNT),
             (self.empty_mount, Contexts::EMPTY_MNTNS),
             (self.uts, Contexts::UTS),
@@ -195,8 +213,8 @@ Examples:
     unshare-run --dry-run --mount --net --time
 
 Differences from unshare(1):
-  One transaction, and the part that failed is named. --fs, --files, --sysvsem, --empty-mount,
-  --close-from, --dry-run and --query are new. Namespaces cannot be kept by a file, and of the id
+  One transaction, and the part that failed is named. --fs, --files, --sysvsem, --vm, --sighand,
+  --empty-mount, --close-from, --dry-run and --query are new. Namespaces cannot be kept by a file, and of the id
   maps there is --map-root-user alone.
 
 See also:

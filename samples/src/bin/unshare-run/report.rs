@@ -33,6 +33,8 @@ fn option(context: Contexts) -> &'static str {
         Contexts::FS => "--fs",
         Contexts::FILES => "--files",
         Contexts::SYSVSEM => "--sysvsem",
+        Contexts::VM => "--vm",
+        Contexts::SIGHAND => "--sighand",
         Contexts::MOUNT => "--mount",
         Contexts::EMPTY_MNTNS => "--empty-mount",
         Contexts::UTS => "--uts",

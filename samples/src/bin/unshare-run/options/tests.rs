@@ -30,6 +30,14 @@ fn options_imply_what_they_need() {
 }
 
 #[test]
+fn memory_and_handlers_are_named_one_by_one() {
+    assert_eq!(contexts(&["--vm"]), Contexts::VM);
+    assert_eq!(contexts(&["--sighand"]), Contexts::SIGHAND);
+    let both = Contexts::VM | Contexts::SIGHAND;
+    assert_eq!(contexts(&["--vm", "--sighand", "--dry-run"]), both);
+}
+
+#[test]
 fn the_command_keeps_its_options() {
     let line = ["unshare-run", "-m", "ls", "-u", "--fork"];
     let Ok(options) = Options::try_parse_from(line) else {
