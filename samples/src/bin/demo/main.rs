@@ -3,6 +3,7 @@
 //! Shows a task that leaves, step by step, what it shares with another one, and checks each step
 //! against kcmp(2) and `/proc`.
 
+mod borrower;
 mod limit;
 mod sharing;
 mod step;
@@ -75,6 +76,9 @@ fn run() -> Result<()> {
 
     own_directory_and_host_name(&stage)?;
     own_descriptors(&stage)?;
+    if contexts.contains(Contexts::VM) {
+        stage.own_memory("Own memory and signal handlers, for a vfork child with the task's")?;
+    }
     own_everything(&stage, contexts)?;
 
     println!("\nEach step was checked with kcmp(2) and /proc/PID/ns: all is as the kernel says.");

@@ -14,9 +14,11 @@ use unshare_device::Contexts;
 pub(crate) const CLONED: Contexts = Contexts::FS.union(Contexts::FILES).union(Contexts::SYSVSEM);
 
 // enum kcmp_type of linux/kcmp.h.
-const KCMP: [(Contexts, libc::c_int); 3] = [
+const KCMP: [(Contexts, libc::c_int); 5] = [
+    (Contexts::VM, 1),
     (Contexts::FILES, 2),
     (Contexts::FS, 3),
+    (Contexts::SIGHAND, 4),
     (Contexts::SYSVSEM, 6),
 ];
 
@@ -33,10 +35,7 @@ const NAMESPACES: [(Contexts, &str); 8] = [
 
 /// The contexts that this task and `other` share.
 pub(crate) fn shared_with(other: Pid) -> Result<Contexts> {
-    let mut shared = Contexts::empty();
-    for (context, kind) in KCMP {
-        shared.set(context, is_same(other, kind).context("kcmp")?);
-    }
+    let mut shared = kcmp(other).context("kcmp")?;
     for (context, name) in NAMESPACES {
         let Ok(own) = fs::read_link(format!("/proc/self/ns/{name}")) else {
             continue; // Not in this kernel.
@@ -44,6 +43,15 @@ pub(crate) fn shared_with(other: Pid) -> Result<Contexts> {
         let path = format!("/proc/{other}/ns/{name}");
         let its = fs::read_link(&path).context(path)?;
         shared.set(context, own == its);
+    }
+    Ok(shared)
+}
+
+/// Those of them that are no namespaces. Allocates nothing.
+pub(crate) fn kcmp(other: Pid) -> io::Result<Contexts> {
+    let mut shared = Contexts::empty();
+    for (context, kind) in KCMP {
+        shared.set(context, is_same(other, kind)?);
     }
     Ok(shared)
 }

@@ -5,6 +5,7 @@ use std::cell::Cell;
 use anyhow::{Result, ensure};
 use unshare_device::{Contexts, Device, Request};
 
+use crate::borrower::Borrower;
 use crate::table;
 use crate::view::View;
 use crate::witness::Witness;
@@ -57,19 +58,20 @@ impl Stage {
         let outcome = unsafe { self.device.commit(request) };
         let after = self.sharing()?;
 
-        let step = self.steps.get() + 1;
-        self.steps.set(step);
-        println!("\n{step}. {title}\n");
+        self.title(title);
         let replaced = outcome.unwrap_or(Contexts::empty());
         let is_dry_run = request.is_dry_run();
-        table::header();
-        table::row("shared before", before.told);
-        table::row("asked for", asked);
-        match is_dry_run {
-            true => table::row("would replace", replaced),
-            false => table::row("replaced", replaced),
-        }
-        table::row("shared now", after.told);
+        let label = match is_dry_run {
+            true => "would replace",
+            false => "replaced",
+        };
+        let rows = [
+            ("shared before", before.told),
+            ("asked for", asked),
+            (label, replaced),
+            ("shared now", after.told),
+        ];
+        table::marks(&rows);
         if let Err(error) = outcome {
             println!("\n   {error}. Nothing has changed.");
         }
@@ -88,6 +90,43 @@ impl Stage {
             after.seen - after.told
         );
         Ok(())
+    }
+
+    /// Has a child with the task's memory and signal handlers leave both, and shows it.
+    pub(crate) fn own_memory(&self, title: &str) -> Result<()> {
+        let ([at_commit, at_end], borrower) = Borrower::run(&self.device)?;
+        self.title(title);
+        let asked = Contexts::VM | Contexts::SIGHAND;
+        let [told_before, told_after] = borrower.told;
+        let rows = [
+            ("shared before", told_before & table::all()),
+            ("asked for", asked),
+            ("replaced", borrower.replaced),
+            ("shared now", told_after & table::all()),
+        ];
+        table::marks(&rows);
+        println!("\n   The child writes to a variable of the task, before it leaves and after:\n");
+        let read = [at_commit, at_end];
+        table::values(&[("child writes", borrower.wrote), ("task reads", read)]);
+
+        ensure!(borrower.replaced == asked, "expected {asked}");
+        ensure!(told_before.contains(asked), "shared before: {told_before}");
+        let wanted = told_before - asked;
+        ensure!(
+            told_after == wanted,
+            "sharing is {told_after}, not {wanted}"
+        );
+        let seen = [asked, Contexts::empty()];
+        ensure!(borrower.seen == seen, "kcmp says {:?}", borrower.seen);
+        let [before, _] = borrower.wrote;
+        ensure!(read == [before; 2], "the task reads {read:?}");
+        Ok(())
+    }
+
+    fn title(&self, title: &str) {
+        let step = self.steps.get() + 1;
+        self.steps.set(step);
+        println!("\n{step}. {title}\n");
     }
 
     /// Shows what `command` changed for this task, and what the witness sees of it.

@@ -6,10 +6,12 @@ use unshare_device::Contexts;
 
 use crate::view::View;
 
-const COLUMNS: [(Contexts, &str); 11] = [
+const COLUMNS: [(Contexts, &str); 13] = [
     (Contexts::FS, "fs"),
     (Contexts::FILES, "files"),
     (Contexts::SYSVSEM, "sysvsem"),
+    (Contexts::VM, "vm"),
+    (Contexts::SIGHAND, "sighand"),
     (Contexts::MOUNT, "mount"),
     (Contexts::UTS, "uts"),
     (Contexts::IPC, "ipc"),
@@ -25,7 +27,15 @@ pub(crate) fn all() -> Contexts {
     COLUMNS.iter().map(|(context, _)| *context).collect()
 }
 
-pub(crate) fn header() {
+/// One row of marks each.
+pub(crate) fn marks(rows: &[(&str, Contexts)]) {
+    header();
+    for (label, contexts) in rows {
+        row(label, *contexts);
+    }
+}
+
+fn header() {
     let names: String = COLUMNS
         .iter()
         .map(|(_, name)| format!("  {name}"))
@@ -34,7 +44,7 @@ pub(crate) fn header() {
 }
 
 /// One mark for each of `contexts`.
-pub(crate) fn row(label: &str, contexts: Contexts) {
+fn row(label: &str, contexts: Contexts) {
     let marks: String = COLUMNS
         .iter()
         .map(|(context, name)| {
@@ -63,5 +73,13 @@ pub(crate) fn views(views: &[(&str, &View)]) {
             view.descriptors,
             view.mounts
         );
+    }
+}
+
+/// What each wrote, or read, at the two moments.
+pub(crate) fn values(rows: &[(&str, [u32; 2])]) {
+    println!("   {:<13}  {:<6}  after", "", "before");
+    for (label, [before, after]) in rows {
+        println!("   {label:<13}  {before:<6}  {after}");
     }
 }
