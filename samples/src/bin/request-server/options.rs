@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+use std::path::PathBuf;
+
+use clap::Parser;
+
+/// Serve requests by workers that share the server's memory and descriptors, until they need not.
+///
+/// For each connection the server starts a task that shares everything with it: memory, working
+/// directory and umask, descriptors, signal handlers, namespaces. That is cheap, and the task reads
+/// the configuration where it lies. When it has read its request, it knows what must not be common,
+/// and stops sharing just that, by one ioctl on /dev/unshare: all of it, or the request is refused.
+///
+/// This is the second use that the kernel's document on unshare had for it in 2006.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    override_usage = "request-server SOCKET\n       \
+                      request-server SOCKET --ask REQUEST\n       \
+                      request-server --self-test",
+    after_long_help = AFTER_HELP
+)]
+pub(crate) struct Options {
+    /// The path of the server's socket, which only its user may connect to
+    #[arg(required_unless_present = "self_test")]
+    pub(crate) socket: Option<PathBuf>,
+
+    /// Be a client: make this request, and print the answer
+    #[arg(long, value_name = "REQUEST")]
+    pub(crate) ask: Option<String>,
+
+    /// Run a server, ask it everything, and see that it has not changed
+    #[arg(long, conflicts_with_all = ["socket", "ask"])]
+    pub(crate) self_test: bool,
+}
+
+const AFTER_HELP: &str = "\
+Requests, one a connection, of one line; and what the worker stops sharing for each:
+  limit N                    nothing: it sets how many bytes cat answers with, for all workers
+  stats                      nothing: it says what the server's memory has
+  cat DIR FILE               directories and umask, descriptors
+  put DIR UMASK FILE TEXT    directories and umask, descriptors
+  files                      descriptors: it says how many are left to it
+  host NAME                  the UTS namespace
+  tmp DIR TEXT               the mount namespace, directories and umask, descriptors
+  scratch WORD               memory and signal handlers: it works in the server's document
+Who leaves the descriptors keeps 0, 1, 2 and its own connection: nobody else's.
+
+A worker serves one request: what it has left it cannot come back to.
+
+What the workers may do, sharing the thread-locals of the server as they do, stands in worker.rs.
+
+Exit status:
+  0: a client was answered; a server was told to end (SIGTERM, SIGINT), and its memory was as it
+  should be; the self-test found everything as it should be. 1 if not. 2 for a wrong option.
+
+See also:
+  Documentation/userspace-api/unshare.rst of the kernel, 2.2; clone(2)";
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_options_are_consistent() {
+        super::Options::command().debug_assert();
+    }
+}
