@@ -122,6 +122,10 @@ const _: fn(mm_struct__bindgen_ty_1) = |mm| {
 
         // The architecture's: below.
         context: _,
+
+        // Of bindgen's making: `mm_cid` begins a cache line.
+        #[cfg(CONFIG_SCHED_MM_CID)]
+            __bindgen_padding_0: _,
     } = mm;
 };
 
