@@ -97,13 +97,26 @@ mod tests {
     }
 
     #[test]
+    fn what_is_implied_but_cannot_be_had_is_named() {
+        for (asked, lacking) in [
+            (Context::Vm, Context::Sighand),
+            (Context::Thread, Context::Vm),
+            (Context::Mount, Context::Fs),
+        ] {
+            let offered = OFFERED.without(lacking.into());
+            let request = Request::parse(&unshare(asked), Scope::All, offered);
+            assert!(request.is_err_and(|failure| failure == Failure::of(lacking)(EINVAL)));
+        }
+    }
+
+    #[test]
     fn a_local_request_has_no_namespace_in_it() {
         let args = unshare(Context::Fs | Context::User | Context::Ipc);
         let request = Request::parse(&args, Scope::Local, OFFERED);
         assert!(request.is_err_and(|failure| {
             failure.errno == EPERM && failure.context == Context::Ipc.into()
         }));
-        let args = unshare(Context::Fs | Context::Files | Context::Sysvsem);
+        let args = unshare(Context::Fs | Context::Files | Context::Sysvsem | Context::Thread);
         assert!(Request::parse(&args, Scope::Local, OFFERED).is_ok());
     }
 
@@ -134,14 +147,32 @@ mod tests {
             Context::Vm,
             Context::User,
         ];
-        let free = [Context::Fs, Context::Files, Context::Mount];
-        for context in Iterator::chain(free.iter(), &blocked) {
-            let checked = parse(unshare(*context)).and_then(|request| request.check(true));
-            if blocked.contains(context) {
-                assert!(checked == Err(Failure::of(Context::Thread)(EINVAL)));
-            } else {
-                assert!(checked.is_ok());
-            }
+        let free = [
+            Context::Fs,
+            Context::Files,
+            Context::Sysvsem,
+            Context::Mount,
+            Context::EmptyMount,
+            Context::Uts,
+            Context::Ipc,
+            Context::Pid,
+            Context::Net,
+            Context::Cgroup,
+            Context::Time,
+        ];
+        let check = |contexts: Contexts, has_threads| {
+            parse(unshare(contexts)).and_then(|request| request.check(has_threads))
+        };
+        // Whatever was asked for, it is the thread group that the task cannot leave.
+        let refused = Err(Failure::of(Context::Thread)(EINVAL));
+        for context in blocked {
+            assert!(check(context.into(), true) == refused);
+            assert!(check(context | Context::Fs, true) == refused);
+            assert!(check(context.into(), false).is_ok());
         }
+        for context in free {
+            assert!(check(context.into(), true).is_ok());
+        }
+        assert!(check(Contexts::empty(), true).is_ok());
     }
 }

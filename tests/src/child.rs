@@ -3,13 +3,15 @@
 //! A forked child that does one thing and reports how it went.
 
 use std::fmt;
+use std::os::fd::OwnedFd;
 use std::panic;
 use std::time::Duration;
 
-use anyhow::{Context, Error, Result, bail};
+use anyhow::{Context, Error, Result, bail, ensure};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitOptions, kill_process, kill_process_group, pidfd_open, waitpid,
+    Pid, PidfdFlags, Signal, WaitOptions, WaitStatus, kill_process, kill_process_group, pidfd_open,
+    waitpid,
 };
 
 use crate::mailbox::{Mailbox, Page};
@@ -65,13 +67,7 @@ impl Child {
 
     /// Waits for the child's report, but not longer than `limit`.
     pub(crate) fn report(mut self, limit: Duration) -> Result<String> {
-        let pidfd = pidfd_open(self.pid, PidfdFlags::empty())?;
-        let limit_spec = limit.try_into()?;
-        if poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&limit_spec))? == 0 {
-            bail!("still running after {} seconds: killed", limit.as_secs());
-        }
-        let end = waitpid(Some(self.pid), WaitOptions::empty())?;
-        self.reaped = true;
+        let end = self.end(limit)?;
         let page = self.mailbox.page();
         match page.state() {
             DONE => Ok(page.text()),
@@ -80,6 +76,39 @@ impl Child {
             _ => bail!("ended without a report: {end:?}"),
         }
     }
+
+    /// Waits until somebody kills the child, which until then has nothing to report.
+    pub(crate) fn killed(mut self, limit: Duration) -> Result<()> {
+        let end = self.end(limit)?;
+        let said = self.mailbox.page().text();
+        ensure!(
+            end.terminating_signal() == Some(Signal::KILL.as_raw()),
+            "{end:?} {said}"
+        );
+        Ok(())
+    }
+
+    fn end(&mut self, limit: Duration) -> Result<WaitStatus> {
+        let end = reap(self.pid, limit)?;
+        self.reaped = true;
+        Ok(end)
+    }
+}
+
+/// Waits for the end of a process, somebody else's child perhaps.
+pub(crate) fn wait_end(pidfd: &OwnedFd, limit: Duration) -> Result<()> {
+    let limit_spec = limit.try_into()?;
+    if poll(&mut [PollFd::new(pidfd, PollFlags::IN)], Some(&limit_spec))? == 0 {
+        bail!("still running after {} seconds: killed", limit.as_secs());
+    }
+    Ok(())
+}
+
+/// Waits for the end of a child, and reaps it.
+pub(crate) fn reap(child: Pid, limit: Duration) -> Result<WaitStatus> {
+    wait_end(&pidfd_open(child, PidfdFlags::empty())?, limit)?;
+    let end = waitpid(Some(child), WaitOptions::empty())?;
+    Ok(end.context("no child")?.1)
 }
 
 impl Drop for Child {

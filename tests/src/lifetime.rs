@@ -21,7 +21,7 @@ use crate::kmsg::KernelLog;
 use crate::machine::{OneProcessor, Setting};
 use crate::mailbox::Mailbox;
 use crate::module::{Unloaded, is_loaded, load, unload, users};
-use crate::slab::Slabs;
+use crate::slab::{Slabs, leaves_nothing};
 use crate::world::World;
 
 const LONG: Duration = Duration::from_secs(300);
@@ -130,19 +130,11 @@ fn rounds() -> Result<()> {
 
 const REQUESTS: usize = 30;
 
-/// Does the same thing many times: no kind of object grows by as much as one a time.
-fn leaves_nothing(mut request: impl FnMut() -> Result<()>) -> Result<()> {
-    (0..5).try_for_each(|_| request())?;
-    let before = Slabs::count()?;
-    (0..REQUESTS).try_for_each(|_| request())?;
-    before.ensure_flat(REQUESTS)
-}
-
 fn failures_leave_nothing() -> Result<()> {
     let world = World::sharing(SHARED)?;
     // The last step that can fail on purpose.
     let _limit = Setting::sysctl("user/max_time_namespaces", "0")?;
-    leaves_nothing(|| {
+    leaves_nothing(REQUESTS, || {
         let reply = world.device.commit(unshare(all_at_once()));
         ensure!(reply.failed == Contexts::TIME, "{reply:?}");
         Ok(())
@@ -150,7 +142,7 @@ fn failures_leave_nothing() -> Result<()> {
 }
 
 fn successes_leave_nothing() -> Result<()> {
-    leaves_nothing(|| {
+    leaves_nothing(REQUESTS, || {
         let all = || {
             let world = World::sharing(SHARED)?;
             let reply = world.device.commit(close_range(all_at_once(), 0, u32::MAX));

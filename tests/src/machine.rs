@@ -12,6 +12,7 @@ use unshare_device::raw;
 
 use crate::child::skip;
 use crate::module;
+use crate::swap;
 
 /// A setting of the kernel with another value, until dropped.
 pub(crate) struct Setting {
@@ -39,6 +40,11 @@ impl Setting {
         let set = setting.write(value.as_bytes());
         set.with_context(|| format!("{value} to {shown}"))?;
         Ok(setting)
+    }
+
+    /// Puts the old value back before that.
+    pub(crate) fn put_back(&self) -> Result<()> {
+        Ok(self.write(&self.old)?)
     }
 
     fn write(&self, value: &[u8]) -> io::Result<()> {
@@ -119,6 +125,9 @@ impl Machine {
                 fs::write(path, old)?;
                 left.push(path.display().to_string());
             }
+        }
+        if swap::take_away() {
+            left.push("swap space".to_owned());
         }
         if let (Some(old), Some(mode)) = (self.mode, mode_of_device())
             && mode != old

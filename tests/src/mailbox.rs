@@ -111,10 +111,15 @@ impl Page {
     }
 
     pub(crate) fn text(&self) -> String {
+        self.with_text(str::to_owned)
+    }
+
+    /// Looks at the text where it lies, and so allocates nothing. `look` posts nothing.
+    pub(crate) fn with_text<T>(&self, look: impl FnOnce(&str) -> T) -> T {
         let len = self.len.load(Relaxed);
         // SAFETY: It is this side's turn, so nobody writes the text, of which `len` bytes were left.
         let bytes = unsafe { std::slice::from_raw_parts(self.text.get().cast::<u8>(), len) };
-        String::from_utf8_lossy(bytes).into_owned()
+        look(std::str::from_utf8(bytes).unwrap_or("(not UTF-8)"))
     }
 
     /// Waits until the state is one of `wanted`; `None` when `limit` has passed before.

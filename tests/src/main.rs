@@ -39,6 +39,7 @@ mod sharer;
 mod situations;
 mod slab;
 mod spec2006;
+mod swap;
 mod twin;
 mod unprivileged;
 mod vfork;
@@ -92,11 +93,15 @@ fn suites() -> Vec<Suite> {
         contexts::vm_vfork::suite(),
         contexts::vm_leaving::suite(),
         contexts::vm_accounts::suite(),
+        contexts::vm_swap::suite(),
+        contexts::vm_oom::suite(),
         contexts::vm_observers::suite(),
         contexts::vm_core::suite(),
         contexts::vm_io::suite(),
         contexts::vm_uprobes::suite(),
         contexts::vm_stress::suite(),
+        contexts::vm_crowd::suite(),
+        contexts::vm_killed::suite(),
         contexts::sighand::suite(),
         contexts::signals::suite(),
         combinations::suite(),

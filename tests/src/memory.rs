@@ -85,6 +85,13 @@ pub(crate) fn field(path: &str, name: &str) -> Result<String> {
         .to_owned())
 }
 
+/// A [`field`] in kB, in bytes.
+pub(crate) fn bytes(path: &str, name: &str) -> Result<u64> {
+    let value = field(path, name)?;
+    let number = value.strip_suffix(" kB").context("not in kB")?;
+    Ok(number.parse::<u64>()? * 1024)
+}
+
 /// As [`field`], of a file whose lines are `name value`.
 pub(crate) fn field_of(path: &str, name: &str) -> Result<String> {
     let text = fs::read_to_string(path).with_context(|| path.to_owned())?;

@@ -13,6 +13,7 @@ use rustix::mm::{MapFlags, ProtFlags, mmap};
 
 use crate::child::skip;
 use crate::device::checked;
+use crate::mailbox::Mapping;
 
 const PAGE: usize = 4096;
 
@@ -26,6 +27,7 @@ pub(crate) struct Ring {
 
 pub(crate) const POLL_ADD: u8 = 6;
 pub(crate) const READ: u8 = 22;
+pub(crate) const READ_FIXED: u8 = 4;
 pub(crate) const NOP: u8 = 0;
 pub(crate) const ASYNC: u8 = 1 << 4;
 
@@ -69,6 +71,26 @@ impl Ring {
         let offset = self.params[parameter] as usize;
         // SAFETY: The offset is in the mapping, which stays.
         unsafe { &*self.ring.byte_add(offset).cast() }
+    }
+
+    /// Registers a page as the one buffer for [`READ_FIXED`].
+    pub(crate) fn register_buffer(&self, page: &Mapping) -> Result<()> {
+        const REGISTER_BUFFERS: u32 = 0;
+        let buffer = libc::iovec {
+            iov_base: page.start(),
+            iov_len: page.len(),
+        };
+        // SAFETY: One buffer, which outlives the ring.
+        let registered = checked(unsafe {
+            libc::syscall(
+                libc::SYS_io_uring_register,
+                self.fd.as_raw_fd(),
+                REGISTER_BUFFERS,
+                &raw const buffer,
+                1,
+            )
+        });
+        registered.context("io_uring_register").map(drop)
     }
 
     /// Submits one request.

@@ -5,6 +5,8 @@
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use fastrand::Rng;
+
 struct Scale {
     full: bool,
     seed: u64,
@@ -35,22 +37,9 @@ pub(crate) fn limit() -> Duration {
     Duration::from_secs(if full() { 7200 } else { 120 })
 }
 
-/// Dice: xorshift64*.
-pub(crate) struct Dice(u64);
-
-impl Dice {
-    /// Begins at the seed of this run, which it says.
-    pub(crate) fn new(test: &str) -> Self {
-        let seed = SCALE.get().map_or(1, |scale| scale.seed);
-        eprintln!("{test}: --seed {seed}");
-        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
-    }
-
-    /// A number below `end`.
-    pub(crate) fn below(&mut self, end: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 11) % end
-    }
+/// Dice for a test, from the seed of this run, which it says.
+pub(crate) fn dice(test: &str) -> Rng {
+    let seed = SCALE.get().map_or(1, |scale| scale.seed);
+    eprintln!("{test}: --seed {seed}");
+    Rng::with_seed(seed)
 }

@@ -7,14 +7,18 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use rustix::mm::MapFlags;
-use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, waitpid};
 use unshare_device::Contexts;
 
+use crate::child::reap;
 use crate::device::checked;
 use crate::mailbox::{Mailbox, Mapping, Page};
 
 /// What a sharer is asked: it gets the argument and gives the answer. A plain function, because it
 /// is called in another task, in which nothing of the asker's closure need exist.
+///
+/// A sharer of the asker's memory has its heap and thread-local storage, too. A question that works
+/// while the asker does something else must not allocate, and comes and goes without that.
 pub(crate) type Question = fn(&str) -> Result<String>;
 
 const ASKED: u32 = 1;
@@ -28,6 +32,7 @@ const STACK: usize = 1 << 20;
 pub(crate) struct Sharer {
     pub(crate) pid: Pid,
     mailbox: Mailbox,
+    reaped: bool,
     _stack: Mapping,
 }
 
@@ -46,6 +51,7 @@ impl Sharer {
         Ok(Self {
             pid: Pid::from_raw(pid.context("clone")?).context("clone gave no pid")?,
             mailbox,
+            reaped: false,
             _stack: stack,
         })
     }
@@ -66,16 +72,32 @@ impl Sharer {
     /// What the sharer says to the question that it got.
     pub(crate) fn answer(&self) -> Result<String> {
         let page = self.mailbox.page();
-        match page.wait(&[ANSWERED, COULD_NOT], Duration::from_secs(20)) {
+        match self.wait() {
             Some(ANSWERED) => Ok(page.text()),
             Some(_) => bail!("sharer: {}", page.text()),
             None => bail!("the sharer does not answer"),
         }
     }
+
+    /// Waits until the sharer has an answer, and allocates nothing.
+    pub(crate) fn wait(&self) -> Option<u32> {
+        let page = self.mailbox.page();
+        page.wait(&[ANSWERED, COULD_NOT], Duration::from_secs(20))
+    }
+
+    /// Waits until something else has ended the sharer.
+    pub(crate) fn end(mut self, limit: Duration) -> Result<WaitStatus> {
+        let status = reap(self.pid, limit)?;
+        self.reaped = true;
+        Ok(status)
+    }
 }
 
 impl Drop for Sharer {
     fn drop(&mut self) {
+        if self.reaped {
+            return;
+        }
         // Who has become an unprivileged user since cannot kill a sharer of root's.
         self.mailbox.page().post(END, "");
         let _ = kill_process(self.pid, Signal::KILL);
@@ -94,7 +116,7 @@ extern "C" fn serve(page: *mut libc::c_void) -> i32 {
         let question = page.word.load(Relaxed) as *const ();
         // SAFETY: `ask` stored a `Question`; this task runs the same program at the same addresses.
         let question = unsafe { std::mem::transmute::<*const (), Question>(question) };
-        match question(&page.text()) {
+        match page.with_text(question) {
             Ok(answer) => page.post(ANSWERED, &answer),
             Err(error) => page.post(COULD_NOT, &format!("{error:#}")),
         }

@@ -84,7 +84,7 @@ fn storm() -> Result<()> {
     }
     page.post(STOP, "");
     let sent: u32 = sender.report(Duration::from_secs(60))?.parse()?;
-    let end = Instant::now() + Duration::from_secs(5);
+    let end = Instant::now() + Duration::from_secs(20);
     while HANDLED.load(Relaxed) < sent && Instant::now() < end {
         std::thread::yield_now();
     }

@@ -2,18 +2,16 @@
 
 //! `CLONE_VM`: who pays for which memory.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use rustix::mm::{Advice, MapFlags, madvise};
-use rustix::process::getpid;
+use rustix::process::{Resource, Rlimit, getpid, setrlimit};
 
 use super::vm::{VM, leave};
 use crate::cgroup::MemoryCgroup;
-use crate::child::{Child, in_child};
-use crate::device::unshare;
+use crate::child::in_child;
 use crate::harness::Suite;
 use crate::mailbox::Mapping;
-use crate::memory::{PAGE, field, mark_all, marked};
-use crate::sharer::Sharer;
+use crate::memory::{PAGE, bytes, marked};
 use crate::world::World;
 
 const MEGABYTE: u64 = 1 << 20;
@@ -28,11 +26,7 @@ pub(crate) fn suite() -> Suite {
         )
         .test("who stays owns the old memory from then on", next_owner)
         .test("the copy belongs to who asked for it", owner)
-        .test(
-            "a copy that does not fit into its cgroup: killed for it",
-            oom,
-        )
-        .test("RLIMIT_DATA and RLIMIT_AS count the copy alone", limits)
+        .test("RLIMIT_AS and RLIMIT_DATA count the copy alone", limits)
 }
 
 /// The largest resident size of this process, in bytes.
@@ -65,10 +59,7 @@ fn largest() -> Result<()> {
 
 fn hiwater() -> Result<()> {
     std::mem::forget(not_copied(8192)?);
-    let size = || -> Result<u64> {
-        let text = field("/proc/self/status", "VmHWM")?;
-        Ok(text.trim_end_matches(" kB").parse::<u64>()? * 1024)
-    };
+    let size = || bytes("/proc/self/status", "VmHWM");
     ensure!(size()? >= 32 * MEGABYTE);
     leave(&World::sharing(VM)?)?;
     let now = size()?;
@@ -139,40 +130,28 @@ fn owner() -> Result<()> {
     })
 }
 
-fn oom() -> Result<()> {
-    let group = MemoryCgroup::new("vm-oom")?;
-    group.set("memory.max", "64M")?;
-    let _ = group.set("memory.swap.max", "0");
-    let victim = Child::spawn(|| {
-        let memory = marked(40 << 8, 1, MapFlags::PRIVATE)?;
-        let world = World::sharing(VM)?;
-        let reply = world.device.commit(unshare(VM));
-        world.ensure_replaced(reply, VM)?;
-        // The sharer is outside of what is accounted, and stays there.
-        group.add(getpid().as_raw_nonzero().get())?;
-        mark_all(&memory, 2);
-        let _more = marked(40 << 8, 1, MapFlags::PRIVATE)?;
-        Ok(String::new())
-    })?;
-    let end = victim.report(std::time::Duration::from_secs(25));
-    ensure!(end.is_err(), "there was room for it");
-    ensure!(group.number("memory.events", "oom_kill")? >= 1, "{end:?}");
-    Ok(())
-}
-
 fn limits() -> Result<()> {
-    let memory = marked(2048, 1, MapFlags::PRIVATE)?;
-    let world = World::sharing(VM)?;
-    let size: u64 = field("/proc/self/status", "VmSize")?
-        .trim_end_matches(" kB")
-        .parse()?;
-    let tight = rustix::process::Rlimit {
-        current: Some(size * 1024),
-        maximum: None,
-    };
-    rustix::process::setrlimit(rustix::process::Resource::As, tight)?;
-    leave(&world)?;
-    ensure!(Mapping::new(64 * PAGE * 64, MapFlags::PRIVATE).is_err());
-    drop(memory);
-    Sharer::new(VM).map(drop)
+    for (limit, size) in [(Resource::As, "VmSize"), (Resource::Data, "VmData")] {
+        in_child(|| {
+            let memory = marked(2048, 1, MapFlags::PRIVATE)?;
+            let world = World::sharing(VM)?;
+            let size = || bytes("/proc/self/status", size);
+            // One more copy would not fit, nor will what the sharer maps for itself.
+            let tight = Rlimit {
+                current: Some(size()? + MEGABYTE),
+                maximum: None,
+            };
+            setrlimit(limit, tight)?;
+            leave(&world)?;
+            let before = size()?;
+            world.sharer.ask(touch, "")?;
+            ensure!(size()? == before, "{limit:?} counts the sharer's memory");
+            let four = || Mapping::new(1024 * PAGE, MapFlags::PRIVATE);
+            ensure!(four().is_err(), "{limit:?} does not count the copy");
+            drop(memory);
+            four().with_context(|| format!("{limit:?} counts what is gone"))?;
+            Ok(String::new())
+        })?;
+    }
+    Ok(())
 }

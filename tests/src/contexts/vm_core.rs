@@ -2,27 +2,165 @@
 
 //! `CLONE_VM`, while a sharer dumps core.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use rustix::mm::MapFlags;
-use rustix::process::{Signal, WaitOptions, kill_process, waitpid};
+use rustix::process::{Signal, kill_process};
 
 use super::vm::VM;
 use crate::device::unshare;
 use crate::harness::Suite;
 use crate::machine::Setting;
+use crate::mailbox::Mapping;
 use crate::memory::{PAGE, marked, write};
-use crate::scale::{limit, rounds};
+use crate::scale::{dice, limit, rounds};
 use crate::sharer::Sharer;
 use crate::world::World;
 
+const SOON: Duration = Duration::from_secs(20);
+
 pub(crate) fn suite() -> Suite {
-    Suite::new("vm_core").slow("the core is whole, and nobody waits for it", limit(), dumps)
+    Suite::new("vm_core")
+        .test(
+            "the caller does not wait for the dump, which is whole",
+            during_dump,
+        )
+        .slow(
+            "before, during or after the dump: it is whole",
+            limit(),
+            around_dump,
+        )
 }
 
-const CORE: &str = "/tmp/core-of-a-sharer";
+const MARK: u64 = 0x5ca1_ab1e_0000_0000;
+const PAGES: usize = 2048;
+
+/// Leaves, and writes what is not to be in the core.
+fn leave(world: &World, memory: &Mapping) -> Result<()> {
+    let reply = world.device.commit(unshare(VM));
+    world.ensure_replaced(reply, VM)?;
+    write(memory.start(), 0);
+    Ok(())
+}
+
+/// The sharer dies of the signal, and its core has the memory as it was.
+fn ensure_dumped(sharer: Sharer, collector: &Collector) -> Result<()> {
+    let end = sharer.end(SOON)?;
+    ensure!(
+        end.terminating_signal() == Some(Signal::QUIT.as_raw()),
+        "{end:?}"
+    );
+    let core = collector.core()?;
+    let numbers = core
+        .chunks_exact(PAGE)
+        .filter_map(|page| page.first_chunk::<8>());
+    let found = numbers
+        .filter(|first| (MARK..MARK + PAGES as u64).contains(&u64::from_le_bytes(**first)))
+        .count();
+    ensure!(found == PAGES, "{found} pages of {PAGES} are in the core");
+    Ok(())
+}
+
+fn during_dump() -> Result<()> {
+    let collector = Collector::waiting()?;
+    let memory = marked(PAGES, MARK, MapFlags::PRIVATE)?;
+    let world = World::sharing(VM)?;
+    kill_process(world.sharer.pid, Signal::QUIT)?;
+    collector.wait_begun()?;
+    leave(&world, &memory)?;
+    collector.go_on()?;
+    ensure_dumped(world.sharer, &collector)
+}
+
+fn around_dump() -> Result<()> {
+    let memory = marked(PAGES, MARK, MapFlags::PRIVATE)?;
+    let mut dice = dice("around a core dump");
+    for _ in 0..rounds(4, 200) {
+        let collector = Collector::ready()?;
+        let world = World::sharing(VM)?;
+        // One more whose memory it is, and who stays.
+        let other = Sharer::new(VM)?;
+        kill_process(world.sharer.pid, Signal::QUIT)?;
+        sleep(Duration::from_micros(dice.u64(..20_000)));
+        leave(&world, &memory)?;
+        ensure_dumped(world.sharer, &collector)?;
+        drop(other);
+        write(memory.start(), MARK);
+    }
+    Ok(())
+}
+
+const FOLDER: &str = "/tmp/vm-core";
+
+/// A program that keeps the core files of this machine, until dropped.
+struct Collector {
+    _pattern: Setting,
+}
+
+impl Collector {
+    /// It does not read before it may [go on](Self::go_on): of a dump, a pipe's worth gets through.
+    fn waiting() -> Result<Self> {
+        fs::create_dir(FOLDER).context(FOLDER)?;
+        let script = format!(
+            "#!/bin/sh\n\
+             cd {FOLDER}\n\
+             : >begun\n\
+             until [ -e go-on ] || [ ! -e begun ]; do usleep 10000; done\n\
+             cat >core\n"
+        );
+        let path = format!("{FOLDER}/collect");
+        fs::write(&path, script)?;
+        fs::set_permissions(&path, Permissions::from_mode(0o755))?;
+        let pattern = Setting::sysctl("kernel/core_pattern", &format!("|{path}"))?;
+        Ok(Self { _pattern: pattern })
+    }
+
+    fn ready() -> Result<Self> {
+        let collector = Self::waiting()?;
+        collector.go_on()?;
+        Ok(collector)
+    }
+
+    fn go_on(&self) -> Result<()> {
+        Ok(fs::write(format!("{FOLDER}/go-on"), "")?)
+    }
+
+    fn wait_begun(&self) -> Result<()> {
+        wait_for("the dump", || {
+            fs::exists(format!("{FOLDER}/begun")).ok()?.then_some(())
+        })
+    }
+
+    /// The core file, when it is complete.
+    fn core(&self) -> Result<Vec<u8>> {
+        wait_for("the end of the core", || {
+            let core = fs::read(format!("{FOLDER}/core")).ok()?;
+            (core.len() as u64 >= end_of_core(&core).ok()?).then_some(core)
+        })
+    }
+}
+
+impl Drop for Collector {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(FOLDER);
+    }
+}
+
+/// Waits for something that happens elsewhere.
+fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> Result<T> {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return Ok(found);
+        }
+        ensure!(start.elapsed() < SOON, "{what} does not come");
+        sleep(Duration::from_millis(10));
+    }
+}
 
 /// The last byte that the segments of a core file say that it has.
 fn end_of_core(core: &[u8]) -> Result<u64> {
@@ -40,66 +178,4 @@ fn end_of_core(core: &[u8]) -> Result<u64> {
             Ok(number(header + 8, 8)? + number(header + 32, 8)?)
         })
         .try_fold(0, |end, this: Result<u64>| Ok(end.max(this?)))
-}
-
-fn dumps() -> Result<()> {
-    const MARK: u64 = 0x5ca1_ab1e_0000_0000;
-    let _pattern = Setting::sysctl(
-        "kernel/core_pattern",
-        &format!("|/bin/busybox dd of={CORE} bs=4k"),
-    )?;
-    let memory = marked(2048, MARK, MapFlags::PRIVATE)?;
-    let world = World::alone()?;
-    for round in 0..rounds(2, 100) {
-        let _ = fs::remove_file(CORE);
-        let sharer = Sharer::new(VM)?;
-        let other = Sharer::new(VM)?;
-        kill_process(sharer.pid, Signal::QUIT)?;
-        if round % 2 == 1 {
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        let start = Instant::now();
-        let reply = world.device.commit(unshare(VM));
-        world.ensure_replaced(reply, VM)?;
-        ensure!(
-            start.elapsed() < Duration::from_secs(10),
-            "it waited for the dump"
-        );
-        write(memory.start(), 0);
-        let status = waitpid(Some(sharer.pid), WaitOptions::empty())?;
-        let status = status.context("no status")?.1;
-        ensure!(
-            status.terminating_signal() == Some(Signal::QUIT.as_raw()),
-            "{status:?}"
-        );
-        std::mem::forget(sharer);
-        drop(other);
-        ensure_complete(MARK)?;
-        write(memory.start(), MARK);
-    }
-    Ok(fs::remove_file(CORE)?)
-}
-
-/// The core is whole, once its writer is done, and has the memory as it was.
-fn ensure_complete(mark: u64) -> Result<()> {
-    let start = Instant::now();
-    let core = loop {
-        let core = fs::read(CORE).unwrap_or_default();
-        if core.len() as u64 >= end_of_core(&core).unwrap_or(u64::MAX) {
-            break core;
-        }
-        ensure!(
-            start.elapsed() < Duration::from_secs(20),
-            "{} bytes of core",
-            core.len()
-        );
-        std::thread::sleep(Duration::from_millis(50));
-    };
-    let numbers = core.chunks_exact(PAGE).map(|page| page.first_chunk::<8>());
-    let found = numbers
-        .flatten()
-        .filter(|first| (mark..mark + 2048).contains(&u64::from_le_bytes(**first)))
-        .count();
-    ensure!(found == 2048, "{found} pages of 2048 are in the core");
-    Ok(())
 }

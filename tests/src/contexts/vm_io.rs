@@ -15,8 +15,8 @@ use crate::child::{Child, in_child, skip};
 use crate::device::{checked, ioctl, unshare};
 use crate::harness::Suite;
 use crate::mailbox::{Mailbox, Mapping};
-use crate::memory::{PAGE, read};
-use crate::ring::{ASYNC, NOP, POLL_ADD, READ, Ring};
+use crate::memory::{PAGE, marked, name, peek, read};
+use crate::ring::{ASYNC, NOP, POLL_ADD, READ, READ_FIXED, Ring};
 use crate::twin::Twin;
 use crate::world::World;
 
@@ -26,6 +26,11 @@ pub(crate) fn suite() -> Suite {
             "a poll that io_uring waits for completes after it",
             poll_completes,
         )
+        .test(
+            "a read that io_uring waits for goes to the copy",
+            read_completes,
+        )
+        .test("a registered buffer stays the sharer's page", registered)
         .test("io_uring can be used after it", ring_works)
         .test(
             "a thread that io_uring started: EINVAL, CLONE_THREAD",
@@ -65,6 +70,36 @@ fn ring_works() -> Result<()> {
     rustix::io::write(&writer, &7_u64.to_ne_bytes())?;
     let result = ring.result()?;
     ensure!(result == 8 && read(memory.start()) == 7, "{result}");
+    Ok(())
+}
+
+fn read_completes() -> Result<()> {
+    let (reader, writer) = rustix::pipe::pipe()?;
+    let memory = Mapping::new(PAGE, MapFlags::PRIVATE)?;
+    let ring = Ring::new()?;
+    let world = World::sharing(VM)?;
+    ring.submit(READ, 0, reader.as_raw_fd(), memory.start().addr(), 8, 0)?;
+    leave(&world)?;
+    rustix::io::write(&writer, &7_u64.to_ne_bytes())?;
+    let result = ring.result()?;
+    ensure!(result == 8 && read(memory.start()) == 7, "{result}");
+    ensure!(world.sharer.ask(peek, &name(memory.start()))? == "0");
+    Ok(())
+}
+
+fn registered() -> Result<()> {
+    let (reader, writer) = rustix::pipe::pipe()?;
+    let memory = marked(1, 1, MapFlags::PRIVATE)?;
+    let ring = Ring::new()?;
+    ring.register_buffer(&memory)?;
+    let world = World::sharing(VM)?;
+    leave(&world)?;
+    rustix::io::write(&writer, &7_u64.to_ne_bytes())?;
+    let address = memory.start().addr();
+    ring.submit(READ_FIXED, 0, reader.as_raw_fd(), address, 8, 0)?;
+    ensure!(ring.result()? == 8);
+    ensure!(world.sharer.ask(peek, &name(memory.start()))? == "7");
+    ensure!(read(memory.start()) == 1, "it is the copy's");
     Ok(())
 }
 

@@ -3,12 +3,13 @@
 //! `CLONE_VM`: what stays behind, and what goes along with the task that leaves.
 
 use std::arch::asm;
+use std::fs;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use rustix::io::Errno;
 use rustix::mm::MapFlags;
 use rustix::thread::futex;
@@ -22,7 +23,7 @@ use crate::mailbox::Mapping;
 use crate::memory::{PAGE, name, peek, read, write};
 use crate::world::World;
 
-const SECOND: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(20);
 
 pub(crate) fn suite() -> Suite {
     Suite::new("vm_leaving")
@@ -57,12 +58,13 @@ fn promised() -> Result<usize> {
     }
 }
 
-/// A [`Question`](crate::sharer::Question): sleeps while the word at the address `arg` is 1.
+/// A [`Question`](crate::sharer::Question): sleeps while the word at the address `arg` is 1. Allocates
+/// only once it has been woken.
 fn wait_cleared(arg: &str) -> Result<String> {
     let word: *const AtomicU32 = std::ptr::without_provenance(arg.parse()?);
     // SAFETY: The word is mapped here for as long as the task lives.
     let word = unsafe { &*word };
-    let limit = SECOND.try_into()?;
+    let limit = SOON.try_into()?;
     // Nobody wakes it but the kernel.
     match futex::wait(word, futex::Flags::empty(), 1, Some(&limit)) {
         Ok(()) => Ok("woken".to_owned()),
@@ -70,16 +72,39 @@ fn wait_cleared(arg: &str) -> Result<String> {
     }
 }
 
+/// A [`Question`](crate::sharer::Question), of the witness: returns when a task sleeps at a futex.
+/// Its pid and the address, in hexadecimal digits, are in `arg`.
+fn sleeps_at(arg: &str) -> Result<String> {
+    let (pid, address) = arg.split_once(' ').context("pid and address, please")?;
+    let asleep = format!("{} {address} ", libc::SYS_futex);
+    let start = Instant::now();
+    loop {
+        // "running", or the number of the call and its arguments.
+        let call = fs::read_to_string(format!("/proc/{pid}/syscall"))?;
+        if call.starts_with(&asleep) {
+            return Ok(call);
+        }
+        ensure!(start.elapsed() < SOON, "it is in {call}");
+        sleep(Duration::from_millis(10));
+    }
+}
+
 fn child_tid() -> Result<()> {
     let page = promised_word()?;
     let world = World::sharing(VM)?;
-    world.sharer.begin(wait_cleared, &name(page.start()));
-    sleep(Duration::from_millis(300));
+    let at = name(page.start());
+    let sleeper = format!(
+        "{} {:#x}",
+        world.sharer.pid.as_raw_nonzero(),
+        page.start().addr()
+    );
+    world.sharer.begin(wait_cleared, &at);
+    world.witness.ask(sleeps_at, &sleeper)?;
     let reply = world.device.commit(unshare(VM));
     world.ensure_replaced(reply, VM)?;
     let woken = world.sharer.answer()?;
     ensure!(woken == "woken", "{woken}");
-    ensure!(world.sharer.ask(peek, &name(page.start()))? == "0");
+    ensure!(world.sharer.ask(peek, &at)? == "0");
     ensure!(promised()? == 0, "still set in the copy");
     ensure!(read(page.start()) == 1, "cleared in the copy");
     Ok(())
@@ -136,6 +161,7 @@ fn run_on(cpu: usize) -> Result<()> {
 
 fn rseq() -> Result<()> {
     const CPU: isize = 4;
+    // Written also where the C library knows of no more than the first 20 bytes.
     const MM_CID: isize = 24;
     // SAFETY: As above.
     if unsafe { __rseq_size } == 0 {

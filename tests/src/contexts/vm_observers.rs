@@ -40,10 +40,6 @@ pub(crate) fn suite() -> Suite {
         )
         .test("dumpable is the caller's own", dumpable)
         .test("not dumpable: still not, after it", not_dumpable)
-        .test(
-            "swap is taken away: the copy is swapped in like any other",
-            swapoff,
-        )
 }
 
 type Look = fn(Pid, usize) -> Result<u64>;
@@ -204,9 +200,4 @@ fn not_dumpable() -> Result<()> {
     ensure!(may_be_dumped("")? == "0");
     ensure!(world.sharer.ask(may_be_dumped, "")? == "0");
     Ok(())
-}
-
-/// The kernels of these tests have no block device; where there is one, this is to be written.
-fn swapoff() -> Result<()> {
-    crate::child::skip("this machine has nothing to swap to")
 }

@@ -137,17 +137,3 @@ pub(super) fn merge_any(twin: Twin) -> Result<String> {
 pub(super) fn dumpable(twin: Twin) -> Result<String> {
     by_prctl(twin, libc::PR_SET_DUMPABLE, 0, libc::PR_GET_DUMPABLE)
 }
-
-pub(super) fn membarrier(twin: Twin) -> Result<String> {
-    let [register, barrier] = [
-        libc::MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED,
-        libc::MEMBARRIER_CMD_PRIVATE_EXPEDITED,
-    ];
-    // SAFETY: membarrier(2) takes numbers.
-    checked(unsafe { libc::syscall(libc::SYS_membarrier, register, 0, 0) })?;
-    twin.look(|| {
-        // SAFETY: As above.
-        let done = checked(unsafe { libc::syscall(libc::SYS_membarrier, barrier, 0, 0) })?;
-        Ok(done.to_string())
-    })
-}

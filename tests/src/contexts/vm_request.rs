@@ -2,6 +2,9 @@
 
 //! `CLONE_VM`: which requests replace the address space, and which do not.
 
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
@@ -16,7 +19,8 @@ use crate::device::{Args, DRY_RUN, LOCAL, unshare};
 use crate::harness::Suite;
 use crate::machine::Setting;
 use crate::mailbox::{Mailbox, Mapping};
-use crate::memory::{PAGE, field, marked, name, peek, read, write};
+use crate::memory::{PAGE, bytes, marked, name, peek, read, write};
+use crate::sharer::Sharer;
 use crate::world::World;
 
 pub(crate) fn suite() -> Suite {
@@ -75,10 +79,7 @@ fn dry_run() -> Result<()> {
 }
 
 fn overcommit() -> Result<()> {
-    let free: usize = field("/proc/meminfo", "CommitLimit")?
-        .trim_end_matches(" kB")
-        .parse()?;
-    let pages = Mapping::new(free * 1024 / 8 * 5 / PAGE * PAGE, MapFlags::PRIVATE)?;
+    let pages = most_of_memory()?;
     let world = world()?;
     let strict = Setting::sysctl("vm/overcommit_memory", "2")?;
     let outcome = world.refuses(unshare(VM | Contexts::UTS), Errno::NOMEM, VM);
@@ -86,34 +87,40 @@ fn overcommit() -> Result<()> {
     outcome?;
     // Without that rule there is enough for it.
     write(pages.start(), 1);
-    leave(&world).or_else(|_| world.replaces(unshare(VM), VM, &["kcmp/vm"]))
+    leave(&world)
+}
+
+/// So large a mapping that there is no second one where vm.overcommit_memory is 2.
+pub(crate) fn most_of_memory() -> Result<Mapping> {
+    let limit: usize = bytes("/proc/meminfo", "CommitLimit")?.try_into()?;
+    Ok(Mapping::new(
+        limit / 8 * 5 / PAGE * PAGE,
+        MapFlags::PRIVATE,
+    )?)
 }
 
 /// Reads the caller's /proc/PID/maps and the like without end.
 pub(crate) fn reader() -> Result<Child> {
-    let parent = getpid().as_raw_nonzero();
+    const HAS_READ: u32 = 1;
+    let folder = format!("/proc/{}", getpid().as_raw_nonzero());
     let mailbox = Mailbox::new()?;
     let page = mailbox.page();
     let child = Child::spawn(|| {
+        let mut bytes = [0; 8192];
         loop {
-            for name in [
-                "maps",
-                "smaps_rollup",
-                "numa_maps",
-                "auxv",
-                "environ",
-                "pagemap",
-            ] {
-                use std::io::Read;
-                let mut bytes = [0; 8192];
-                if let Ok(mut file) = std::fs::File::open(format!("/proc/{parent}/{name}")) {
-                    let _ = file.read(&mut bytes);
-                }
+            let lens = ["maps", "smaps_rollup", "auxv", "environ", "pagemap"]
+                .map(|name| File::open(format!("{folder}/{name}"))?.read(&mut bytes));
+            // An address space that goes while it is looked at gives nothing, or an error.
+            if lens
+                .iter()
+                .all(|len| len.as_ref().is_ok_and(|len| *len > 0))
+            {
+                page.post(HAS_READ, "");
             }
-            page.post(1, "");
         }
     })?;
-    page.wait(&[1], Duration::from_secs(20));
+    let reads = page.wait(&[HAS_READ], Duration::from_secs(20)).is_some();
+    ensure!(reads, "the reader does not get to read");
     Ok(child)
 }
 
@@ -138,13 +145,13 @@ fn readers() -> Result<()> {
 fn open_maps() -> Result<()> {
     let page = marked(1, 1, MapFlags::PRIVATE)?;
     let world = world()?;
-    let memory = std::fs::File::options()
+    let memory = File::options()
         .read(true)
         .write(true)
         .open("/proc/self/mem")?;
     leave(&world)?;
     let offset = page.start().addr() as u64;
-    std::os::unix::fs::FileExt::write_at(&memory, &9_u64.to_ne_bytes(), offset)?;
+    memory.write_at(&9_u64.to_ne_bytes(), offset)?;
     ensure!(read(page.start()) == 1);
     ensure!(world.sharer.ask(peek, &name(page.start()))? == "9");
     Ok(())
@@ -153,7 +160,7 @@ fn open_maps() -> Result<()> {
 fn three() -> Result<()> {
     let page = marked(1, 1, MapFlags::PRIVATE)?;
     let world = world()?;
-    let other = crate::sharer::Sharer::new(VM)?;
+    let other = Sharer::new(VM)?;
     let at = name(page.start());
     ensure!(other.ask(unshare_vm, "")? == VM.to_string());
     write(page.start(), 2);

@@ -9,7 +9,7 @@ use std::os::fd::{FromRawFd, OwnedFd};
 use anyhow::{Context, Result, ensure};
 use rustix::io::Errno;
 
-use super::vm::{VM, leave, unshare_vm};
+use super::vm::{VM, leave};
 use crate::child::skip;
 use crate::device::{Device, Reply, checked, unshare};
 use crate::harness::Suite;
@@ -107,9 +107,10 @@ fn hits_later() -> Result<()> {
     let event = probe(false)?;
     probed(None);
     ensure!(count(&event)? == 1);
+    // Its breakpoint goes as well, and is not run into.
     drop(event);
     probed(None);
-    world.sharer.ask(unshare_vm, "").map(drop)
+    Ok(())
 }
 
 fn pending_return() -> Result<()> {

@@ -11,6 +11,7 @@ use rustix::io::Errno;
 use unshare_device::Contexts;
 
 use super::vm::VM;
+use super::vm_request::most_of_memory;
 use crate::child::Child;
 use crate::device::{DRY_RUN, Device, unshare};
 use crate::harness::Suite;
@@ -18,7 +19,7 @@ use crate::machine::Setting;
 use crate::mailbox::Mailbox;
 use crate::vfork::vfork;
 
-const SECOND: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(20);
 
 pub(crate) fn suite() -> Suite {
     Suite::new("vm_vfork")
@@ -33,6 +34,7 @@ pub(crate) fn suite() -> Suite {
         )
         .test("a dry run does not wake the parent", vfork_dry)
 }
+
 const LEFT: u32 = 1;
 
 /// In a vfork child: does `before`, leaves, and waits until the parent has seen it.
@@ -48,7 +50,7 @@ fn child_that_leaves(
         page.word.fetch_add(1, Relaxed);
         let reply = device.commit(unshare(VM | more));
         ensure!(reply.errno.is_none(), "{reply:?}");
-        ensure!(page.wait(&[LEFT], SECOND).is_some(), "the parent sleeps on");
+        ensure!(page.wait(&[LEFT], SOON).is_some(), "the parent sleeps on");
         Ok(String::new())
     })
 }
@@ -61,7 +63,7 @@ fn vfork_wakes() -> Result<()> {
     })?;
     ensure!(mailbox.page().word.load(Relaxed) == 1, "woken too early");
     mailbox.page().post(LEFT, "");
-    child.report(SECOND).map(drop)
+    child.report(SOON).map(drop)
 }
 
 fn vfork_finds_all() -> Result<()> {
@@ -71,30 +73,33 @@ fn vfork_finds_all() -> Result<()> {
         let child = child_that_leaves(&mailbox, shared, |_| Ok(()))?;
         let still = Device::open()?.shared()? & (shared | VM);
         mailbox.page().post(LEFT, "");
-        child.report(SECOND)?;
+        child.report(SOON)?;
         ensure!(still.is_empty(), "woken while it still shared {still}");
     }
     Ok(())
 }
 
-/// Requests that fail with and without a copy, and dry runs.
+/// Once before the copy, and once by it.
 fn vfork_sleeps_on() -> Result<()> {
     let mailbox = Mailbox::new()?;
+    let _large = most_of_memory()?;
     let limit = Setting::sysctl("user/max_uts_namespaces", "0")?;
-    let strict = Setting::sysctl("vm/overcommit_memory", "0")?;
+    let strict = Setting::sysctl("vm/overcommit_memory", "2")?;
     let child = child_that_leaves(&mailbox, Contexts::empty(), |device| {
         let reply = device.commit(unshare(VM | Contexts::UTS));
         ensure!(reply.errno == Some(Errno::NOSPC), "{reply:?}");
+        let reply = device.commit(unshare(VM));
+        ensure!(reply.errno == Some(Errno::NOMEM), "{reply:?}");
         sleep(Duration::from_millis(200));
-        Ok(())
+        strict.put_back()
     })?;
-    drop((limit, strict));
+    drop(limit);
     ensure!(
         mailbox.page().word.load(Relaxed) == 1,
         "woken by the failure"
     );
     mailbox.page().post(LEFT, "");
-    child.report(SECOND).map(drop)
+    child.report(SOON).map(drop)
 }
 
 fn vfork_dry() -> Result<()> {
@@ -112,5 +117,5 @@ fn vfork_dry() -> Result<()> {
         "woken by the dry run"
     );
     mailbox.page().post(LEFT, "");
-    child.report(SECOND).map(drop)
+    child.report(SOON).map(drop)
 }

@@ -22,6 +22,14 @@ pub(crate) fn suite() -> Suite {
         )
         .test("the demo runs to its end", demo)
         .test(
+            "late-fork: the parent sees what was written before the copy alone",
+            late_fork,
+        )
+        .test(
+            "request-server: what workers leave, the server keeps",
+            request_server,
+        )
+        .test(
             "private-tmp: two users do not see each other's files",
             private_tmp,
         )
@@ -87,10 +95,27 @@ fn c_sample() -> Result<()> {
 
 fn demo() -> Result<()> {
     let printed = output("demo")?;
-    // The failing step, and the last one.
-    for words in ["No space left on device", "all is as the kernel says"] {
+    // The failing step, the one about memory, and the last one.
+    for words in [
+        "No space left on device",
+        "Own memory and signal handlers",
+        "all is as the kernel says",
+    ] {
         ensure!(printed.contains(words), "{words}: {printed}");
     }
+    Ok(())
+}
+
+fn late_fork() -> Result<()> {
+    let printed = output("late-fork --mib 8 --rounds 5")?;
+    let told = printed.contains("what it wrote after was not");
+    ensure!(told && printed.contains("late fork, needed"), "{printed}");
+    Ok(())
+}
+
+fn request_server() -> Result<()> {
+    let printed = output("request-server --self-test")?;
+    ensure!(printed.contains("memory are as before"), "{printed}");
     Ok(())
 }
 

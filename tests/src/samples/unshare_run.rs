@@ -63,6 +63,10 @@ pub(crate) fn suite() -> Suite {
             "unshare-run --dry-run changes nothing and runs nothing",
             dry_run,
         )
+        .test(
+            "unshare-run --vm --sighand: a command of its own has none to leave",
+            nothing_to_leave,
+        )
         .test("unshare-run --query names each context", query)
         .test(
             "unshare-run says which context was refused, and why",
@@ -151,6 +155,14 @@ fn dry_run() -> Result<()> {
         ensure!(printed.contains(name), "{name}: {printed}");
     }
     Ok(())
+}
+
+fn nothing_to_leave() -> Result<()> {
+    prints(
+        "unshare-run --vm --sighand --dry-run -- true",
+        "would replace none\n",
+    )?;
+    exits(command("unshare-run --vm --sighand -- sh -c exit 42"), 42).map(drop)
 }
 
 fn query() -> Result<()> {

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! `CLONE_VM`: many who share one address space, and all leave it at the same moment.
+
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
+use std::thread::yield_now;
+
+use anyhow::{Context, Result, ensure};
+use rustix::mm::MapFlags;
+
+use super::vm::{SIGHAND, VM};
+use crate::device::{Device, unshare};
+use crate::harness::Suite;
+use crate::mailbox::Mailbox;
+use crate::memory::{PAGE, marked, name, peek, read, unmarked, write};
+use crate::scale::{limit, rounds};
+use crate::sharer::Sharer;
+use crate::slab::leaves_nothing;
+
+const CROWD: usize = 16;
+const PAGES: usize = 64;
+
+pub(crate) fn suite() -> Suite {
+    Suite::new("vm_crowd").slow(
+        "each gets its own, and nothing is left over",
+        limit(),
+        all_at_once,
+    )
+}
+
+/// A [`Question`](crate::sharer::Question): when all are there, leaves, and puts a mark of its own on
+/// the pages. `arg`: the mark, the address of the pages, and that of the counter that all share.
+fn leave_with_others(arg: &str) -> Result<String> {
+    // Up to the copy, heap and thread-local storage are everybody's: nothing here allocates.
+    let mut words = arg.split(' ').map(str::parse::<usize>);
+    let mut number = || Ok::<_, anyhow::Error>(words.next().context("too few numbers")??);
+    let (mark, pages, counter) = (number()? as u64, number()?, number()?);
+    let counter: *const AtomicUsize = std::ptr::without_provenance(counter);
+    // SAFETY: The asker has it mapped, shared, until all have answered.
+    let counter = unsafe { &*counter };
+    let device = Device::open()?;
+    counter.fetch_add(1, Relaxed);
+    while counter.load(Relaxed) < CROWD {
+        yield_now();
+    }
+    let reply = device.commit(unshare(VM));
+    ensure!(
+        reply.errno.is_none() && reply.replaced == VM | SIGHAND,
+        "{reply:?}"
+    );
+    let at = |page: usize| std::ptr::without_provenance_mut(pages + page * PAGE);
+    (0..PAGES).for_each(|page| write(at(page), mark));
+    yield_now();
+    let foreign = (0..PAGES).filter(|&page| read(at(page)) != mark).count();
+    ensure!(foreign == 0, "{foreign} pages are not its own");
+    Ok(String::new())
+}
+
+fn round() -> Result<()> {
+    let pages = marked(PAGES, 77, MapFlags::PRIVATE)?;
+    let mailbox = Mailbox::new()?;
+    let counter = (&raw const mailbox.page().word).addr();
+    let sharers = (0..CROWD)
+        .map(|_| Sharer::new(VM | SIGHAND))
+        .collect::<Result<Vec<_>>>()?;
+    let mark = |number| 1000 + number;
+    let args: Vec<_> = (0..CROWD)
+        .map(|number| format!("{} {} {counter}", mark(number), name(pages.start())))
+        .collect();
+    // From the first question to the last answer this task does not touch the heap either: a copy
+    // that is made meanwhile would have it as it is then.
+    for (sharer, arg) in sharers.iter().zip(&args) {
+        sharer.begin(leave_with_others, arg);
+    }
+    for sharer in &sharers {
+        sharer.wait();
+    }
+    for (number, sharer) in sharers.iter().enumerate() {
+        sharer.answer()?;
+        let found = sharer.ask(peek, &name(pages.start()))?;
+        ensure!(found == mark(number).to_string(), "{found} at {number}");
+    }
+    ensure!(
+        unmarked(&pages, 77) == 0,
+        "somebody wrote to the caller's memory"
+    );
+    Ok(())
+}
+
+fn all_at_once() -> Result<()> {
+    leaves_nothing(rounds(20, 300), round)
+}
