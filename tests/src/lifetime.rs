@@ -2,7 +2,6 @@
 
 //! The module comes and goes: in use it stays, and nothing of it is left behind.
 
-use std::fs;
 use std::os::fd::IntoRawFd;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread::sleep;
@@ -21,6 +20,7 @@ use crate::kmsg::KernelLog;
 use crate::machine::{OneProcessor, Setting};
 use crate::mailbox::Mailbox;
 use crate::module::{Unloaded, is_loaded, load, unload, users};
+use crate::scale::is_slow;
 use crate::slab::{Slabs, leaves_nothing};
 use crate::world::World;
 
@@ -117,10 +117,7 @@ fn rounds() -> Result<()> {
         unload().context("delete_module")
     };
     // Where a mistake would be reported, often.
-    let times = match fs::exists("/sys/kernel/debug/kmemleak")? {
-        true => 1000,
-        false => 100,
-    };
+    let times = if is_slow() { 1000 } else { 100 };
     // What only the first times allocate is not counted.
     (0..times / 10).try_for_each(|_| round())?;
     let before = Slabs::count()?;

@@ -83,7 +83,10 @@ fn storm() -> Result<()> {
         switches += 1;
     }
     page.post(STOP, "");
+    // Until the last one is sent, each would interrupt the wait.
+    block(signal, libc::SIG_BLOCK)?;
     let sent: u32 = sender.report(Duration::from_secs(60))?.parse()?;
+    block(signal, libc::SIG_UNBLOCK)?;
     let end = Instant::now() + Duration::from_secs(20);
     while HANDLED.load(Relaxed) < sent && Instant::now() < end {
         std::thread::yield_now();
