@@ -20,7 +20,7 @@ use crate::kmsg::KernelLog;
 use crate::machine::{OneProcessor, Setting};
 use crate::mailbox::Mailbox;
 use crate::module::{Unloaded, is_loaded, load, unload, users};
-use crate::scale::is_slow;
+use crate::scale::rounds;
 use crate::slab::{Slabs, leaves_nothing};
 use crate::world::World;
 
@@ -47,7 +47,7 @@ pub(crate) fn suite() -> Suite {
         .slow(
             "loaded and unloaded again and again, nothing is left",
             LONG,
-            rounds,
+            again_and_again,
         )
         .test("opening it races with unloading it", race)
         .test(
@@ -107,7 +107,7 @@ fn closed_itself() -> Result<()> {
     Ok(())
 }
 
-fn rounds() -> Result<()> {
+fn again_and_again() -> Result<()> {
     let _back = Unloaded::new()?;
     let _one = OneProcessor::new()?;
     // Each round waits for several grace periods, which are most of its time.
@@ -116,8 +116,7 @@ fn rounds() -> Result<()> {
         load("unshare", "")?.context("finit_module")?;
         unload().context("delete_module")
     };
-    // Where a mistake would be reported, often.
-    let times = if is_slow() { 1000 } else { 100 };
+    let times = rounds(200, 1000);
     // What only the first times allocate is not counted.
     (0..times / 10).try_for_each(|_| round())?;
     let before = Slabs::count()?;

@@ -38,8 +38,7 @@ pub(crate) fn rounds(short: usize, full_rounds: usize) -> usize {
     }
 }
 
-/// Whether this is a kernel that checks everything.
-pub(crate) fn is_slow() -> bool {
+fn is_slow() -> bool {
     Path::new("/sys/kernel/debug/kmemleak").exists()
 }
 

@@ -89,5 +89,5 @@ fn round() -> Result<()> {
 }
 
 fn all_at_once() -> Result<()> {
-    leaves_nothing(rounds(20, 300), round)
+    leaves_nothing(rounds(10, 300), round)
 }
