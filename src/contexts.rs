@@ -11,7 +11,10 @@ use kernel::{
     impl_flags, //
 };
 
-use crate::sys::bindings::UNSHARE_NSPROXY;
+use crate::sys::bindings::{
+    UNSHARE_ATTACH,
+    UNSHARE_NSPROXY, //
+};
 
 pub(crate) mod credentials;
 pub(crate) mod files;
@@ -69,6 +72,9 @@ impl Contexts {
     /// All namespaces.
     pub(crate) const NAMESPACES: Self = Self(UNSHARE_NSPROXY as u64 | CLONE_NEWUSER as u64);
 
+    /// Not a context: taking part in those of another task.
+    pub(crate) const ATTACHING: Self = Self(UNSHARE_ATTACH as u64);
+
     /// Returns the set of the given bits, of which some may have no meaning here.
     pub(crate) const fn from_bits(bits: u64) -> Self {
         Self(bits)
@@ -120,6 +126,9 @@ impl fmt::Display for Contexts {
         {
             write!(f, "{separator}{name}")?;
             separator = ", ";
+        }
+        if self.contains_any(Self::ATTACHING) {
+            write!(f, "{separator}attaching")?;
         }
         Ok(())
     }

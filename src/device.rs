@@ -31,6 +31,7 @@ use crate::{
     },
     failure::Failure,
     request::{
+        Offered,
         Request,
         Scope,
         OPTIONS,
@@ -55,22 +56,25 @@ use crate::{
     transaction::Prepared, //
 };
 
-/// The contexts that this kernel has what it takes to replace, as found at load.
-static OFFERED: Atomic<u64> = Atomic::new(0);
+/// What this kernel has what it takes for, as found at load.
+static UNSHARE: Atomic<u64> = Atomic::new(0);
+static ATTACH: Atomic<u64> = Atomic::new(0);
 
-/// The contexts that may be asked for. Nobody can leave a thread group, but one may ask to be
-/// alone in it, as of `unshare(2)`.
-fn accepted() -> Contexts {
-    Contexts::from_bits(OFFERED.load(Relaxed)) | Context::Thread
+fn offered() -> Offered {
+    Offered {
+        unshare: Contexts::from_bits(UNSHARE.load(Relaxed)),
+        attach: Contexts::from_bits(ATTACH.load(Relaxed)),
+    }
 }
 
 /// The operations of the device. An open descriptor of it holds nothing.
 pub(crate) struct Device;
 
 impl Device {
-    /// Says which contexts there are, before the device is registered.
-    pub(crate) fn offer(contexts: Contexts) {
-        OFFERED.store(contexts.bits(), Relaxed);
+    /// Says what there is, before the device is registered.
+    pub(crate) fn offer(offered: &Offered) {
+        UNSHARE.store(offered.unshare.bits(), Relaxed);
+        ATTACH.store(offered.attach.bits(), Relaxed);
     }
 }
 
@@ -115,7 +119,7 @@ fn commit(file: &File, arg: UserPtr, size: usize, scope: Scope) -> Result {
 
     let outcome = read_struct(arg, size)
         .map_err(Failure::of_arguments)
-        .and_then(|args: unshare_args| Request::parse(&args, scope, accepted()))
+        .and_then(|args: unshare_args| Request::parse(&args, scope, &offered()))
         .and_then(|request| {
             let prepared = Prepared::new(&current, &request)?;
             // Written while it still can fail, and while a copied address space takes it along.
@@ -149,15 +153,15 @@ fn query(arg: UserPtr, size: usize) -> Result {
     if size < UNSHARE_QUERY_SIZE_VER0 as usize {
         return Err(EINVAL);
     }
-    let offered = accepted();
-    let empty_mount = match offered.contains(Context::EmptyMount) {
+    let offered = offered();
+    let empty_mount = match offered.unshare.contains(Context::EmptyMount) {
         true => UNSHARE_EMPTY_MNTNS,
         false => 0,
     };
     let all = Contexts::from_bits(Contexts::all_bits());
     let answer = unshare_query {
-        contexts: offered.bits() | empty_mount,
-        attachable: 0,
+        contexts: offered.unshare.bits() | empty_mount,
+        attachable: offered.attach.bits(),
         options: OPTIONS.into(),
         shared: Current::get().shared_contexts(all).bits(),
     };

@@ -26,6 +26,15 @@ pub(crate) const UNSHARE_EMPTY_MNTNS: u64 = kernel::bindings::UNSHARE_EMPTY_MNTN
 /// The options that there are.
 pub(crate) const OPTIONS: u32 = UNSHARE_DRY_RUN | UNSHARE_CLOSE_RANGE;
 
+/// What can be asked for on this kernel.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Offered {
+    /// To stop sharing.
+    pub(crate) unshare: Contexts,
+    /// To take from another task.
+    pub(crate) attach: Contexts,
+}
+
 /// Which of the two commands it is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scope {
@@ -40,6 +49,10 @@ pub(crate) enum Scope {
 pub(crate) struct Request {
     /// The contexts to replace, the implied ones among them.
     pub(crate) unshare: Contexts,
+    /// What to take, before that, from the task behind `pidfd`.
+    pub(crate) attach: Contexts,
+    /// A descriptor of the running task, if anything is to be attached.
+    pub(crate) pidfd: i32,
     /// The descriptors that the task does not keep.
     pub(crate) close_range: Option<RangeInclusive<u32>>,
     /// Whether to stop short of the commit.
@@ -47,11 +60,11 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    /// Makes a request of the arguments, on a kernel where the contexts in `offered` can be had.
+    /// Makes a request of the arguments.
     pub(crate) fn parse(
         args: &unshare_args,
         scope: Scope,
-        offered: Contexts,
+        offered: &Offered,
     ) -> Result<Self, Failure> {
         let mut unshare = args.unshare;
         if unshare & UNSHARE_EMPTY_MNTNS != 0 {
@@ -75,12 +88,14 @@ impl Request {
             let privileged = unshare & (Contexts::NAMESPACES | Context::EmptyMount) | attach;
             refuse(privileged, EPERM)?;
         }
-        refuse(attach, EINVAL)?;
-        let unshare = imply(unshare);
-        refuse(unshare.without(offered), EINVAL)?;
+        refuse(attach.without(offered.attach), EINVAL)?;
+        let unshare = imply(unshare, attach);
+        refuse(unshare.without(offered.unshare), EINVAL)?;
 
         Ok(Self {
             unshare,
+            attach,
+            pidfd: args.pidfd,
             close_range,
             dry_run: args.options & UNSHARE_DRY_RUN != 0,
         })
@@ -99,7 +114,7 @@ impl Request {
 }
 
 /// Adds what cannot be had without.
-fn imply(mut unshare: Contexts) -> Contexts {
+fn imply(mut unshare: Contexts, attach: Contexts) -> Contexts {
     if unshare.contains(Context::Thread) {
         unshare |= Context::Vm;
     }
@@ -109,8 +124,9 @@ fn imply(mut unshare: Contexts) -> Contexts {
     if unshare.contains(Context::EmptyMount) {
         unshare |= Context::Mount;
     }
-    // A task that is an administrator of a new namespace must not move others' root.
-    if unshare.contains_any(Context::Mount | Context::User) {
+    // A task that is an administrator of another namespace must not move others' root, nor must
+    // one that goes to another mount namespace.
+    if (unshare | attach).contains_any(Context::Mount | Context::User) {
         unshare |= Context::Fs;
     }
     unshare

@@ -15,6 +15,7 @@ mod mm_fields;
 pub(crate) mod nsproxy;
 pub(crate) mod sighand;
 pub(crate) mod sysvipc;
+pub(crate) mod target;
 pub(crate) mod task;
 pub(crate) mod uaccess;
 pub(crate) mod unexported;

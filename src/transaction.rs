@@ -3,6 +3,7 @@
 //! All of a request or nothing of it.
 
 use crate::{
+    attach,
     contexts::{
         credentials,
         files::{
@@ -52,7 +53,8 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
-    /// Does what can fail, in the order in which `ksys_unshare()` does it.
+    /// Does what can fail: copies, what is attached to them, and then what is new in them, in the
+    /// order in which `setns(2)` and after it `ksys_unshare()` would.
     ///
     /// The first failure ends it, and what was prepared until then is released.
     pub(crate) fn new(current: &Current, request: &Request) -> Result<Self, Failure> {
@@ -65,7 +67,15 @@ impl Prepared {
         let files = files::prepare(current, request)?;
         let sighand = sighand::prepare(current, request)?;
         let mut credentials = credentials::prepare(request)?;
-        let namespaces = namespaces::prepare(current, request, credentials.as_ref(), fs.as_mut())?;
+        let attached = attach::prepare(current, request, credentials.as_mut(), fs.as_mut())?;
+        credentials::unshare(request, credentials.as_mut())?;
+        let namespaces = namespaces::prepare(
+            current,
+            request,
+            credentials.as_ref(),
+            fs.as_mut(),
+            attached,
+        )?;
         if let Some(credentials) = &mut credentials {
             credentials
                 .set_ucounts()
@@ -93,7 +103,9 @@ impl Prepared {
             undo_list,
             needs_vm,
         } = self;
-        let mut replaced = namespaces.as_ref().map_or(Contexts::empty(), |set| set.new);
+        let mut replaced = namespaces
+            .as_ref()
+            .map_or(Contexts::empty(), |set| set.replaced);
         for (context, is_replaced) in [
             (Context::User, credentials.is_some()),
             (Context::Sighand, sighand.is_some()),
@@ -136,16 +148,18 @@ impl Complete<'_> {
     ///    section of `task_lock`, under which others read them: nobody sees a new mount namespace
     ///    with an old root. `switch_task_namespaces()`, `ksys_unshare()` and `exec_mmap()` have one
     ///    each.
-    /// 5. The signal handlers change under `tasklist_lock` and `siglock`, which must not nest with
+    /// 5. The clocks of an attached time namespace are mapped into the address space that the task
+    ///    has now: `timens_commit()`.
+    /// 6. The signal handlers change under `tasklist_lock` and `siglock`, which must not nest with
     ///    `task_lock`: `unshare_sighand()`.
-    /// 6. The credentials follow. They are read under RCU and have no part in `task_lock`; as they
+    /// 7. The credentials follow. They are read under RCU and have no part in `task_lock`; as they
     ///    come last, nobody is an administrator of the new user namespace with an old root:
     ///    `commit_creds()`.
-    /// 7. Others may look into the memory again, and the parent of a vfork child goes on, which
+    /// 8. Others may look into the memory again, and the parent of a vfork child goes on, which
     ///    finds all of the above done: `exec_mm_put_old()`, `complete_vfork_done()`.
-    /// 8. Descriptors in a table that stays are closed when the rest is done: closing runs what a
+    /// 9. Descriptors in a table that stays are closed when the rest is done: closing runs what a
     ///    file system does on a close, and that with the new context: `close_range(2)`.
-    /// 9. Who watches by perf is told: `perf_event_namespaces()`.
+    /// 10. Who watches by perf is told: `perf_event_namespaces()`.
     ///
     /// What the task had before is released at the end, outside of the lock, since the last
     /// reference to a mount namespace or a file may sleep.
@@ -184,6 +198,9 @@ impl Complete<'_> {
             fs.and_then(|fs| fs.install(&mut lock))
         };
 
+        if let Some(nsproxy) = &nsproxy {
+            nsproxy.join_clocks(current);
+        }
         if let Some(mut sighand) = sighand {
             sighand.install(current);
         }

@@ -9,6 +9,8 @@
 //!    |
 //! transaction.rs  Request -> Prepared -> commit: the order of the steps
 //!    |
+//! attach.rs       pidfd -> what is taken of that task
+//!    |
 //! contexts/       what can be replaced, one file each: prepare, install
 //!    |
 //! sys/            the kernel: owned structures, locks, what it does not export
@@ -22,6 +24,7 @@ use kernel::{
     prelude::*, //
 };
 
+mod attach;
 mod contexts;
 mod device;
 mod failure;
@@ -35,6 +38,7 @@ use crate::{
         Contexts, //
     },
     device::Device,
+    request::Offered,
     sys::{
         miscdevice::Registration,
         unexported, //
@@ -66,7 +70,7 @@ impl kernel::InPlaceModule for Module {
         try_pin_init!(Self {
             _: {
                 check_series()?;
-                Device::offer(offered()?);
+                Device::offer(&offered()?);
             },
             device <- Registration::register(MiscDeviceOptions { name: c"unshare" }, module),
         })
@@ -92,8 +96,8 @@ fn check_series() -> Result {
     Err(ENODEV)
 }
 
-/// Returns the contexts that this kernel has the functions for.
-fn offered() -> Result<Contexts> {
+/// Returns what this kernel has the functions for.
+fn offered() -> Result<Offered> {
     let lacking = unexported::resolve()?;
     let own = Context::Fs | Context::Files | Context::Sysvsem | Context::Sighand | Context::Vm;
     let mut offered = (Contexts::NAMESPACES | own).without(lacking);
@@ -104,5 +108,12 @@ fn offered() -> Result<Contexts> {
     if offered.contains(Context::Mount) {
         offered |= Context::EmptyMount;
     }
-    Ok(offered)
+    Ok(Offered {
+        // Nobody can leave a thread group, but one may ask to be alone in it, as of `unshare(2)`.
+        unshare: offered | Context::Thread,
+        attach: match lacking.contains_any(Contexts::ATTACHING) {
+            true => Contexts::empty(),
+            false => offered & (Contexts::NAMESPACES | Context::Fs),
+        },
+    })
 }

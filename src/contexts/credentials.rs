@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! CLONE_NEWUSER: credentials in a user namespace of their own.
+//! CLONE_NEWUSER: credentials in a user namespace of their own, or in another task's.
 
 use kernel::prelude::*;
 
@@ -15,19 +15,32 @@ use crate::{
 };
 
 /// Checks what the kernel asks before anything else: may this task make user namespaces?
+///
+/// Where that takes an administrator of the first one, nobody is who has gone to another.
 pub(crate) fn check_permitted(request: &Request) -> Result<(), Failure> {
-    if request.unshare.contains(Context::User) && !cred::may_clone_user_ns() {
+    let is_permitted = || match request.attach.contains(Context::User) {
+        true => !cred::clone_user_ns_is_restricted(),
+        false => cred::may_clone_user_ns(),
+    };
+    if request.unshare.contains(Context::User) && !is_permitted() {
         return Err(Failure::of(Context::User)(EPERM));
     }
     Ok(())
 }
 
-/// Makes the credentials and their user namespace. Mirrors `unshare_userns()`.
+/// Copies the credentials where they are to be in another user namespace.
 pub(crate) fn prepare(request: &Request) -> Result<Option<Cred>, Failure> {
-    request
-        .unshare
+    (request.attach | request.unshare)
         .contains(Context::User)
-        .then(Cred::with_new_user_ns)
+        .then(Cred::dup)
         .transpose()
+        .map_err(Failure::of(Context::User))
+}
+
+/// Makes the user namespace that is asked for. Mirrors `unshare_userns()`.
+pub(crate) fn unshare(request: &Request, credentials: Option<&mut Cred>) -> Result<(), Failure> {
+    credentials
+        .filter(|_| request.unshare.contains(Context::User))
+        .map_or(Ok(()), Cred::create_user_ns)
         .map_err(Failure::of(Context::User))
 }

@@ -18,22 +18,35 @@ use crate::{
         },
         fs_struct::FsStruct,
         nsproxy::{
+            join_time_ns,
             ActiveNsProxy,
             NsProxy, //
         },
         sysvipc,
-        task::Current, //
+        task::{
+            Current,
+            TaskLock, //
+        },
     },
 };
 
 /// A prepared set of namespaces.
 pub(crate) struct Namespaces {
     set: NsProxy,
-    /// Those in the set that are new.
-    pub(crate) new: Contexts,
+    /// Those in the set that are other ones than the task's.
+    pub(crate) replaced: Contexts,
+    leaves_segments: bool,
+    joins_clocks: bool,
 }
 
-/// Makes the namespaces that are asked for, in the order of `create_new_namespaces()`.
+/// A set of namespaces that the task is in, was in, or is about to be in.
+pub(crate) struct Active {
+    nsproxy: ActiveNsProxy,
+    joins_clocks: bool,
+}
+
+/// Makes the namespaces that are asked for, in the order of `create_new_namespaces()`: out of those
+/// that were `attached`, if any, or else of the task's.
 ///
 /// They belong to the user namespace of `credentials` where that is new as well, and who asks must
 /// be an administrator there. Mirrors `unshare_nsproxy_namespaces()`, but tells which one failed.
@@ -42,17 +55,17 @@ pub(crate) fn prepare(
     request: &Request,
     credentials: Option<&Cred>,
     fs: Option<&mut FsStruct>,
+    attached: Option<NsProxy>,
 ) -> Result<Option<Namespaces>, Failure> {
     let new = request.unshare & Contexts::NSPROXY;
-    let Some(first) = ORDER.into_iter().find(|kind| new.contains(*kind)) else {
-        return Ok(None);
-    };
     let owner = credentials.map_or_else(|| UserNs::of(current), Cred::user_ns);
-    if !owner.has_admin() {
-        return Err(Failure::of(first)(EPERM));
-    }
-
-    let mut set = NsProxy::dup(current).map_err(Failure::of(first))?;
+    let first = ORDER.into_iter().find(|kind| new.contains(*kind));
+    let mut set = match (attached, first) {
+        (None, None) => return Ok(None),
+        (_, Some(first)) if !owner.has_admin() => return Err(Failure::of(first)(EPERM)),
+        (Some(attached), _) => attached,
+        (None, Some(first)) => NsProxy::dup(current).map_err(Failure::of(first))?,
+    };
     if let Some(fs) = fs.filter(|_| new.contains(Context::Mount)) {
         let mount = request.unshare & (Context::Mount | Context::EmptyMount);
         set.copy_mnt_ns(mount.bits(), owner, fs)
@@ -71,11 +84,17 @@ pub(crate) fn prepare(
         }
         .map_err(Failure::of(kind))?;
     }
-    Ok(Some(Namespaces { set, new }))
+    Ok(Some(Namespaces {
+        replaced: set.changes(current),
+        set,
+        leaves_segments: new.contains(Context::Ipc),
+        joins_clocks: request.attach.contains(Context::Time),
+    }))
 }
 
-/// The order in which they are made: the first of them that cannot be is the one that is named.
-const ORDER: [Context; 7] = [
+/// The order in which they are made or attached: the first of them that cannot be is the one that
+/// is named.
+pub(crate) const ORDER: [Context; 7] = [
     Context::Mount,
     Context::Uts,
     Context::Ipc,
@@ -88,11 +107,30 @@ const ORDER: [Context; 7] = [
 impl Namespaces {
     /// Does what has to be done while the task is still in its old namespaces.
     ///
-    /// The shared memory segments that the task made stay behind with the old IPC namespace.
-    pub(crate) fn activate(self, current: &Current) -> ActiveNsProxy {
-        if self.new.contains(Context::Ipc) {
+    /// The shared memory segments that the task made stay behind with the old IPC namespace where
+    /// the new one was made for it; who attaches may come back, and `setns(2)` keeps them.
+    pub(crate) fn activate(self, current: &Current) -> Active {
+        if self.leaves_segments {
             sysvipc::exit_shm(current);
         }
-        self.set.activate()
+        Active {
+            nsproxy: self.set.activate(),
+            joins_clocks: self.joins_clocks,
+        }
+    }
+}
+
+impl Active {
+    /// Puts the task into the set; `self` owns the one that it was in afterwards.
+    pub(crate) fn install(&mut self, lock: &mut TaskLock<'_>) {
+        self.nsproxy.install(lock);
+    }
+
+    /// Has the task see the clocks of an attached time namespace, in the address space that it has
+    /// by now.
+    pub(crate) fn join_clocks(&self, current: &Current) {
+        if self.joins_clocks {
+            join_time_ns(current);
+        }
     }
 }

@@ -19,11 +19,11 @@ pub(crate) struct UndoList(());
 
 /// Returns the task's list where it has one that it has to leave.
 ///
-/// A new IPC namespace takes the semaphores out of reach, and so the list has to go with it.
+/// Another IPC namespace takes the semaphores out of reach, and so the list has to go with it.
 pub(crate) fn prepare(current: &Current, request: &Request) -> Option<UndoList> {
     let leaves = Context::Sysvsem | Context::Ipc;
-    (request.unshare.contains_any(leaves) && sysvipc::has_undo_list(current))
-        .then_some(UndoList(()))
+    let leaves = request.unshare.contains_any(leaves) || request.attach.contains(Context::Ipc);
+    (leaves && sysvipc::has_undo_list(current)).then_some(UndoList(()))
 }
 
 impl UndoList {

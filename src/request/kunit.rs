@@ -8,15 +8,27 @@ use kernel::prelude::*;
 mod tests {
     use crate::request::*;
 
-    const OFFERED: Contexts = Contexts::from_bits(Contexts::all_bits());
+    const OFFERED: Offered = Offered {
+        unshare: Contexts::from_bits(Contexts::all_bits()),
+        attach: Contexts::from_bits(Contexts::NAMESPACES.bits() | CLONE_FS),
+    };
+    const CLONE_FS: u64 = kernel::bindings::CLONE_FS as u64;
 
     fn parse(args: unshare_args) -> Result<Request, Failure> {
-        Request::parse(&args, Scope::All, OFFERED)
+        Request::parse(&args, Scope::All, &OFFERED)
     }
 
     fn unshare(contexts: impl Into<Contexts>) -> unshare_args {
         unshare_args {
             unshare: contexts.into().bits(),
+            ..Default::default()
+        }
+    }
+
+    fn attach(contexts: impl Into<Contexts>) -> unshare_args {
+        unshare_args {
+            attach: contexts.into().bits(),
+            pidfd: 3,
             ..Default::default()
         }
     }
@@ -72,11 +84,10 @@ mod tests {
             ..Default::default()
         };
         assert!(is_refused(options, EINVAL, nothing));
-        let attach = unshare_args {
-            attach: 1,
-            ..Default::default()
-        };
-        assert!(is_refused(attach, EINVAL, nothing));
+        let unattachable = [Context::Files, Context::Vm, Context::EmptyMount];
+        for context in unattachable {
+            assert!(is_refused(attach(context), EINVAL, nothing));
+        }
         let pidfd = unshare_args {
             pidfd: 3,
             ..Default::default()
@@ -86,14 +97,32 @@ mod tests {
 
     #[test]
     fn what_is_known_but_cannot_be_had_is_named() {
-        let attach = unshare_args {
-            attach: (Context::Net | Context::Uts).bits(),
-            ..Default::default()
+        let lacking = Offered {
+            unshare: OFFERED.unshare.without(Context::Cgroup.into()),
+            attach: OFFERED.attach.without(Context::Uts.into()),
         };
-        assert!(is_refused(attach, EINVAL, Context::Uts.into()));
-        let lacking = OFFERED.without(Context::Cgroup.into());
-        let request = Request::parse(&unshare(Context::Cgroup), Scope::All, lacking);
-        assert!(request.is_err_and(|failure| failure.context == Context::Cgroup.into()));
+        for (args, context) in [
+            (unshare(Context::Cgroup), Context::Cgroup),
+            (attach(Context::Net | Context::Uts), Context::Uts),
+        ] {
+            let request = Request::parse(&args, Scope::All, &lacking);
+            assert!(request.is_err_and(|failure| failure.context == context.into()));
+        }
+    }
+
+    #[test]
+    fn attaching_wants_a_private_fs_struct_where_roots_move() {
+        let implied = [
+            (Context::Mount, Context::Fs.into()),
+            (Context::User, Context::Fs.into()),
+            (Context::Net, Contexts::empty()),
+            (Context::Fs, Contexts::empty()),
+        ];
+        for (asked, expected) in implied {
+            assert!(parse(attach(asked)).is_ok_and(|request| {
+                request.unshare == expected && request.attach == asked.into()
+            }));
+        }
     }
 
     #[test]
@@ -103,8 +132,11 @@ mod tests {
             (Context::Thread, Context::Vm),
             (Context::Mount, Context::Fs),
         ] {
-            let offered = OFFERED.without(lacking.into());
-            let request = Request::parse(&unshare(asked), Scope::All, offered);
+            let offered = Offered {
+                unshare: OFFERED.unshare.without(lacking.into()),
+                ..OFFERED
+            };
+            let request = Request::parse(&unshare(asked), Scope::All, &offered);
             assert!(request.is_err_and(|failure| failure == Failure::of(lacking)(EINVAL)));
         }
     }
@@ -112,12 +144,14 @@ mod tests {
     #[test]
     fn a_local_request_has_no_namespace_in_it() {
         let args = unshare(Context::Fs | Context::User | Context::Ipc);
-        let request = Request::parse(&args, Scope::Local, OFFERED);
+        let request = Request::parse(&args, Scope::Local, &OFFERED);
         assert!(request.is_err_and(|failure| {
             failure.errno == EPERM && failure.context == Context::Ipc.into()
         }));
         let args = unshare(Context::Fs | Context::Files | Context::Sysvsem | Context::Thread);
-        assert!(Request::parse(&args, Scope::Local, OFFERED).is_ok());
+        assert!(Request::parse(&args, Scope::Local, &OFFERED).is_ok());
+        let request = Request::parse(&attach(Context::Fs), Scope::Local, &OFFERED);
+        assert!(request.is_err_and(|failure| failure.errno == EPERM));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 #include "helpers.h"
 #include "mm.h"
+#include "target.h"
 #include "unexported.h"
 #include "unshare.h"
 

@@ -34,19 +34,30 @@ use super::{
 pub(crate) struct Cred(NonNull<bindings::cred>);
 
 impl Cred {
-    /// Copies the credentials of the running task and puts them into a new user namespace.
+    /// Copies the credentials of the running task. Mirrors `prepare_creds()`. Fails with `ENOMEM`.
+    pub(crate) fn dup() -> Result<Self> {
+        // SAFETY: The running task may always copy its credentials.
+        let cred = unsafe { bindings::prepare_creds() };
+        // INVARIANT: `prepare_creds` gave us the only reference.
+        NonNull::new(cred).map(Self).ok_or(ENOMEM)
+    }
+
+    /// Puts the credentials into a new user namespace, below the one that they are in.
     ///
-    /// Mirrors `unshare_userns()`. Fails with `ENOMEM`; `ENOSPC` where the nesting or
+    /// Mirrors `create_user_ns()`. Fails with `ENOMEM`; `ENOSPC` where the nesting or
     /// `user.max_user_namespaces` is exhausted; `EPERM` in a chroot, without a mapping of the
     /// caller, or when a security module says so.
-    pub(crate) fn with_new_user_ns() -> Result<Self> {
-        // SAFETY: The running task may always copy its credentials.
-        let cred = NonNull::new(unsafe { bindings::prepare_creds() }).ok_or(ENOMEM)?;
-        // INVARIANT: `prepare_creds` gave us the only reference.
-        let cred = Self(cred);
+    pub(crate) fn create_user_ns(&mut self) -> Result {
         // SAFETY: The credentials are valid, and nobody else sees them change.
-        to_result(unsafe { unshare_create_user_ns(cred.0.as_ptr()) })?;
-        Ok(cred)
+        to_result(unsafe { unshare_create_user_ns(self.0.as_ptr()) })
+    }
+
+    pub(super) fn as_ptr(&self) -> *const bindings::cred {
+        self.0.as_ptr()
+    }
+
+    pub(super) fn as_mut_ptr(&mut self) -> *mut bindings::cred {
+        self.0.as_ptr()
     }
 
     /// Returns the user namespace of the credentials.
@@ -114,11 +125,17 @@ impl<'a> UserNs<'a> {
     }
 }
 
-/// Returns whether the running task may make a user namespace at all, as far as the kernel's
-/// `kernel.unprivileged_userns_clone` is concerned.
+/// Returns whether a user namespace takes an administrator, by Debian's sysctl
+/// `kernel.unprivileged_userns_clone`.
+pub(crate) fn clone_user_ns_is_restricted() -> bool {
+    // SAFETY: The function only reads a variable of the kernel.
+    unsafe { unshare_userns_clone_is_restricted() }
+}
+
+/// Returns whether the running task may make a user namespace, as far as that sysctl is concerned.
 pub(crate) fn may_clone_user_ns() -> bool {
-    // SAFETY: The first only reads a variable of the kernel; the second looks at the running task.
-    unsafe { !unshare_userns_clone_is_restricted() || bindings::capable(CAP_SYS_ADMIN) }
+    // SAFETY: The function looks at the running task.
+    !clone_user_ns_is_restricted() || unsafe { bindings::capable(CAP_SYS_ADMIN) }
 }
 
 const CAP_SYS_ADMIN: c_int = bindings::CAP_SYS_ADMIN as c_int;

@@ -39,6 +39,11 @@ bool unshare_thread_group_empty(struct task_struct *task)
 	return thread_group_empty(task);
 }
 
+bool unshare_is_killed(struct task_struct *task)
+{
+	return fatal_signal_pending(task);
+}
+
 struct user_namespace *unshare_task_user_ns(struct task_struct *task)
 {
 	return task_cred_xxx(task, user_ns);
@@ -128,6 +133,38 @@ void unshare_put_nsproxy(struct nsproxy *ns)
 {
 	if (refcount_dec_and_test(&ns->count))
 		unshare_deactivate_nsproxy(ns);
+}
+
+/* The namespaces of a set that are other ones than the task's. */
+u64 unshare_nsproxy_changes(struct task_struct *task, const struct nsproxy *ns)
+{
+	const struct nsproxy *old = task->nsproxy;
+	u64 changes = 0;
+
+	if (ns->mnt_ns != old->mnt_ns)
+		changes |= CLONE_NEWNS;
+	if (ns->uts_ns != old->uts_ns)
+		changes |= CLONE_NEWUTS;
+	if (ns->ipc_ns != old->ipc_ns)
+		changes |= CLONE_NEWIPC;
+	if (ns->pid_ns_for_children != old->pid_ns_for_children)
+		changes |= CLONE_NEWPID;
+	if (ns->cgroup_ns != old->cgroup_ns)
+		changes |= CLONE_NEWCGROUP;
+	if (ns->net_ns != old->net_ns)
+		changes |= CLONE_NEWNET;
+	if (ns->time_ns != old->time_ns ||
+	    ns->time_ns_for_children != old->time_ns_for_children)
+		changes |= CLONE_NEWTIME;
+	return changes;
+}
+
+/* As commit_nsset(): has the clocks of the time namespace mapped at the next look. */
+void unshare_join_time_ns(struct task_struct *task)
+{
+#ifdef CONFIG_TIME_NS_VDSO
+	unshare_timens_commit(task, task->nsproxy->time_ns);
+#endif
 }
 
 /*

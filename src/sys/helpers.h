@@ -31,6 +31,7 @@ const char *unshare_kernel_release(void);
 
 spinlock_t *unshare_alloc_lock(struct task_struct *task);
 bool unshare_thread_group_empty(struct task_struct *task);
+bool unshare_is_killed(struct task_struct *task);
 u64 unshare_shared_contexts(u64 wanted);
 
 struct user_namespace *unshare_task_user_ns(struct task_struct *task);
@@ -49,6 +50,8 @@ void unshare_files_close_range(struct files_struct *files, unsigned int first,
 
 struct nsproxy *unshare_nsproxy_install(struct task_struct *task, struct nsproxy *new);
 void unshare_put_nsproxy(struct nsproxy *ns);
+u64 unshare_nsproxy_changes(struct task_struct *task, const struct nsproxy *ns);
+void unshare_join_time_ns(struct task_struct *task);
 void unshare_put_uts_ns(struct uts_namespace *ns);
 void unshare_put_ipc_ns(struct ipc_namespace *ns);
 void unshare_put_time_ns(struct time_namespace *ns);

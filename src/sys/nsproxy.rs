@@ -23,6 +23,7 @@ use super::{
         TaskLock, //
     },
 };
+use crate::contexts::Contexts;
 
 /// A set of namespaces that no task has been in.
 ///
@@ -144,6 +145,16 @@ impl NsProxy {
         Ok(())
     }
 
+    /// Returns the namespaces of the set that are other ones than those of the running task.
+    pub(crate) fn changes(&self, current: &Current) -> Contexts {
+        // SAFETY: The task runs, and by the type invariant the structure is valid.
+        Contexts::from_bits(unsafe { unshare_nsproxy_changes(current.as_ptr(), self.0.as_ptr()) })
+    }
+
+    pub(super) fn as_ptr(&mut self) -> *mut bindings::nsproxy {
+        self.0.as_ptr()
+    }
+
     /// Tells the namespaces that a task will be in them.
     ///
     /// Mirrors `nsproxy_ns_active_get()`, which has to precede the installation.
@@ -186,6 +197,14 @@ impl Drop for ActiveNsProxy {
         // SAFETY: By the type invariant, the count is ours to give back.
         unsafe { unshare_put_nsproxy(self.0.as_ptr()) };
     }
+}
+
+/// Has the running task see the clocks of the time namespace that it was put into.
+///
+/// Mirrors `timens_commit()`.
+pub(crate) fn join_time_ns(current: &Current) {
+    // SAFETY: The task runs, in an address space that no other task uses.
+    unsafe { unshare_join_time_ns(current.as_ptr()) };
 }
 
 /// Tells those who watch the running task by perf which namespaces it is in now.

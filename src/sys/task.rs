@@ -17,6 +17,7 @@ use kernel::{
 
 use super::bindings::{
     unshare_alloc_lock,
+    unshare_is_killed,
     unshare_shared_contexts,
     unshare_thread_group_empty, //
 };
@@ -55,6 +56,12 @@ impl Current {
     pub(crate) fn has_threads(&self) -> bool {
         // SAFETY: By the type invariant, the task is valid.
         !unsafe { unshare_thread_group_empty(self.task) }
+    }
+
+    /// Returns whether the task is about to die. Mirrors `fatal_signal_pending()`.
+    pub(crate) fn is_killed(&self) -> bool {
+        // SAFETY: By the type invariant, the task is valid.
+        unsafe { unshare_is_killed(self.task) }
     }
 
     /// Returns which of the `wanted` contexts another task uses too at this moment.

@@ -10,10 +10,13 @@
 #include <linux/nsfs.h>
 #include <linux/mmu_context.h>
 #include <linux/perf_event.h>
+#include <linux/pid.h>
+#include <linux/ptrace.h>
 #include <linux/sched/exec_state.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
+#include <linux/security.h>
 #include <linux/sem.h>
 #include <linux/shm.h>
 #include <linux/static_call.h>

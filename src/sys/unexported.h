@@ -21,6 +21,9 @@
 #define UNSHARE_NSPROXY (CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID |		\
 			 CLONE_NEWNET | CLONE_NEWCGROUP | CLONE_NEWTIME)
 
+/* Not a context: taking part in those of another task. */
+#define UNSHARE_ATTACH (1ULL << 63)
+
 /* X(contexts, type, name, parameters, arguments) */
 #define UNSHARE_UNEXPORTED(X)									\
 	X(CLONE_FS | CLONE_NEWNS | CLONE_NEWUSER, struct fs_struct *, copy_fs_struct,		\
@@ -73,6 +76,18 @@
 	X(CLONE_NEWTIME, struct time_namespace *, copy_time_ns,					\
 	  (u64 flags, struct user_namespace *user_ns, struct time_namespace *old),		\
 	  (flags, user_ns, old))								\
+	X(UNSHARE_ATTACH, struct pid *, pidfd_pid,						\
+	  (const struct file *file), (file))							\
+	X(UNSHARE_ATTACH, bool, ptrace_may_access,						\
+	  (struct task_struct *task, unsigned int mode), (task, mode))				\
+	X(CLONE_NEWNS, struct ns_common *, from_mnt_ns,						\
+	  (struct mnt_namespace *ns), (ns))							\
+	X(CLONE_NEWTIME, bool, current_is_single_threaded,					\
+	  (void), ())										\
+	UNSHARE_IF(CONFIG_TIME_NS_VDSO, X(CLONE_NEWTIME, void, timens_commit,			\
+	  (struct task_struct *task, struct time_namespace *ns), (task, ns)))			\
+	UNSHARE_IF(CONFIG_SECURITY_PATH, X(UNSHARE_ATTACH, int, security_path_chroot,		\
+	  (const struct path *path), (path)))							\
 	X(CLONE_VM, struct mm_struct *, mm_alloc,						\
 	  (void), ())										\
 	X(CLONE_VM, int, dup_mmap,								\
