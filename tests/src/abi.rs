@@ -20,10 +20,6 @@ pub(crate) fn suite() -> Suite {
         .test("nothing asked for: success, and nothing changes", nothing)
         .test("each unknown unshare bit: EINVAL", unknown_unshare_bits)
         .test("each unknown attach bit: EINVAL", unknown_attach_bits)
-        .test(
-            "each known attach bit: EINVAL for now, and it is named",
-            attach_bits,
-        )
         .test("each unknown option: EINVAL", unknown_options)
         .test("a pidfd without attach: EINVAL", pidfd_without_attach)
         .test(
@@ -85,17 +81,6 @@ fn unknown_options() -> Result<()> {
     let known = Contexts::from_bits_retain((CLOSE_RANGE | DRY_RUN).into());
     let beyond = Contexts::from_bits_retain(!u64::from(u32::MAX));
     unknown(known | beyond, |args, bit| args.options |= bit as u32)
-}
-
-fn attach_bits() -> Result<()> {
-    let attachable = Contexts::NAMESPACES.difference(Contexts::EMPTY_MNTNS) | Contexts::FS;
-    for bit in attachable.each() {
-        let attach = bit.bits();
-        refused(Args { attach, ..good() }, bit)?;
-    }
-    let attach = attachable.bits();
-    let lowest = Contexts::from_bits_retain(1 << attach.trailing_zeros());
-    refused(Args { attach, ..good() }, lowest)
 }
 
 fn pidfd_without_attach() -> Result<()> {

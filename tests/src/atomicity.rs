@@ -22,7 +22,7 @@ use crate::questions::{chdir, cwd};
 use crate::world::World;
 
 /// Each kind of namespace, as it is named in `user.max_*_namespaces`.
-const KINDS: [(&str, Contexts); 8] = [
+pub(crate) const KINDS: [(&str, Contexts); 8] = [
     ("user", Contexts::USER),
     ("mnt", Contexts::MOUNT),
     ("uts", Contexts::UTS),

@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The two ways to leave a shared context: the kernel's and the module's.
+//! The two ways to leave a shared context, or to take part in one: the kernel's and the module's.
 
 use std::fmt;
+use std::os::fd::{AsRawFd, BorrowedFd};
 
 use rustix::io::Errno;
 use unshare_device::Contexts;
 
+use crate::attach::target::attach;
 use crate::device::{Device, checked, unshare};
 
 /// Who does the work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Backend {
-    /// unshare(2)
+    /// unshare(2) and setns(2)
     Syscall,
     /// UNSHARE_IOC_COMMIT
     Ioctl,
@@ -23,6 +25,22 @@ impl Backend {
         match self {
             Self::Syscall => syscall(contexts),
             Self::Ioctl => device.commit(unshare(contexts)).errno.map_or(Ok(()), Err),
+        }
+    }
+
+    /// Takes `kinds` from the task behind `pidfd`.
+    pub(crate) fn attach(
+        self,
+        device: &Device,
+        pidfd: BorrowedFd<'_>,
+        kinds: Contexts,
+    ) -> Result<(), Errno> {
+        match self {
+            Self::Syscall => setns(pidfd, kinds),
+            Self::Ioctl => {
+                let args = attach(&pidfd, kinds, Contexts::empty());
+                device.commit(args).errno.map_or(Ok(()), Err)
+            }
         }
     }
 }
@@ -40,4 +58,10 @@ impl fmt::Display for Backend {
 pub(crate) fn syscall(contexts: Contexts) -> Result<(), Errno> {
     // SAFETY: The tests own every descriptor by its number in the table at hand.
     checked(unsafe { libc::syscall(libc::SYS_unshare, contexts.bits()) }).map(drop)
+}
+
+/// setns(2) itself, of which the C library has several bits under other names.
+fn setns(pidfd: BorrowedFd<'_>, kinds: Contexts) -> Result<(), Errno> {
+    // SAFETY: setns(2) takes numbers only.
+    checked(unsafe { libc::syscall(libc::SYS_setns, pidfd.as_raw_fd(), kinds.bits()) }).map(drop)
 }

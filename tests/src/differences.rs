@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Where the module differs from unshare(2), and means to. Anything else that differs is a bug,
+//! Where the module differs from unshare(2) and setns(2), and means to. Anything else that differs is a bug,
 //! and so is something in this list that does not differ.
 
 use crate::race;
 
-/// One case of [`differential`](crate::differential), and why its outcomes differ.
+/// One case of [`differential`](crate::differential) or of [that of
+/// attaching](crate::attach::differential), and why its outcomes differ.
 pub(crate) struct Difference {
     pub(crate) case: &'static str,
-    /// How the outcome of unshare(2) begins.
+    /// How the outcome of the syscall begins.
     pub(crate) syscall: &'static str,
     /// How the outcome of the ioctl begins.
     pub(crate) ioctl: &'static str,
     pub(crate) reason: &'static str,
 }
 
-pub(crate) const INTENDED: [Difference; 8] = [
+pub(crate) const INTENDED: [Difference; 14] = [
     Difference {
         case: "CLONE_VM, address space shared",
         syscall: "Invalid argument",
@@ -57,6 +58,42 @@ pub(crate) const INTENDED: [Difference; 8] = [
         syscall: "Operation not permitted",
         ioctl: "Invalid argument",
         reason: "what is not understood is refused before it is asked who may have it",
+    },
+    Difference {
+        case: "attach CLONE_NEWNS, fs shared",
+        syscall: "Invalid argument",
+        ioctl: "success",
+        reason: "the caller gets its own root and working directory first",
+    },
+    Difference {
+        case: "attach CLONE_NEWUSER, fs shared",
+        syscall: "Invalid argument",
+        ioctl: "success",
+        reason: "the caller gets its own root and working directory first",
+    },
+    Difference {
+        case: "attach CLONE_NEWNS | CLONE_NEWUTS, fs shared",
+        syscall: "success\nof the sharer: {\"cwd\", \"root\"}",
+        ioctl: "success\nof the sharer: {}",
+        reason: "nobody's root moves to a namespace that it is not in",
+    },
+    Difference {
+        case: "attach CLONE_NEWNS | CLONE_NEWUSER, fs shared",
+        syscall: "Invalid argument",
+        ioctl: "success",
+        reason: "the caller gets its own root and working directory first",
+    },
+    Difference {
+        case: "attach all, fs shared",
+        syscall: "Invalid argument",
+        ioctl: "success",
+        reason: "the caller gets its own root and working directory first",
+    },
+    Difference {
+        case: "attach CLONE_NEWNS, threads",
+        syscall: "Invalid argument",
+        ioctl: "success",
+        reason: "a thread can attach, with a root and working directory of its own",
     },
     Difference {
         case: race::CASE,

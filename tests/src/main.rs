@@ -7,6 +7,7 @@ mod abi;
 mod abi32;
 mod abi_memory;
 mod atomicity;
+mod attach;
 mod backend;
 mod cgroup;
 mod child;
@@ -106,6 +107,15 @@ fn suites() -> Vec<Suite> {
         contexts::signals::suite(),
         combinations::suite(),
         atomicity::suite(),
+        attach::kinds::suite(),
+        attach::arguments::suite(),
+        attach::directories::suite(),
+        attach::effects::suite(),
+        attach::permissions::suite(),
+        attach::both::suite(),
+        attach::dry_run::suite(),
+        attach::differential::suite(),
+        attach::race::suite(),
         dry_run::suite(),
         query::suite(),
         local::suite(),

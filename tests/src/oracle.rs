@@ -171,6 +171,11 @@ pub(crate) fn place(path: &str) -> Result<String> {
     Ok(format!("mount {} inode {}", stat.stx_mnt_id, stat.stx_ino))
 }
 
+/// The inode of a [`place`].
+pub(crate) fn inode(place: &str) -> Result<&str> {
+    Ok(place.split_once(" inode ").context("no inode")?.1)
+}
+
 /// Whether two tasks have the same structure.
 pub(crate) fn same(a: i32, b: i32, kind: Kcmp) -> Result<bool> {
     kcmp(a, b, kind, 0, 0)

@@ -76,7 +76,8 @@ fn offered() -> Result<()> {
         | UNSHARE_EMPTY_MNTNS;
     let offered = Contexts::from_bits_retain(query.contexts);
     ensure!(offered == expected, "{offered} instead of {expected}");
-    ensure!(query.attachable == 0);
+    let attachable = Contexts::from_bits_retain(query.attachable);
+    ensure!(attachable == kinds() | Contexts::FS, "{attachable}");
     ensure!(query.options == (DRY_RUN | CLOSE_RANGE).into());
     Ok(())
 }

@@ -4,13 +4,13 @@
 //! shares nothing and watches the two.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::ops::Deref;
 use std::sync::OnceLock;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use rustix::io::Errno;
-use rustix::process::getpid;
-use rustix::thread::gettid;
+use rustix::process::{Pid, getpid};
 use unshare_device::Contexts;
 
 use crate::device::{Args, Device, Reply};
@@ -79,8 +79,12 @@ impl World {
     }
 
     /// From now on the calling thread is the one that is watched.
-    pub(crate) fn watch_this_thread(&mut self) {
-        self.task = gettid().as_raw_nonzero().get();
+    pub(crate) fn watch_this_thread(&mut self) -> Result<()> {
+        // The number in a PID namespace that the thread may be in would mean nothing to the witness.
+        let link = fs::read_link("/proc/thread-self")?;
+        let number = link.file_name().context("no number")?.to_string_lossy();
+        self.task = number.parse()?;
+        Ok(())
     }
 
     /// What the watched task looks like to the witness.
@@ -91,7 +95,12 @@ impl World {
 
     /// What the sharer looks like to the witness, compared with the watched task.
     pub(crate) fn snapshot_of_sharer(&self) -> Result<Snapshot> {
-        let arg = format!("{} {}", self.sharer.pid.as_raw_nonzero(), self.task);
+        self.snapshot_of(self.sharer.pid)
+    }
+
+    /// What another task looks like to the witness, compared with the watched one.
+    pub(crate) fn snapshot_of(&self, task: Pid) -> Result<Snapshot> {
+        let arg = format!("{} {}", task.as_raw_nonzero(), self.task);
         Ok(Snapshot::parse(&self.witness.ask(observe, &arg)?))
     }
 
@@ -105,7 +114,10 @@ impl World {
     /// The request succeeds and says that it replaced `replaced`; exactly `points` change.
     pub(crate) fn replaces(&self, args: Args, replaced: Contexts, points: &[&str]) -> Result<()> {
         let (reply, changed) = self.commit(args)?;
-        self.ensure_replaced(reply, replaced)?;
+        Self::ensure_reply(reply, replaced)?;
+        // What is attached only is shared with the target.
+        let attached = Contexts::from_bits_retain(args.attach & !args.unshare);
+        self.ensure_own(replaced.difference(attached))?;
         let points = points.iter().map(ToString::to_string).collect();
         ensure!(
             changed == points,
@@ -116,15 +128,26 @@ impl World {
 
     /// The reply of a success, which names `replaced`; and the caller shares none of that any more.
     pub(crate) fn ensure_replaced(&self, reply: Reply, replaced: Contexts) -> Result<()> {
+        Self::ensure_reply(reply, replaced)?;
+        self.ensure_own(replaced)
+    }
+
+    /// The reply of a success, which names `replaced`.
+    pub(crate) fn ensure_reply(reply: Reply, replaced: Contexts) -> Result<()> {
         let expected = Reply {
             errno: None,
             replaced,
             failed: Contexts::empty(),
         };
         ensure!(reply == expected, "{reply:?} instead of {expected:?}");
+        Ok(())
+    }
+
+    /// The caller shares none of these contexts.
+    fn ensure_own(&self, contexts: Contexts) -> Result<()> {
         // The descriptor may have been in the range that the request closed.
         if rustix::io::fcntl_getfd(&self.device).is_ok() {
-            let still = self.device.shared()? & replaced;
+            let still = self.device.shared()? & contexts;
             ensure!(still.is_empty(), "the query says still shared: {still}");
         }
         Ok(())

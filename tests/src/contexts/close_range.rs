@@ -213,7 +213,7 @@ fn thread() -> Result<()> {
     ten_to_nineteen()?;
     thread::scope(|scope| {
         let thread = scope.spawn(|| {
-            world.watch_this_thread();
+            world.watch_this_thread()?;
             world.replaces(close_range(FILES, 10, ALL), FILES, &["fd"])?;
             ensure_open(10..20, |_| false)
         });

@@ -148,7 +148,7 @@ fn thread() -> Result<()> {
     let mut world = World::alone()?;
     let opened: OwnedFd = thread::scope(|scope| {
         let thread = scope.spawn(|| {
-            world.watch_this_thread();
+            world.watch_this_thread()?;
             world.replaces(unshare(FILES), FILES, &[])?;
             Ok::<_, anyhow::Error>(rustix::io::dup(&world.device)?)
         });

@@ -95,7 +95,7 @@ fn thread() -> Result<()> {
     let old = chdir("/")?;
     let moved = thread::scope(|scope| {
         let thread = scope.spawn(|| {
-            world.watch_this_thread();
+            world.watch_this_thread()?;
             world.replaces(unshare(FS), FS, &[])?;
             chdir("/proc")
         });

@@ -4,7 +4,7 @@
 
 use std::fs::{self, File};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use rustix::fs::{AtFlags, StatxFlags, statx};
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
 use rustix::process::getpid;
@@ -13,6 +13,7 @@ use unshare_device::Contexts;
 use crate::backend::syscall;
 use crate::device::{UNSHARE_EMPTY_MNTNS, unshare};
 use crate::harness::Suite;
+use crate::oracle::inode;
 use crate::questions::{change_root, chdir, place_of, read, root};
 use crate::world::World;
 
@@ -124,10 +125,6 @@ fn propagation() -> Result<()> {
     world.witness.ask(mount_tmpfs, &path)?;
     ensure!(place_of(&path)? != old, "the mount did not propagate");
     Ok(())
-}
-
-fn inode(place: &str) -> Result<&str> {
-    Ok(place.split_once(" inode ").context("no inode")?.1)
 }
 
 fn same_places() -> Result<()> {

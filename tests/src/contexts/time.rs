@@ -28,7 +28,8 @@ pub(crate) fn suite() -> Suite {
         )
 }
 
-fn seconds() -> i64 {
+/// What the caller's clock shows.
+pub(crate) fn seconds() -> i64 {
     clock_gettime(ClockId::Monotonic).tv_sec
 }
 

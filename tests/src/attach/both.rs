@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Attach, then unshare: as two calls in a row would do it, but all or nothing.
+
+use std::fmt::Write;
+use std::fs;
+use std::os::fd::AsFd;
+
+use anyhow::{Context, Result, ensure};
+use rustix::io::Errno;
+use unshare_device::Contexts;
+
+use super::effects::map;
+use super::kinds::taken;
+use super::target::{AHEAD, ATTACHABLE, KINDS, Target};
+use crate::atomicity;
+use crate::backend::Backend;
+use crate::child::in_child;
+use crate::conditions::with_thread;
+use crate::contexts::mount::{folder, mount_tmpfs};
+use crate::contexts::time::seconds;
+use crate::everything::{PROCESS, SHARED};
+use crate::harness::Suite;
+use crate::machine::Setting;
+use crate::oracle::inode;
+use crate::questions::{change_root, hostname, place_of, set_hostname};
+use crate::world::World;
+
+const MOUNT: Contexts = Contexts::MOUNT;
+const USER: Contexts = Contexts::USER;
+const NONE: Contexts = Contexts::empty();
+
+pub(crate) fn suite() -> Suite {
+    let suite = Suite::new("attach_and_unshare")
+        .test(
+            "a copy of the target's mounts, which it does not notice",
+            mounts,
+        )
+        .test("a copy of the target's host name", host_name)
+        .test(
+            "an empty mount namespace, with the target's root",
+            empty_mount,
+        )
+        .test("a user namespace below the target's", user_below)
+        .test(
+            "a user namespace, in a root that was attached: EPERM",
+            user_in_chroot,
+        )
+        .test(
+            "the address space too: the clocks are the caller's alone",
+            clocks,
+        )
+        .test("with all that a process shares", with_process)
+        .test("in a thread: EINVAL for what takes a process", in_thread);
+    let suite = atomicity::KINDS
+        .into_iter()
+        .fold(suite, |suite, (kind, bit)| {
+            suite.test(
+                format!("no {kind} namespaces left: ENOSPC, {bit}"),
+                move || limited(kind, bit),
+            )
+        });
+    KINDS.each().fold(suite, |suite, kind| {
+        suite.test(format!("{kind} attached, as by two calls"), move || {
+            as_two_calls(kind)
+        })
+    })
+}
+
+fn mounts() -> Result<()> {
+    let [before, after] = ["attach-before", "attach-after"].map(folder);
+    let [before, after] = [before?, after?];
+    let target = Target::new(MOUNT)?;
+    let theirs = target.ask(mount_tmpfs, &before)?;
+    let world = World::alone()?;
+    let request = target.attach_and(MOUNT, MOUNT);
+    taken(&world, request, MOUNT | Contexts::FS)?;
+    let own = place_of(&before)?;
+    ensure!(
+        inode(&own)? == inode(&theirs)?,
+        "the target's mount is missing"
+    );
+    ensure!(own != theirs, "the mount is the target's own");
+    let empty = target.ask(place_of, &after)?;
+    ensure!(mount_tmpfs(&after)? != empty);
+    ensure!(target.ask(place_of, &after)? == empty);
+    Ok(())
+}
+
+fn host_name() -> Result<()> {
+    let target = Target::new(Contexts::UTS)?;
+    target.ask(set_hostname, "of-the-target")?;
+    let world = World::alone()?;
+    let request = target.attach_and(Contexts::UTS, Contexts::UTS);
+    world.replaces(request, Contexts::UTS, &["ns/uts"])?;
+    ensure!(hostname("")? == "of-the-target");
+    set_hostname("of-the-caller")?;
+    ensure!(target.ask(hostname, "")? == "of-the-target");
+    Ok(())
+}
+
+fn empty_mount() -> Result<()> {
+    let target = Target::new(MOUNT)?;
+    let world = World::alone()?;
+    let request = target.attach_and(MOUNT, Contexts::EMPTY_MNTNS);
+    taken(&world, request, MOUNT | Contexts::FS)?;
+    let (own, theirs) = (world.snapshot()?, target.snapshot(&world)?);
+    ensure!(inode(own.get("root")?)? == inode(theirs.get("root")?)?);
+    ensure!(
+        fs::metadata("/proc/self").is_err(),
+        "/proc is still mounted"
+    );
+    Ok(())
+}
+
+fn user_below() -> Result<()> {
+    let target = Target::new(USER)?;
+    let world = World::sharing(SHARED)?;
+    // There nobody has an id yet, and so nobody can make another.
+    world.refuses(target.attach_and(USER, USER), Errno::PERM, USER)?;
+    target.ask(map, "")?;
+    let points = ["kcmp/fs", "ns/user"];
+    world.replaces(target.attach_and(USER, USER), USER | Contexts::FS, &points)?;
+    let theirs = target.snapshot(&world)?;
+    ensure!(world.snapshot()?.get("ns/user")? != theirs.get("ns/user")?);
+    Ok(())
+}
+
+fn user_in_chroot() -> Result<()> {
+    let target = Target::new(NONE)?;
+    target.ask(change_root, "/sys")?;
+    let world = World::sharing(SHARED)?;
+    let request = target.attach_and(Contexts::FS, USER);
+    world.refuses(request, Errno::PERM, USER)
+}
+
+fn clocks() -> Result<()> {
+    let target = Target::new(Contexts::TIME)?;
+    let world = World::sharing(PROCESS)?;
+    let request = target.attach(Contexts::TIME);
+    world.refuses(request, Errno::USERS, Contexts::TIME)?;
+    let before = seconds();
+    let request = target.attach_and(Contexts::TIME, Contexts::VM);
+    let replaced = Contexts::TIME | Contexts::VM | Contexts::SIGHAND;
+    taken(&world, request, replaced)?;
+    ensure!(
+        seconds() >= before + AHEAD,
+        "the clock is still the old one"
+    );
+    let sharers: i64 = world.sharer.ask(clock, "")?.parse()?;
+    ensure!(sharers < before + AHEAD, "the sharer's clock has changed");
+    Ok(())
+}
+
+/// A [`Question`](crate::sharer::Question): what the clock shows.
+pub(super) fn clock(_: &str) -> Result<String> {
+    Ok(seconds().to_string())
+}
+
+fn with_process() -> Result<()> {
+    let target = Target::new(KINDS)?;
+    let world = World::sharing(PROCESS)?;
+    let before = world.snapshot_of_sharer()?;
+    taken(
+        &world,
+        target.attach_and(ATTACHABLE, PROCESS),
+        ATTACHABLE | PROCESS,
+    )?;
+    let mut changed = before.changed(&world.snapshot_of_sharer()?);
+    changed.retain(|point| !point.starts_with("kcmp/"));
+    ensure!(changed.is_empty(), "the sharer's {changed:?} changed");
+    Ok(())
+}
+
+fn in_thread() -> Result<()> {
+    let target = Target::new(KINDS)?;
+    let mut world = World::sharing(SHARED)?;
+    with_thread(&mut world, &mut |world| {
+        let single = Contexts::VM | Contexts::SIGHAND | USER;
+        for bit in single.each() {
+            let request = target.attach_and(MOUNT, bit | SHARED);
+            world.refuses(request, Errno::INVAL, Contexts::THREAD)?;
+        }
+        let request = target.attach_and(USER, SHARED);
+        world.refuses(request, Errno::INVAL, Contexts::THREAD)?;
+        Ok(String::new())
+    })
+    .map(drop)
+}
+
+/// The second half fails by its last step: nothing is left of the first.
+fn limited(kind: &str, bit: Contexts) -> Result<()> {
+    // A second PID namespace cannot be made on top of one that was attached.
+    let attached = match bit {
+        Contexts::PID => ATTACHABLE.difference(Contexts::PID),
+        _ => ATTACHABLE,
+    };
+    let target = Target::new(KINDS)?;
+    let world = World::sharing(PROCESS)?;
+    let _limit = Setting::sysctl(&format!("user/max_{kind}_namespaces"), "0")?;
+    world.refuses(
+        target.attach_and(attached, bit | PROCESS),
+        Errno::NOSPC,
+        bit,
+    )
+}
+
+/// What comes of attaching `kind` and then unsharing each, by two calls and by one.
+fn as_two_calls(kind: Contexts) -> Result<()> {
+    let target = Target::new(KINDS)?;
+    for new in KINDS.each() {
+        let [syscalls, ioctl] = [Backend::Syscall, Backend::Ioctl]
+            .map(|backend| in_child(|| outcome(&target, kind, new, backend)));
+        let (syscalls, ioctl) = (syscalls?, ioctl?);
+        ensure!(
+            syscalls == ioctl,
+            "{new}: syscalls: {syscalls}\nioctl: {ioctl}"
+        );
+    }
+    Ok(())
+}
+
+fn outcome(target: &Target, kind: Contexts, new: Contexts, backend: Backend) -> Result<String> {
+    let world = World::alone()?;
+    let before = world.snapshot()?;
+    let result = match backend {
+        Backend::Syscall => backend
+            .attach(&world.device, target.as_fd(), kind)
+            .and_then(|()| backend.unshare(&world.device, new)),
+        Backend::Ioctl => {
+            let reply = world.device.commit(target.attach_and(kind, new));
+            reply.errno.map_or(Ok(()), Err)
+        }
+    };
+    if let Err(errno) = result {
+        return Ok(errno.to_string());
+    }
+    let (after, theirs) = (world.snapshot()?, target.snapshot(&world)?);
+    let mut text = String::new();
+    for point in before.changed(&after) {
+        let source = match &*point {
+            "ns/pid_for_children" => "ns/pid",
+            "cwd" => "root",
+            other => other,
+        };
+        let whose = match after.get(&point)? == theirs.get(source).context(source.to_owned())? {
+            true => "the target's",
+            false => "a new one",
+        };
+        write!(text, "\n{point}: {whose}")?;
+    }
+    Ok(text)
+}

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! What a request takes from the task behind a pidfd.
+
+pub(crate) mod arguments;
+pub(crate) mod both;
+pub(crate) mod differential;
+pub(crate) mod directories;
+pub(crate) mod dry_run;
+pub(crate) mod effects;
+pub(crate) mod kinds;
+pub(crate) mod permissions;
+pub(crate) mod race;
+mod scenes;
+pub(crate) mod target;

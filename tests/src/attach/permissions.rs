@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Who may attach to what, and which context is named where the answer is no.
+
+use anyhow::{Result, ensure};
+use rustix::io::Errno;
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+use rustix::thread::{CapabilitySet, set_no_new_privs};
+use unshare_device::Contexts;
+
+use super::kinds::taken;
+use super::scenes::{make_namespaces, nested_pid, of_user, without};
+use super::target::{ATTACHABLE, KINDS, Target, attach, own_pidfd};
+use crate::child::in_child;
+use crate::conditions::{as_user, become_user, with_thread};
+use crate::device::{Device, unshare};
+use crate::everything::SHARED;
+use crate::harness::Suite;
+use crate::machine::OpenToAll;
+use crate::questions::chdir;
+use crate::world::World;
+
+const NONE: Contexts = Contexts::empty();
+const USER: Contexts = Contexts::USER;
+
+pub(crate) fn suite() -> Suite {
+    Suite::new("attach_permissions")
+        .test(
+            "another user's task: EPERM, and no context is named",
+            others_task,
+        )
+        .test(
+            "a task that may not be traced: EPERM, and no context is named",
+            not_dumpable,
+        )
+        .test(
+            "each namespace without privilege: EPERM, and it is named",
+            each_named,
+        )
+        .test(
+            "several without privilege: EPERM for the first in order",
+            first_of_many,
+        )
+        .test("one's own user namespace: EINVAL, CLONE_NEWUSER", own_user)
+        .test(
+            "an ancestor's PID namespace: EINVAL, CLONE_NEWPID",
+            ancestor,
+        )
+        .test(
+            "CLONE_NEWUSER with threads: EINVAL, CLONE_THREAD",
+            threads_user,
+        )
+        .test(
+            "CLONE_NEWTIME with threads: EUSERS, CLONE_NEWTIME",
+            threads_time,
+        )
+        .test("a user's task, by that user: all at once", users_own)
+        .test("and with it what takes privilege there", users_new_net)
+        .test("a user's own child", own_child)
+        .test(
+            "no_new_privs stays, and does not stand in the way",
+            no_new_privs,
+        )
+}
+
+fn others_task() -> Result<()> {
+    let target = Target::new(KINDS)?;
+    let world = World::sharing(SHARED)?;
+    become_user(1000)?;
+    for kind in KINDS.each().chain([KINDS]) {
+        world.refuses(target.attach_and(kind, SHARED), Errno::PERM, NONE)?;
+    }
+    world.refuses(target.attach(Contexts::FS), Errno::ACCESS, Contexts::FS)
+}
+
+/// A [`Question`](crate::sharer::Question): from now on only root may look into the task.
+fn hide(_: &str) -> Result<String> {
+    become_user(1000)?;
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    Ok(String::new())
+}
+
+fn not_dumpable() -> Result<()> {
+    let target = Target::new(Contexts::UTS)?;
+    target.ask(hide, "")?;
+    let world = World::sharing(SHARED)?;
+    in_child(|| {
+        become_user(1000)?;
+        let reply = world.device.commit(target.attach(Contexts::UTS));
+        let (errno, failed) = (reply.errno, reply.failed);
+        ensure!(errno == Some(Errno::PERM) && failed == NONE, "{reply:?}");
+        Ok(String::new())
+    })?;
+    without(CapabilitySet::SYS_PTRACE)?;
+    world.refuses(target.attach(Contexts::UTS), Errno::PERM, NONE)
+}
+
+fn each_named() -> Result<()> {
+    let target = of_user()?;
+    let world = World::sharing(SHARED)?;
+    become_user(1000)?;
+    for kind in KINDS.difference(USER).each() {
+        world.refuses(target.attach_and(kind, SHARED), Errno::PERM, kind)?;
+    }
+    Ok(())
+}
+
+fn first_of_many() -> Result<()> {
+    use Contexts as C;
+    let order = [C::MOUNT, C::UTS, C::IPC, C::PID, C::CGROUP, C::NET, C::TIME];
+    let target = of_user()?;
+    let world = World::sharing(SHARED)?;
+    become_user(1000)?;
+    for (place, &first) in order.iter().enumerate() {
+        let asked = order[place..].iter().fold(NONE, |all, &kind| all | kind);
+        world.refuses(target.attach_and(asked, SHARED), Errno::PERM, first)?;
+    }
+    Ok(())
+}
+
+fn own_user() -> Result<()> {
+    let target = Target::new(Contexts::UTS)?;
+    let world = World::sharing(SHARED)?;
+    for pidfd in [own_pidfd()?, target.pidfd()?] {
+        world.refuses(attach(&pidfd, USER, SHARED), Errno::INVAL, USER)?;
+        world.refuses(attach(&pidfd, KINDS, SHARED), Errno::INVAL, USER)?;
+    }
+    Ok(())
+}
+
+fn ancestor() -> Result<()> {
+    let target = Target::new(Contexts::UTS)?;
+    nested_pid(&mut World::sharing(SHARED)?, &mut |world| {
+        let request = target.attach(Contexts::PID | Contexts::UTS);
+        world.refuses(request, Errno::INVAL, Contexts::PID)?;
+        Ok(String::new())
+    })
+    .map(drop)
+}
+
+fn refused_with_threads(kind: Contexts, errno: Errno, failed: Contexts) -> Result<()> {
+    let target = Target::new(kind)?;
+    with_thread(&mut World::sharing(SHARED)?, &mut |world| {
+        world.refuses(target.attach_and(kind, SHARED), errno, failed)?;
+        Ok(String::new())
+    })
+    .map(drop)
+}
+
+fn threads_user() -> Result<()> {
+    refused_with_threads(USER, Errno::INVAL, Contexts::THREAD)
+}
+
+fn threads_time() -> Result<()> {
+    refused_with_threads(Contexts::TIME, Errno::USERS, Contexts::TIME)
+}
+
+/// Does something as uid 1000, to whom the node is open.
+fn as_alice(mut body: impl FnMut(&World) -> Result<()>) -> Result<()> {
+    let _opened = OpenToAll::new()?;
+    in_child(|| {
+        as_user(&mut World::sharing(SHARED)?, &mut |world| {
+            Device::open()?;
+            body(world)?;
+            Ok(String::new())
+        })
+    })
+    .map(drop)
+}
+
+/// What `of_user` has of its own.
+const OF_USER: Contexts = KINDS.difference(Contexts::PID.union(Contexts::TIME));
+
+fn users_own() -> Result<()> {
+    let target = of_user()?;
+    // Root's home is closed to that user.
+    target.ask(chdir, "/")?;
+    as_alice(|world| {
+        let own = target.attach(OF_USER | Contexts::FS);
+        taken(world, own, OF_USER | SHARED.difference(Contexts::FILES))?;
+        let (own, theirs) = (world.snapshot()?, target.snapshot(world)?);
+        for point in [
+            "ns/mnt",
+            "ns/uts",
+            "ns/ipc",
+            "ns/net",
+            "ns/cgroup",
+            "ns/user",
+        ] {
+            ensure!(own.get(point)? == theirs.get(point)?, "{point}");
+        }
+        Ok(())
+    })
+}
+
+fn users_new_net() -> Result<()> {
+    const NET: Contexts = Contexts::NET;
+    let target = of_user()?;
+    as_alice(|world| {
+        world.refuses(unshare(NET), Errno::PERM, NET)?;
+        let request = target.attach_and(USER, NET);
+        let points = ["CapEff", "CapPrm", "kcmp/fs", "ns/net", "ns/user"];
+        world.replaces(request, USER | NET | Contexts::FS, &points)?;
+        // CAP_NET_ADMIN there.
+        Ok(std::fs::write("/proc/sys/net/ipv4/ip_forward", "1")?)
+    })
+}
+
+fn own_child() -> Result<()> {
+    as_alice(|world| {
+        let child = Target::new(NONE)?;
+        child.ask(make_namespaces, "")?;
+        let request = child.attach(USER | Contexts::NET);
+        taken(world, request, USER | Contexts::NET | Contexts::FS).map(drop)
+    })
+}
+
+fn no_new_privs() -> Result<()> {
+    let target = Target::new(KINDS)?;
+    let world = World::alone()?;
+    set_no_new_privs(true)?;
+    let before = world.snapshot()?;
+    taken(&world, target.attach(ATTACHABLE), ATTACHABLE)?;
+    let after = world.snapshot()?;
+    for point in ["NoNewPrivs", "Seccomp"] {
+        ensure!(after.get(point)? == before.get(point)?, "{point}");
+    }
+    ensure!(after.get("NoNewPrivs")? == "1");
+    Ok(())
+}

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Targets that change their namespaces, execute another program and exit, while they are attached
+//! to: what comes of it is one set of namespaces that belong together, or `ESRCH`.
+
+use std::fs::File;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+use rustix::fs::fstat;
+use rustix::io::Errno;
+use rustix::process::{PidfdFlags, pidfd_open};
+use unshare_device::Contexts;
+
+use super::target::attach;
+use crate::backend::syscall;
+use crate::child::{Child, in_child};
+use crate::contexts::user::map_root;
+use crate::device::{Device, checked};
+use crate::harness::Suite;
+use crate::scale::{Dice, limit, rounds};
+
+/// What a target changes in one go, each time.
+const CHANGED: Contexts = Contexts::USER
+    .union(Contexts::MOUNT)
+    .union(Contexts::UTS)
+    .union(Contexts::IPC);
+
+/// As deep as user namespaces can lie in each other, and some to spare.
+const GENERATIONS: u64 = 28;
+
+pub(crate) fn suite() -> Suite {
+    Suite::new("attach_race").slow(
+        "of a target that changes, one set or none is taken",
+        limit(),
+        one_set_or_none,
+    )
+}
+
+fn one_set_or_none() -> Result<()> {
+    let mut dice = Dice::new("attach_race");
+    let wanted = rounds(300, 20_000);
+    let mut taken = 0;
+    while taken < wanted {
+        let generations = 1 + dice.below(GENERATIONS);
+        // Making a network namespace takes longer than all else.
+        let more = match dice.below(4) {
+            0 => Contexts::NET,
+            _ => Contexts::empty(),
+        };
+        let executes = dice.below(2) == 0;
+        let target = Child::spawn(|| live(generations, CHANGED | more, executes))?;
+        let pidfd = pidfd_open(target.pid, PidfdFlags::empty())?;
+        let followed = in_child(|| follow(&pidfd, CHANGED | more).map(|count| count.to_string()));
+        taken += followed?.parse::<usize>()?;
+    }
+    Ok(())
+}
+
+/// The life of a target: in namespaces that all belong to its user namespace, in each generation.
+fn live(generations: u64, changed: Contexts, executes: bool) -> Result<String> {
+    for _ in 0..generations {
+        syscall(changed)?;
+        map_root(0, 0)?;
+    }
+    if executes {
+        bail!(Command::new("/bin/true").exec());
+    }
+    Ok(String::new())
+}
+
+/// Attaches to the target from its first generation to its death. Returns how often that succeeded.
+fn follow(pidfd: &OwnedFd, kinds: Contexts) -> Result<usize> {
+    let device = Device::open()?;
+    let mut taken = 0;
+    loop {
+        let reply = device.commit(attach(pidfd, kinds, Contexts::empty()));
+        match reply.errno {
+            None => {
+                taken += 1;
+                ensure_one_set(kinds).with_context(|| format!("after {taken} times"))?;
+            }
+            // The target has not changed since.
+            Some(Errno::INVAL) if reply.failed == Contexts::USER => {}
+            Some(Errno::SRCH) => break,
+            _ => bail!("{reply:?}"),
+        }
+    }
+    ensure_one_set(kinds)?;
+    Ok(taken)
+}
+
+/// All namespaces of the caller belong to its user namespace.
+fn ensure_one_set(kinds: Contexts) -> Result<()> {
+    let own = fstat(File::open("/proc/self/ns/user")?)?.st_ino;
+    for kind in kinds.difference(Contexts::USER).each() {
+        let name = match kind {
+            Contexts::MOUNT => "mnt",
+            Contexts::UTS => "uts",
+            Contexts::IPC => "ipc",
+            Contexts::NET => "net",
+            other => panic!("{other} is not among those that change"),
+        };
+        let owner = fstat(owner(name).context(name)?)?.st_ino;
+        ensure!(
+            owner == own,
+            "{name} belongs to {owner}, and the caller to {own}"
+        );
+    }
+    Ok(())
+}
+
+/// The user namespace that one of the caller's namespaces belongs to.
+fn owner(name: &str) -> Result<OwnedFd> {
+    /// `NS_GET_USERNS`
+    const GET_USERNS: u32 = 0xb7 << 8 | 1;
+    let file = File::open(format!("/proc/self/ns/{name}"))?;
+    // SAFETY: The ioctl takes no argument.
+    let fd = checked(unsafe { libc::ioctl(file.as_raw_fd(), GET_USERNS.into()) })?;
+    // SAFETY: The descriptor is new.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}

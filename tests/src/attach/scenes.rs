@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Callers and targets between which setns(2) draws a line.
+
+use std::os::fd::OwnedFd;
+
+use anyhow::{Context, Result};
+use rustix::process::{DumpableBehavior, PidfdFlags, getppid, pidfd_open, set_dumpable_behavior};
+use rustix::thread::{CapabilitySet, capabilities, set_capabilities, set_no_new_privs};
+use unshare_device::Contexts;
+
+use super::target::{KINDS, Target, own_pidfd};
+use crate::backend::syscall;
+use crate::child::in_child;
+use crate::conditions::{
+    as_user, become_user, in_chroot, in_user_namespace, pending_pid, unmapped, with_adjustments,
+    with_thread,
+};
+use crate::contexts::user::map_root;
+use crate::everything::SHARED;
+use crate::situations::Body;
+use crate::world::World;
+
+pub(super) struct Scene {
+    pub(super) name: &'static str,
+    /// What the caller shares with another task.
+    pub(super) shared: Contexts,
+    /// Makes the target, of which the caller is a child or a sibling.
+    pub(super) target: fn() -> Result<Target>,
+    /// Does something as the caller.
+    pub(super) within: fn(&mut World, Body<'_>) -> Result<String>,
+    /// What the caller attaches to.
+    pub(super) pidfd: fn(&Target) -> Result<OwnedFd>,
+    pub(super) requests: fn() -> Vec<Contexts>,
+}
+
+/// A caller that shares no `fs_struct`, and root's target in namespaces of its own.
+const PLAIN: Scene = Scene {
+    name: "nothing special",
+    shared: SHARED.difference(Contexts::FS),
+    target: || Target::new(KINDS),
+    within: |world, body| body(world),
+    pidfd: Target::pidfd,
+    requests: each_and_all,
+};
+
+pub(super) const SCENES: &[Scene] = &[
+    Scene {
+        requests: pairs,
+        ..PLAIN
+    },
+    Scene {
+        name: "fs shared",
+        shared: SHARED,
+        requests: || {
+            let [mount, user, uts] = [Contexts::MOUNT, Contexts::USER, Contexts::UTS];
+            vec![mount, user, uts, mount | uts, mount | user, KINDS]
+        },
+        ..PLAIN
+    },
+    Scene {
+        name: "threads",
+        within: with_thread,
+        ..PLAIN
+    },
+    Scene {
+        name: "address space shared",
+        shared: Contexts::VM,
+        ..PLAIN
+    },
+    Scene {
+        name: "uid 1000, and root's task",
+        within: as_user,
+        ..PLAIN
+    },
+    Scene {
+        name: "uid 1000, and a task of that user",
+        target: of_user,
+        within: as_user,
+        requests: || with_each(&[Contexts::USER]),
+        ..PLAIN
+    },
+    Scene {
+        name: "in a user namespace",
+        within: in_user_namespace,
+        ..PLAIN
+    },
+    Scene {
+        name: "in a user namespace without mapping",
+        within: unmapped,
+        ..PLAIN
+    },
+    Scene {
+        name: "in a user namespace, and a task below it",
+        target: below,
+        ..PLAIN
+    },
+    Scene {
+        name: "in a chroot",
+        within: in_chroot,
+        ..PLAIN
+    },
+    Scene {
+        name: "a pid namespace pending",
+        within: pending_pid,
+        ..PLAIN
+    },
+    Scene {
+        name: "adjustments to undo",
+        within: with_adjustments,
+        requests: || vec![Contexts::IPC, Contexts::UTS],
+        ..PLAIN
+    },
+    Scene {
+        name: "without CAP_SYS_CHROOT",
+        within: |world, body| {
+            without(CapabilitySet::SYS_CHROOT)?;
+            body(world)
+        },
+        requests: || {
+            vec![
+                Contexts::MOUNT,
+                Contexts::UTS,
+                Contexts::MOUNT | Contexts::USER,
+            ]
+        },
+        ..PLAIN
+    },
+    Scene {
+        name: "without CAP_SYS_ADMIN",
+        within: |world, body| {
+            without(CapabilitySet::SYS_ADMIN)?;
+            body(world)
+        },
+        ..PLAIN
+    },
+    Scene {
+        name: "no new privileges",
+        within: |world, body| {
+            set_no_new_privs(true)?;
+            body(world)
+        },
+        requests: few,
+        ..PLAIN
+    },
+    Scene {
+        name: "a task in the same namespaces",
+        target: || Target::new(Contexts::empty()),
+        ..PLAIN
+    },
+    Scene {
+        name: "the caller itself",
+        target: || Target::new(Contexts::empty()),
+        pidfd: |_| own_pidfd(),
+        ..PLAIN
+    },
+    Scene {
+        name: "the caller's parent",
+        target: || Target::new(Contexts::empty()),
+        within: in_user_namespace,
+        requests: few,
+        pidfd: |_| {
+            let parent = getppid().context("no parent")?;
+            Ok(pidfd_open(parent, PidfdFlags::empty())?)
+        },
+        ..PLAIN
+    },
+    Scene {
+        name: "a task in the parent pid namespace",
+        target: || Target::new(Contexts::UTS),
+        within: nested_pid,
+        requests: few,
+        ..PLAIN
+    },
+    Scene {
+        name: "a dead task",
+        target: || Target::new(KINDS)?.ended(),
+        requests: few,
+        ..PLAIN
+    },
+    Scene {
+        name: "a dead task, not waited for",
+        target: || Target::new(KINDS)?.zombie(),
+        requests: few,
+        ..PLAIN
+    },
+];
+
+/// Where the answer is the same for each.
+fn few() -> Vec<Contexts> {
+    vec![Contexts::MOUNT, Contexts::USER, Contexts::PID, KINDS]
+}
+
+fn each_and_all() -> Vec<Contexts> {
+    KINDS.each().chain([KINDS]).collect()
+}
+
+fn with_each(strong: &[Contexts]) -> Vec<Contexts> {
+    let mut requests = each_and_all();
+    for &strong in strong {
+        requests.extend(KINDS.each().map(|kind| kind | strong));
+    }
+    requests.sort();
+    requests.dedup();
+    requests
+}
+
+fn pairs() -> Vec<Contexts> {
+    with_each(&KINDS.each().collect::<Vec<_>>())
+}
+
+/// A task of uid 1000 in a user namespace that it has made, and others in that.
+pub(super) fn of_user() -> Result<Target> {
+    let target = Target::new(Contexts::empty())?;
+    target.ask(become_user_with_namespaces, "")?;
+    Ok(target)
+}
+
+fn become_user_with_namespaces(_: &str) -> Result<String> {
+    become_user(1000)?;
+    make_namespaces("")
+}
+
+/// A [`Question`](crate::sharer::Question): the task goes to a user namespace that it makes, and to
+/// others in that.
+pub(super) fn make_namespaces(_: &str) -> Result<String> {
+    // Those that it does not take a child to be in.
+    syscall(KINDS.difference(Contexts::PID | Contexts::TIME))?;
+    // Having got capabilities, it may not be looked at.
+    set_dumpable_behavior(DumpableBehavior::Dumpable)?;
+    Ok(String::new())
+}
+
+/// A task in a user namespace below that of the caller, which is not the first one either.
+fn below() -> Result<Target> {
+    syscall(Contexts::USER)?;
+    map_root(0, 0)?;
+    // Back from a new clock there would be no way.
+    Target::new(KINDS.difference(Contexts::TIME))
+}
+
+/// From now on this thread does without some of its capabilities.
+pub(super) fn without(lost: CapabilitySet) -> Result<()> {
+    let mut sets = capabilities(None)?;
+    sets.effective -= lost;
+    Ok(set_capabilities(None, sets)?)
+}
+
+pub(super) fn nested_pid(world: &mut World, body: Body<'_>) -> Result<String> {
+    syscall(Contexts::PID)?;
+    in_child(|| {
+        world.watch_this_thread()?;
+        body(world)
+    })
+}
