@@ -13,9 +13,9 @@
 //!   that nobody else's root or working directory ever moves.
 //! - Of a shared address space, neither, if the request leaves it: the clocks of a time namespace
 //!   are mapped there.
-//! - All that is wanted is pinned at one moment, and pinned again if it has changed when everything
-//!   is in place. A task changes its namespaces, its credentials and its directories in a row; who
-//!   was found half way is looked at once more, so that no mix is ever attached.
+//! - A task changes its namespaces, its credentials and its directories one after the other, and
+//!   may sleep in between. Where more than one of these is wanted, what was pinned is taken only if
+//!   the task still has it when it has been seen at rest, so that no mix is ever attached.
 //!
 //! One thing is less than two calls would do: where the running task is in a chroot, a user
 //! namespace can be made only after a call that leaves it, since `create_user_ns()` looks at the
@@ -49,8 +49,8 @@ use crate::{
 pub(crate) fn prepare(
     current: &Current,
     request: &Request,
-    mut credentials: Option<&mut Cred>,
-    mut fs: Option<&mut FsStruct>,
+    credentials: Option<&mut Cred>,
+    fs: Option<&mut FsStruct>,
 ) -> Result<Option<NsProxy>, Failure> {
     let attach = request.attach;
     if attach.is_empty() {
@@ -62,25 +62,16 @@ pub(crate) fn prepare(
         .then(|| NsProxy::dup(current))
         .transpose()
         .map_err(Failure::of(attach.lowest()))?;
-    let mut is_moved = false;
-    loop {
+    let target = loop {
         let target = task.pin(attach).map_err(refused)?;
-        // What an earlier round installed gives way to what this one installs.
-        is_moved |= install(
-            current,
-            request,
-            &target,
-            credentials.as_deref_mut(),
-            set.as_mut(),
-            fs.as_deref_mut(),
-        )?;
-        if target.is_unchanged() {
-            break;
+        if target.is_whole().map_err(Failure::of_arguments)? {
+            break target;
         }
         if current.is_killed() {
             return Err(Failure::of_arguments(EINTR));
         }
-    }
+    };
+    let is_moved = install(current, request, &target, credentials, set.as_mut(), fs)?;
     // As `create_user_ns()` in a chroot, which this will be.
     if is_moved && request.unshare.contains(Context::User) {
         return Err(Failure::of(Context::User)(EPERM));

@@ -4,6 +4,7 @@
  * with a pidfd, and chroot() and fchdir() of fs/open.c with links of /proc/PID.
  */
 #include <linux/capability.h>
+#include <linux/completion.h>
 #include <linux/err.h>
 #include <linux/file.h>
 #include <linux/fs.h>
@@ -12,10 +13,12 @@
 #include <linux/proc_ns.h>
 #include <linux/ptrace.h>
 #include <linux/rcupdate.h>
+#include <linux/rcupdate_wait.h>
 #include <linux/securebits.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 #include <linux/security.h>
+#include <linux/task_work.h>
 #include <linux/user_namespace.h>
 
 #include "target.h"
@@ -90,14 +93,67 @@ int unshare_target_pin(struct pid *pid, u64 kinds, struct unshare_target *target
 	return 0;
 }
 
+/*
+ * Is a task where no change of its context can be half done? Between its
+ * nsproxy, its credentials and its fs_struct, unshare(), setns() and our own
+ * commit sleep in TASK_UNINTERRUPTIBLE at most.
+ */
+static bool is_at_rest(struct task_struct *task)
+{
+	unsigned int rest = TASK_INTERRUPTIBLE | TASK_WAKEKILL | __TASK_STOPPED |
+			    __TASK_TRACED | TASK_FROZEN;
+
+	if (task == current || (task->flags & (PF_EXITING | PF_KTHREAD | PF_USER_WORKER)))
+		return true;
+	/* What the task has changed before it went to sleep is seen after this. */
+	return smp_load_acquire(&task->__state) & rest;
+}
+
+/**
+ * unshare_target_settle - wait until a task is not in the middle of a change
+ * @pid: the task
+ *
+ * What a task has before and after this, it has by no change that is half done.
+ *
+ * Waits for a task that runs to return to user mode. The work by which it says
+ * so is the kernel's own function, since the task may still be in it when we
+ * have gone on, and the module with us.
+ *
+ * Return: 0, or -EINTR for who is killed meanwhile.
+ */
+int unshare_target_settle(struct pid *pid)
+{
+	struct task_struct *task = get_pid_task(pid, PIDTYPE_PID);
+	struct rcu_synchronize returned;
+	long left = 1;
+
+	if (!task)
+		return 0;
+	if (is_at_rest(task))
+		goto out;
+	init_completion(&returned.completion);
+	init_task_work(&returned.head, wakeme_after_rcu);
+	if (task_work_add(task, &returned.head, TWA_RESUME))
+		goto out;	/* It has no way back to user mode. */
+	do {
+		left = wait_for_completion_killable_timeout(&returned.completion,
+							    max(HZ / 100, 1));
+	} while (!left && !is_at_rest(task));
+	if (left <= 0 && !unshare_task_work_cancel(task, &returned.head))
+		wait_for_completion(&returned.completion);
+out:
+	put_task_struct(task);
+	return left < 0 ? -EINTR : 0;
+}
+
 /**
  * unshare_target_is_unchanged - does the task still have what was pinned?
  * @pid:    the task
  * @kinds:  what of it is wanted
  * @target: what it had
  *
- * A task that changes its namespaces, its credentials and its directories does
- * so one after the other. Who was pinned in between is found changed later.
+ * A task changes its namespaces, its credentials and its directories one after
+ * the other. Who was pinned in between is found changed when it has settled.
  */
 bool unshare_target_is_unchanged(struct pid *pid, u64 kinds,
 				 const struct unshare_target *target)

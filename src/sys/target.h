@@ -29,6 +29,7 @@ struct unshare_target {
 struct pid *unshare_pid_of_fd(int pidfd);
 
 int unshare_target_pin(struct pid *pid, u64 kinds, struct unshare_target *target);
+int unshare_target_settle(struct pid *pid);
 bool unshare_target_is_unchanged(struct pid *pid, u64 kinds,
 				 const struct unshare_target *target);
 void unshare_target_unpin(struct unshare_target *target);

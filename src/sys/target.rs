@@ -87,11 +87,23 @@ pub(crate) struct Target<'a> {
 }
 
 impl Target<'_> {
-    /// Returns whether the task still has what was pinned.
-    pub(crate) fn is_unchanged(&self) -> bool {
+    /// Returns whether what was pinned is what the task had when no change of it was half done.
+    ///
+    /// May wait for the task to return to user mode. Fails with `EINTR`.
+    pub(crate) fn is_whole(&self) -> Result<bool> {
+        let sources = [Contexts::NSPROXY, Context::User.into(), Context::Fs.into()];
+        let wanted = sources
+            .into_iter()
+            .filter(|source| self.wanted.contains_any(*source));
+        // What is behind one pointer changes at once.
+        if wanted.count() < 2 {
+            return Ok(true);
+        }
         let pid = self.task.0.as_ptr();
-        // SAFETY: By the type invariants, all of it is valid.
-        unsafe { unshare_target_is_unchanged(pid, self.wanted.bits(), &self.pinned) }
+        // SAFETY: By the type invariant of the task, the `struct pid` is valid.
+        to_result(unsafe { unshare_target_settle(pid) })?;
+        // SAFETY: As above, and by our type invariant what was pinned is valid.
+        Ok(unsafe { unshare_target_is_unchanged(pid, self.wanted.bits(), &self.pinned) })
     }
 
     /// Puts a namespace of the task's into `set`.
