@@ -2,11 +2,9 @@
 
 //! Attach, then unshare: as two calls in a row would do it, but all or nothing.
 
-use std::fmt::Write;
 use std::fs;
-use std::os::fd::AsFd;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use rustix::io::Errno;
 use unshare_device::Contexts;
 
@@ -14,8 +12,6 @@ use super::effects::map;
 use super::kinds::taken;
 use super::target::{AHEAD, ATTACHABLE, KINDS, Target};
 use crate::atomicity;
-use crate::backend::Backend;
-use crate::child::in_child;
 use crate::conditions::with_thread;
 use crate::contexts::mount::{folder, mount_tmpfs};
 use crate::contexts::time::seconds;
@@ -52,19 +48,14 @@ pub(crate) fn suite() -> Suite {
         )
         .test("with all that a process shares", with_process)
         .test("in a thread: EINVAL for what takes a process", in_thread);
-    let suite = atomicity::KINDS
+    atomicity::KINDS
         .into_iter()
         .fold(suite, |suite, (kind, bit)| {
             suite.test(
                 format!("no {kind} namespaces left: ENOSPC, {bit}"),
                 move || limited(kind, bit),
             )
-        });
-    KINDS.each().fold(suite, |suite, kind| {
-        suite.test(format!("{kind} attached, as by two calls"), move || {
-            as_two_calls(kind)
         })
-    })
 }
 
 fn mounts() -> Result<()> {
@@ -203,51 +194,4 @@ fn limited(kind: &str, bit: Contexts) -> Result<()> {
         Errno::NOSPC,
         bit,
     )
-}
-
-/// What comes of attaching `kind` and then unsharing each, by two calls and by one.
-fn as_two_calls(kind: Contexts) -> Result<()> {
-    let target = Target::new(KINDS)?;
-    for new in KINDS.each() {
-        let [syscalls, ioctl] = [Backend::Syscall, Backend::Ioctl]
-            .map(|backend| in_child(|| outcome(&target, kind, new, backend)));
-        let (syscalls, ioctl) = (syscalls?, ioctl?);
-        ensure!(
-            syscalls == ioctl,
-            "{new}: syscalls: {syscalls}\nioctl: {ioctl}"
-        );
-    }
-    Ok(())
-}
-
-fn outcome(target: &Target, kind: Contexts, new: Contexts, backend: Backend) -> Result<String> {
-    let world = World::alone()?;
-    let before = world.snapshot()?;
-    let result = match backend {
-        Backend::Syscall => backend
-            .attach(&world.device, target.as_fd(), kind)
-            .and_then(|()| backend.unshare(&world.device, new)),
-        Backend::Ioctl => {
-            let reply = world.device.commit(target.attach_and(kind, new));
-            reply.errno.map_or(Ok(()), Err)
-        }
-    };
-    if let Err(errno) = result {
-        return Ok(errno.to_string());
-    }
-    let (after, theirs) = (world.snapshot()?, target.snapshot(&world)?);
-    let mut text = String::new();
-    for point in before.changed(&after) {
-        let source = match &*point {
-            "ns/pid_for_children" => "ns/pid",
-            "cwd" => "root",
-            other => other,
-        };
-        let whose = match after.get(&point)? == theirs.get(source).context(source.to_owned())? {
-            true => "the target's",
-            false => "a new one",
-        };
-        write!(text, "\n{point}: {whose}")?;
-    }
-    Ok(text)
 }

@@ -12,7 +12,7 @@ use rustix::process::{chroot, fchdir};
 use rustix::thread::CapabilitySet;
 use unshare_device::Contexts;
 
-use super::scenes::without;
+use super::parties::without;
 use super::target::Target;
 use crate::child::in_child;
 use crate::conditions::become_user;

@@ -9,15 +9,12 @@ use rustix::thread::{CapabilitySet, set_no_new_privs};
 use unshare_device::Contexts;
 
 use super::kinds::taken;
-use super::scenes::{make_namespaces, nested_pid, of_user, without};
+use super::parties::{nested_pid, of_user, without};
 use super::target::{ATTACHABLE, KINDS, Target, attach, own_pidfd};
 use crate::child::in_child;
-use crate::conditions::{as_user, become_user, with_thread};
-use crate::device::{Device, unshare};
+use crate::conditions::{become_user, with_thread};
 use crate::everything::SHARED;
 use crate::harness::Suite;
-use crate::machine::OpenToAll;
-use crate::questions::chdir;
 use crate::world::World;
 
 const NONE: Contexts = Contexts::empty();
@@ -54,9 +51,6 @@ pub(crate) fn suite() -> Suite {
             "CLONE_NEWTIME with threads: EUSERS, CLONE_NEWTIME",
             threads_time,
         )
-        .test("a user's task, by that user: all at once", users_own)
-        .test("and with it what takes privilege there", users_new_net)
-        .test("a user's own child", own_child)
         .test(
             "no_new_privs stays, and does not stand in the way",
             no_new_privs,
@@ -153,66 +147,6 @@ fn threads_user() -> Result<()> {
 
 fn threads_time() -> Result<()> {
     refused_with_threads(Contexts::TIME, Errno::USERS, Contexts::TIME)
-}
-
-/// Does something as uid 1000, to whom the node is open.
-fn as_alice(mut body: impl FnMut(&World) -> Result<()>) -> Result<()> {
-    let _opened = OpenToAll::new()?;
-    in_child(|| {
-        as_user(&mut World::sharing(SHARED)?, &mut |world| {
-            Device::open()?;
-            body(world)?;
-            Ok(String::new())
-        })
-    })
-    .map(drop)
-}
-
-/// What `of_user` has of its own.
-const OF_USER: Contexts = KINDS.difference(Contexts::PID.union(Contexts::TIME));
-
-fn users_own() -> Result<()> {
-    let target = of_user()?;
-    // Root's home is closed to that user.
-    target.ask(chdir, "/")?;
-    as_alice(|world| {
-        let own = target.attach(OF_USER | Contexts::FS);
-        taken(world, own, OF_USER | SHARED.difference(Contexts::FILES))?;
-        let (own, theirs) = (world.snapshot()?, target.snapshot(world)?);
-        for point in [
-            "ns/mnt",
-            "ns/uts",
-            "ns/ipc",
-            "ns/net",
-            "ns/cgroup",
-            "ns/user",
-        ] {
-            ensure!(own.get(point)? == theirs.get(point)?, "{point}");
-        }
-        Ok(())
-    })
-}
-
-fn users_new_net() -> Result<()> {
-    const NET: Contexts = Contexts::NET;
-    let target = of_user()?;
-    as_alice(|world| {
-        world.refuses(unshare(NET), Errno::PERM, NET)?;
-        let request = target.attach_and(USER, NET);
-        let points = ["CapEff", "CapPrm", "kcmp/fs", "ns/net", "ns/user"];
-        world.replaces(request, USER | NET | Contexts::FS, &points)?;
-        // CAP_NET_ADMIN there.
-        Ok(std::fs::write("/proc/sys/net/ipv4/ip_forward", "1")?)
-    })
-}
-
-fn own_child() -> Result<()> {
-    as_alice(|world| {
-        let child = Target::new(NONE)?;
-        child.ask(make_namespaces, "")?;
-        let request = child.attach(USER | Contexts::NET);
-        taken(world, request, USER | Contexts::NET | Contexts::FS).map(drop)
-    })
 }
 
 fn no_new_privs() -> Result<()> {

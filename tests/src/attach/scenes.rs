@@ -5,18 +5,15 @@
 use std::os::fd::OwnedFd;
 
 use anyhow::{Context, Result};
-use rustix::process::{DumpableBehavior, PidfdFlags, getppid, pidfd_open, set_dumpable_behavior};
-use rustix::thread::{CapabilitySet, capabilities, set_capabilities, set_no_new_privs};
+use rustix::process::{PidfdFlags, getppid, pidfd_open};
+use rustix::thread::{CapabilitySet, set_no_new_privs};
 use unshare_device::Contexts;
 
+use super::parties::{below, nested_pid, of_user, without};
 use super::target::{KINDS, Target, own_pidfd};
-use crate::backend::syscall;
-use crate::child::in_child;
 use crate::conditions::{
-    as_user, become_user, in_chroot, in_user_namespace, pending_pid, unmapped, with_adjustments,
-    with_thread,
+    as_user, in_chroot, in_user_namespace, pending_pid, unmapped, with_adjustments, with_thread,
 };
-use crate::contexts::user::map_root;
 use crate::everything::SHARED;
 use crate::situations::Body;
 use crate::world::World;
@@ -207,49 +204,4 @@ fn with_each(strong: &[Contexts]) -> Vec<Contexts> {
 
 fn pairs() -> Vec<Contexts> {
     with_each(&KINDS.each().collect::<Vec<_>>())
-}
-
-/// A task of uid 1000 in a user namespace that it has made, and others in that.
-pub(super) fn of_user() -> Result<Target> {
-    let target = Target::new(Contexts::empty())?;
-    target.ask(become_user_with_namespaces, "")?;
-    Ok(target)
-}
-
-fn become_user_with_namespaces(_: &str) -> Result<String> {
-    become_user(1000)?;
-    make_namespaces("")
-}
-
-/// A [`Question`](crate::sharer::Question): the task goes to a user namespace that it makes, and to
-/// others in that.
-pub(super) fn make_namespaces(_: &str) -> Result<String> {
-    // Those that it does not take a child to be in.
-    syscall(KINDS.difference(Contexts::PID | Contexts::TIME))?;
-    // Having got capabilities, it may not be looked at.
-    set_dumpable_behavior(DumpableBehavior::Dumpable)?;
-    Ok(String::new())
-}
-
-/// A task in a user namespace below that of the caller, which is not the first one either.
-fn below() -> Result<Target> {
-    syscall(Contexts::USER)?;
-    map_root(0, 0)?;
-    // Back from a new clock there would be no way.
-    Target::new(KINDS.difference(Contexts::TIME))
-}
-
-/// From now on this thread does without some of its capabilities.
-pub(super) fn without(lost: CapabilitySet) -> Result<()> {
-    let mut sets = capabilities(None)?;
-    sets.effective -= lost;
-    Ok(set_capabilities(None, sets)?)
-}
-
-pub(super) fn nested_pid(world: &mut World, body: Body<'_>) -> Result<String> {
-    syscall(Contexts::PID)?;
-    in_child(|| {
-        world.watch_this_thread()?;
-        body(world)
-    })
 }

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! What was attached to goes when the last task leaves it: nothing is held for longer.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use rustix::io::Errno;
+use unshare_device::Contexts;
+
+use super::target::{ATTACHABLE, KINDS, Target};
+use crate::child::in_child;
+use crate::device::{Args, DRY_RUN};
+use crate::everything::PROCESS;
+use crate::harness::Suite;
+use crate::machine::Setting;
+use crate::slab::leaves_nothing;
+use crate::world::World;
+
+const LONG: Duration = Duration::from_secs(120);
+
+pub(crate) fn suite() -> Suite {
+    Suite::new("attach_leaks")
+        .slow("attached to and left, nothing stays", LONG, successes)
+        .slow("refused, or tried only, nothing stays", LONG, refusals)
+}
+
+fn successes() -> Result<()> {
+    leaves_nothing(30, || {
+        let target = Target::new(KINDS)?;
+        in_child(|| {
+            let world = World::sharing(PROCESS)?;
+            let request = target.attach_and(ATTACHABLE, PROCESS | Contexts::NET);
+            let reply = world.device.commit(request);
+            ensure!(reply.errno.is_none(), "{reply:?}");
+            Ok(String::new())
+        })
+        .map(drop)
+    })
+}
+
+fn refusals() -> Result<()> {
+    let world = World::sharing(PROCESS)?;
+    leaves_nothing(30, || {
+        // Who shares memory does not come back from a new clock.
+        let target = Target::new(KINDS.difference(Contexts::TIME))?;
+        // By the last kind, and by the last step of the second half.
+        let alone = ATTACHABLE.difference(Contexts::TIME);
+        let _limit = Setting::sysctl("user/max_time_namespaces", "0")?;
+        for (request, errno) in [
+            (target.attach(ATTACHABLE), Errno::USERS),
+            (target.attach_and(alone, Contexts::TIME), Errno::NOSPC),
+        ] {
+            let reply = world.device.commit(request);
+            ensure!(reply.errno == Some(errno), "{reply:?}");
+        }
+        let reply = world.device.commit(Args {
+            options: DRY_RUN,
+            ..target.attach_and(alone, PROCESS)
+        });
+        ensure!(reply.errno.is_none(), "{reply:?}");
+        let target = target.zombie()?;
+        let reply = world.device.commit(target.attach(ATTACHABLE));
+        ensure!(reply.errno == Some(Errno::SRCH), "{reply:?}");
+        Ok(())
+    })
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Attach and unshare by setns(2) and unshare(2) in a row, and by one request: the same errno, and
+//! the same effect.
+
+use std::fmt::Write;
+use std::os::fd::AsFd;
+
+use anyhow::{Result, ensure};
+use unshare_device::Contexts;
+
+use super::target::{KINDS, Target};
+use crate::backend::Backend;
+use crate::child::in_child;
+use crate::harness::Suite;
+use crate::world::World;
+
+pub(crate) fn suite() -> Suite {
+    let suite = Suite::new("attach_two_calls");
+    KINDS.each().fold(suite, |suite, kind| {
+        suite.test(
+            format!("{kind} attached, and each kind unshared"),
+            move || compare(kind),
+        )
+    })
+}
+
+/// What comes of attaching `kind` and then unsharing each, by two calls and by one.
+fn compare(kind: Contexts) -> Result<()> {
+    let target = Target::new(KINDS)?;
+    for new in KINDS.each() {
+        let [syscalls, ioctl] = [Backend::Syscall, Backend::Ioctl]
+            .map(|backend| in_child(|| outcome(&target, kind, new, backend)));
+        let (syscalls, ioctl) = (syscalls?, ioctl?);
+        ensure!(
+            syscalls == ioctl,
+            "{new}: syscalls: {syscalls}\nioctl: {ioctl}"
+        );
+    }
+    Ok(())
+}
+
+fn outcome(target: &Target, kind: Contexts, new: Contexts, backend: Backend) -> Result<String> {
+    let world = World::alone()?;
+    let before = world.snapshot()?;
+    let result = match backend {
+        Backend::Syscall => backend
+            .attach(&world.device, target.as_fd(), kind)
+            .and_then(|()| backend.unshare(&world.device, new)),
+        Backend::Ioctl => {
+            let reply = world.device.commit(target.attach_and(kind, new));
+            reply.errno.map_or(Ok(()), Err)
+        }
+    };
+    if let Err(errno) = result {
+        return Ok(errno.to_string());
+    }
+    let (after, theirs) = (world.snapshot()?, target.snapshot(&world)?);
+    let mut text = String::new();
+    for point in before.changed(&after) {
+        let source = match &*point {
+            "ns/pid_for_children" => "ns/pid",
+            "cwd" => "root",
+            other => other,
+        };
+        let whose = match after.get(&point)? == theirs.get(source)? {
+            true => "the target's",
+            false => "a new one",
+        };
+        write!(text, "\n{point}: {whose}")?;
+    }
+    Ok(text)
+}
