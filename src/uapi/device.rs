@@ -62,6 +62,19 @@ impl Device {
     /// `user.max_*_namespaces`, `EMFILE` over `fs.nr_open`, `EINVAL` for a context that this task
     /// cannot leave, `ENOMEM`.
     ///
+    /// What is attached adds those of setns(2) with a pidfd. Without a context, as they are about
+    /// the pidfd: `EBADF`; `EINVAL` when it is not one; `ESRCH` when the task has ended, reaped or
+    /// not; `EPERM` when the caller may not look at it (ptrace(2), `PTRACE_MODE_READ_REALCREDS`).
+    /// With one:
+    ///
+    /// - `EPERM`: CAP_SYS_ADMIN is missing in the user namespace that owns the task's, or, with
+    ///   those that the request attaches, in the caller's own; for [`Contexts::MOUNT`] and
+    ///   [`Contexts::FS`] also CAP_SYS_CHROOT;
+    /// - `EINVAL`: [`Contexts::USER`] is the caller's own, [`Contexts::PID`] is not below the
+    ///   caller's, or, as [`Contexts::THREAD`], the caller of [`Contexts::USER`] has other threads;
+    /// - `EUSERS`: with [`Contexts::TIME`], another task uses the caller's address space;
+    /// - `EACCES`: with [`Contexts::FS`], the directories may not be looked at or entered.
+    ///
     /// # Safety
     ///
     /// Owners and borrows of descriptors (`OwnedFd`, `BorrowedFd`, `File`, ...) take it that a

@@ -11,20 +11,21 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 /// Why a request was refused. Nothing has changed.
 ///
-/// Shown as `CLONE_NEWNET: Operation not permitted (os error 1)`, or, when it was the arguments, as
-/// `invalid request: Invalid argument (os error 22)`.
+/// Shown as `CLONE_NEWNET: Operation not permitted (os error 1)`, or, when it was no context but the
+/// arguments, the pidfd among them, as `request refused: Invalid argument (os error 22)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Error {
     /// What the kernel answered; for a context that unshare(2) knows too, the same as there.
     pub errno: Errno,
-    /// The one context that stopped the request; empty when it was the arguments.
+    /// The one context that stopped the request; empty when it was the arguments, or
+    /// the task that the pidfd stands for.
     pub context: Contexts,
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.context.is_empty() {
-            write!(f, "invalid request: {}", self.errno)
+            write!(f, "request refused: {}", self.errno)
         } else {
             write!(f, "{}: {}", self.context, self.errno)
         }
@@ -66,7 +67,7 @@ mod tests {
         };
         assert_eq!(
             error.to_string(),
-            "invalid request: Invalid argument (os error 22)"
+            "request refused: Invalid argument (os error 22)"
         );
     }
 }

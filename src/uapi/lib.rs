@@ -17,6 +17,9 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
+//! In the same transaction, before that, the task can take namespaces and directories from another
+//! one: [`Request::attach`].
+//!
 //! A context that the task shares with nobody is left alone, and is not among the replaced ones:
 //! that is success. [`Device::query`] tells what is shared, and what the kernel can replace.
 

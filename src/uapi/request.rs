@@ -5,7 +5,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 use crate::{Contexts, Options, raw};
 
-/// What to stop sharing, for [`Device::commit`](crate::Device::commit).
+/// What to attach to and what to stop sharing, for [`Device::commit`](crate::Device::commit).
 ///
 /// ```
 /// use unshare_device::{Contexts, Request};
@@ -38,13 +38,36 @@ impl<'fd> Request<'fd> {
         self
     }
 
-    /// Take these contexts (namespaces, and [`Contexts::FS`]) from the task behind `pidfd`, before
-    /// the unsharing: a context that both name becomes the caller's own copy of that task's.
+    /// Take these contexts from the task behind `pidfd`, before the unsharing: of a context that
+    /// both name, the caller gets its own copy of that task's.
     ///
-    /// A request has one such task: a second call replaces the first. Which bits a kernel takes is
-    /// in [`Query::attachable`](crate::Query::attachable).
+    /// They may be namespaces, and [`Contexts::FS`]: root and working directory, as nsenter(1) with
+    /// `--root --wd`, while the umask stays. [`Contexts::MOUNT`] moves both to the root of the mount
+    /// namespace, from where [`Contexts::FS`] takes them to the task's. As of setns(2),
+    /// [`Contexts::PID`] is about children born from now on.
+    ///
+    /// ```no_run
+    /// use std::os::fd::{AsFd, OwnedFd};
+    /// use unshare_device::{Contexts, Device, Request};
+    ///
+    /// /// Joins the network of a task, and gets a private copy of its mounts.
+    /// fn join(device: &Device, pidfd: &OwnedFd) -> unshare_device::Result<Contexts> {
+    ///     let request = Request::new()
+    ///         .attach(Contexts::NET | Contexts::MOUNT, pidfd.as_fd())
+    ///         .unshare(Contexts::MOUNT);
+    ///     // SAFETY: The descriptor table stays.
+    ///     unsafe { device.commit(&request) }
+    /// }
+    /// ```
+    ///
+    /// A request has one such task: a second call replaces the first, and one with no contexts
+    /// takes it back. Which bits a kernel takes is in
+    /// [`Query::attachable`](crate::Query::attachable).
+    ///
+    /// The pidfd is one of pidfd_open(2), with or without `PIDFD_THREAD`, or of clone(2), and may
+    /// come from another process. It may be in the [`close_range`](Self::close_range).
     pub fn attach(mut self, contexts: Contexts, pidfd: BorrowedFd<'fd>) -> Self {
-        self.attach = Some((contexts, pidfd));
+        self.attach = (!contexts.is_empty()).then_some((contexts, pidfd));
         self
     }
 
@@ -66,6 +89,17 @@ impl<'fd> Request<'fd> {
     pub fn dry_run(mut self, dry_run: bool) -> Self {
         self.dry_run = dry_run;
         self
+    }
+
+    /// What is to be unshared, without what that implies.
+    pub fn unshared(&self) -> Contexts {
+        self.unshare
+    }
+
+    /// What is to be attached.
+    pub fn attached(&self) -> Contexts {
+        self.attach
+            .map_or(Contexts::empty(), |(contexts, _)| contexts)
     }
 
     /// Whether nothing is to be changed.
@@ -97,6 +131,7 @@ impl<'fd> Request<'fd> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
     use std::os::fd::AsFd;
 
     use super::*;
@@ -126,5 +161,29 @@ mod tests {
             failed: 0,
         };
         assert_eq!(request.to_raw(), expected);
+        assert_eq!(request.unshared(), Contexts::FS | Contexts::FILES);
+        assert_eq!(request.attached(), Contexts::NET);
+    }
+
+    #[test]
+    fn the_last_task_is_the_one() {
+        let null = File::open("/dev/null").unwrap();
+        let stdin = std::io::stdin();
+        let request = Request::new()
+            .attach(Contexts::NET, stdin.as_fd())
+            .attach(Contexts::MOUNT | Contexts::FS, null.as_fd());
+        let raw = request.to_raw();
+        assert_eq!(raw.attach, raw::CLONE_NEWNS | raw::CLONE_FS);
+        assert_eq!(raw.pidfd, null.as_raw_fd());
+    }
+
+    #[test]
+    fn no_contexts_name_no_task() {
+        let null = File::open("/dev/null").unwrap();
+        let request = Request::new()
+            .attach(Contexts::NET, null.as_fd())
+            .attach(Contexts::empty(), null.as_fd());
+        assert_eq!(request.to_raw(), raw::unshare_args::default());
+        assert!(request.attached().is_empty());
     }
 }
