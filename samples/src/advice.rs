@@ -2,7 +2,7 @@
 
 use anyhow::{Error, anyhow};
 use rustix::io::Errno;
-use unshare_device::{Contexts, Device, raw};
+use unshare_device::{Contexts, Device, Request, raw};
 
 /// Opens `/dev/unshare`.
 ///
@@ -26,20 +26,76 @@ pub fn open_device() -> Result<Device, Error> {
 }
 
 /// Why `request` failed, in words: the context, the reason, and for the common ones what to do.
-pub fn explain(error: unshare_device::Error, asked: Contexts, device: &Device) -> Error {
-    match advice(error, asked, device) {
+pub fn explain(error: unshare_device::Error, request: &Request<'_>, device: &Device) -> Error {
+    let advice = missing(error, request, device)
+        .or_else(|| attach_advice(error, request))
+        .or_else(|| advice(error, request));
+    match advice {
         Some(advice) => anyhow!("{error}\nnothing has changed: {advice}"),
         None => anyhow!("{error}\nnothing has changed"),
     }
 }
 
-fn advice(error: unshare_device::Error, asked: Contexts, device: &Device) -> Option<String> {
+/// What was asked for that this kernel does not have.
+fn missing(error: unshare_device::Error, request: &Request<'_>, device: &Device) -> Option<String> {
+    if error.errno != Errno::INVAL {
+        return None;
+    }
+    let known = device.query().ok()?;
+    [
+        ("attach", request.attached() - known.attachable),
+        ("unshare", request.unshared() - known.contexts),
+    ]
+    .into_iter()
+    .find(|(_, missing)| !missing.is_empty())
+    .map(|(verb, missing)| format!("this kernel cannot {verb} {missing}"))
+}
+
+/// For what is to be attached, which comes before the rest.
+fn attach_advice(error: unshare_device::Error, request: &Request<'_>) -> Option<String> {
+    let (attached, context) = (request.attached(), error.context);
+    if attached.is_empty() || !attached.contains(context) {
+        return None;
+    }
+    let words = match (error.errno, context) {
+        (Errno::SRCH, _) => "the task to attach to has ended",
+        (Errno::PERM, context) if context.is_empty() => {
+            "the task to attach to may not be looked at: that takes what tracing it takes, ptrace(2)"
+        }
+        (Errno::ACCESS, Contexts::FS) => {
+            "the task's directories may not be looked at, or not be entered"
+        }
+        (Errno::PERM, Contexts::FS) => {
+            "it takes CAP_SYS_CHROOT: be root, or attach to the task's user namespace too"
+        }
+        (Errno::PERM, Contexts::USER) => {
+            "it takes CAP_SYS_ADMIN in the task's user namespace: be root, or who made it"
+        }
+        (Errno::PERM, _) if attached.contains(Contexts::USER) => {
+            "the task's user namespace does not own this one, or the caller is no administrator of it"
+        }
+        (Errno::PERM, _) => {
+            "it takes CAP_SYS_ADMIN, here and where the namespace belongs to: be root, or attach to \
+             the task's user namespace too"
+        }
+        (Errno::INVAL, Contexts::USER) => "the caller is in the task's user namespace already",
+        (Errno::INVAL, Contexts::PID) => "the task is not in a PID namespace below the caller's",
+        (Errno::USERS, Contexts::TIME) => {
+            "the caller shares its address space: unshare CLONE_VM in the same request"
+        }
+        _ => return None,
+    };
+    Some(words.to_owned())
+}
+
+fn advice(error: unshare_device::Error, request: &Request<'_>) -> Option<String> {
+    let entered = request.unshared() | request.attached();
     let words = match (error.errno, error.context) {
         (Errno::PERM, Contexts::USER) => {
             "user namespaces are denied here: by the kernel.unprivileged_userns_clone sysctl, by a \
              security module, or because the caller is in a chroot or its user id has no mapping"
         }
-        (Errno::PERM, _) if asked.contains(Contexts::USER) => {
+        (Errno::PERM, _) if entered.contains(Contexts::USER) => {
             "the new user namespace does not own what this context belongs to"
         }
         (Errno::PERM, _) => "it takes CAP_SYS_ADMIN: be root, or ask for a user namespace too",
@@ -51,7 +107,6 @@ fn advice(error: unshare_device::Error, asked: Contexts, device: &Device) -> Opt
         (Errno::INVAL, Contexts::PID) => {
             "a new PID namespace already waits for this task's first child"
         }
-        (Errno::INVAL, _) => return missing(asked, device),
         (Errno::BUSY, Contexts::VM) => {
             "the task is bound to the address space that it has: by a return probe, or by a device"
         }
@@ -80,10 +135,4 @@ fn limit(context: Contexts) -> Option<String> {
         words += ", or 32 of them are nested";
     }
     Some(words)
-}
-
-fn missing(asked: Contexts, device: &Device) -> Option<String> {
-    let known = device.query().ok()?.contexts;
-    let missing = asked.difference(known);
-    (!missing.is_empty()).then(|| format!("this kernel cannot unshare {missing}"))
 }

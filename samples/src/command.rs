@@ -1,11 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
+use std::ffi::OsString;
 use std::io;
 use std::os::unix::process::CommandExt;
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, Termination};
 
-/// The exit status of a program that could not do what it was asked for.
-pub const EXIT_FAILURE: u8 = 1;
+use anyhow::Result;
+
+/// How `main` ends: says what went wrong, if anything did, and gives the exit status.
+pub fn finish<T: Termination>(program: &str, result: Result<T>) -> ExitCode {
+    match result {
+        Ok(status) => status.report(),
+        Err(error) => {
+            eprintln!("{program}: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The command that `words` are; `None` without a word.
+pub fn command(words: &[OsString]) -> Option<Command> {
+    let (program, arguments) = words.split_first()?;
+    let mut command = Command::new(program);
+    command.args(arguments);
+    Some(command)
+}
 
 /// Becomes `command`; returns only when that fails, as [`exec_failed`] does.
 pub fn exec(program: &str, mut command: Command) -> ExitCode {

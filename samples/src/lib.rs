@@ -11,6 +11,6 @@ mod supervise;
 
 pub use advice::{explain, open_device};
 pub use clone::{Task, clone_vm, vfork};
-pub use command::{EXIT_FAILURE, exec, exec_failed};
+pub use command::{command, exec, exec_failed, finish};
 pub use stack::Stack;
 pub use supervise::{Fork, Supervised, fork};

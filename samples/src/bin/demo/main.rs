@@ -20,7 +20,7 @@ use rustix::io::{Errno, fcntl_dupfd_cloexec};
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
 use rustix::process::umask;
 use unshare_device::{Contexts, Error, Request};
-use unshare_samples::{EXIT_FAILURE, open_device};
+use unshare_samples::{finish, open_device};
 
 use crate::limit::Limit;
 use crate::step::Stage;
@@ -30,13 +30,7 @@ use crate::witness::Witness;
 const SPARE: u32 = 100;
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("demo: {error:#}");
-            ExitCode::from(EXIT_FAILURE)
-        }
-    }
+    finish("demo", run())
 }
 
 fn run() -> Result<()> {

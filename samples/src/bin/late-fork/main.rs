@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use anyhow::{Result, ensure};
 use clap::Parser;
 use unshare_device::Contexts;
-use unshare_samples::{EXIT_FAILURE, open_device};
+use unshare_samples::{finish, open_device};
 
 use crate::options::Options;
 use crate::parent::{Job, Parent};
@@ -25,13 +25,7 @@ fn main() -> ExitCode {
     if options.nothing {
         return ExitCode::SUCCESS;
     }
-    match run(&options) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("late-fork: {error:#}");
-            ExitCode::from(EXIT_FAILURE)
-        }
-    }
+    finish("late-fork", run(&options))
 }
 
 fn run(options: &Options) -> Result<()> {

@@ -20,7 +20,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
 use rustix::process::{Gid, Uid, geteuid, getuid};
 use rustix::thread::{set_thread_res_gid, set_thread_res_uid};
-use unshare_samples::EXIT_FAILURE;
+use unshare_samples::finish;
 
 use crate::account::Account;
 use crate::options::Options;
@@ -28,13 +28,7 @@ use crate::options::Options;
 const PROGRAM: &str = "private-tmp";
 
 fn main() -> ExitCode {
-    match run(&Options::parse()) {
-        Ok(status) => status,
-        Err(error) => {
-            eprintln!("{PROGRAM}: {error:#}");
-            ExitCode::from(EXIT_FAILURE)
-        }
-    }
+    finish(PROGRAM, run(&Options::parse()))
 }
 
 fn run(options: &Options) -> Result<ExitCode> {

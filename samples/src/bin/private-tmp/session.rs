@@ -60,11 +60,12 @@ pub(crate) fn run(options: &Options, account: &Account) -> Result<ExitCode> {
 /// Leaves the mount namespace, and all descriptors that could lead back to what it shows.
 fn leave_namespace() -> Result<()> {
     let device = open_device()?;
-    let contexts = Contexts::MOUNT | Contexts::FILES;
-    let request = Request::new().unshare(contexts).close_range(3..=u32::MAX);
+    let request = Request::new()
+        .unshare(Contexts::MOUNT | Contexts::FILES)
+        .close_range(3..=u32::MAX);
     // SAFETY: This program has one thread, and owns no descriptor above stderr but the device's,
     // which it forgets.
-    unsafe { device.commit(&request) }.map_err(|error| explain(error, contexts, &device))?;
+    unsafe { device.commit(&request) }.map_err(|error| explain(error, &request, &device))?;
     std::mem::forget(device);
 
     // What is mounted elsewhere still arrives here; what is mounted here stays here.
@@ -120,14 +121,7 @@ fn become_user(account: &Account) -> Result<()> {
 }
 
 fn command(options: &Options, account: &Account) -> Command {
-    let mut command = match options.command.split_first() {
-        Some((program, arguments)) => {
-            let mut command = Command::new(program);
-            command.args(arguments);
-            command
-        }
-        None => shell(account),
-    };
+    let mut command = unshare_samples::command(&options.command).unwrap_or_else(|| shell(account));
     command
         .env("HOME", &account.home)
         .env("USER", &account.name)

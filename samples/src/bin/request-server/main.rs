@@ -19,20 +19,14 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use unshare_samples::EXIT_FAILURE;
+use unshare_samples::finish;
 
 use crate::options::Options;
 
 const PROGRAM: &str = "request-server";
 
 fn main() -> ExitCode {
-    match run(&Options::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{PROGRAM}: {error:#}");
-            ExitCode::from(EXIT_FAILURE)
-        }
-    }
+    finish(PROGRAM, run(&Options::parse()))
 }
 
 fn run(options: &Options) -> Result<()> {

@@ -14,7 +14,7 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use rustix::process::{getegid, geteuid};
 use unshare_device::{Contexts, Device, Request};
-use unshare_samples::{EXIT_FAILURE, Fork, exec, explain, fork, open_device};
+use unshare_samples::{Fork, exec, explain, finish, fork, open_device};
 
 use crate::options::Options;
 use crate::program::Program;
@@ -22,13 +22,7 @@ use crate::program::Program;
 const PROGRAM: &str = "unshare-run";
 
 fn main() -> ExitCode {
-    match run(&Options::parse()) {
-        Ok(status) => status,
-        Err(error) => {
-            eprintln!("{PROGRAM}: {error:#}");
-            ExitCode::from(EXIT_FAILURE)
-        }
-    }
+    finish(PROGRAM, run(&Options::parse()))
 }
 
 fn run(options: &Options) -> Result<ExitCode> {
@@ -38,7 +32,7 @@ fn run(options: &Options) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
 
-    let command = command(options);
+    let command = unshare_samples::command(&options.command).unwrap_or_else(shell);
     let program = match options.empty_mount {
         true => Some(Program::open(&command)?),
         false => None,
@@ -75,23 +69,17 @@ fn run(options: &Options) -> Result<ExitCode> {
 }
 
 fn commit(device: &Device, options: &Options) -> Result<Contexts> {
-    let contexts = options.contexts();
-    let mut request = Request::new().unshare(contexts).dry_run(options.dry_run);
+    let mut request = Request::new()
+        .unshare(options.contexts())
+        .dry_run(options.dry_run);
     if let Some(first) = options.close_from {
         request = request.close_range(first..=u32::MAX);
     }
     // SAFETY: This program has one thread. Above stderr it owns the device, which it forgets, and
     // the program of an empty mount namespace, which does not go with a close range.
-    unsafe { device.commit(&request) }.map_err(|error| explain(error, contexts, device))
+    unsafe { device.commit(&request) }.map_err(|error| explain(error, &request, device))
 }
 
-fn command(options: &Options) -> Command {
-    match options.command.split_first() {
-        Some((program, arguments)) => {
-            let mut command = Command::new(program);
-            command.args(arguments);
-            command
-        }
-        None => Command::new(std::env::var_os("SHELL").unwrap_or_else(|| "/bin/sh".into())),
-    }
+fn shell() -> Command {
+    Command::new(std::env::var_os("SHELL").unwrap_or_else(|| "/bin/sh".into()))
 }
