@@ -1,21 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Runs a command with its own copy of parts of its execution context.
+//! Runs a command with its own copy of parts of its execution context, or with another task's.
 
+mod attach;
 mod idmap;
 mod mounts;
+mod names;
 mod options;
 mod program;
 mod report;
 
+use std::os::fd::AsFd;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use rustix::process::{getegid, geteuid};
 use unshare_device::{Contexts, Device, Request};
-use unshare_samples::{Fork, exec, explain, finish, fork, open_device};
+use unshare_samples::{Fork, RootOfNamespace, Target, exec, explain, finish, fork, open_device};
 
+use crate::idmap::Ids;
 use crate::options::Options;
 use crate::program::Program;
 
@@ -37,29 +40,53 @@ fn run(options: &Options) -> Result<ExitCode> {
         true => Some(Program::open(&command)?),
         false => None,
     };
-    let (uid, gid) = (geteuid(), getegid());
-    let replaced = commit(&device, options)?;
+    let attach = options.attach();
+    let target = attach.map(|attach| Target::open(attach.pid)).transpose()?;
+    let mut request = Request::new()
+        .unshare(options.contexts())
+        .dry_run(options.dry_run);
+    if let (Some(attach), Some(target)) = (&attach, &target) {
+        let contexts = attach.contexts(target, &device.query()?)?;
+        request = request.attach(contexts, target.as_fd());
+    }
+    if let Some(first) = options.close_from {
+        request = request.close_range(first..=u32::MAX);
+    }
+    let (unshared, attached) = (request.unshared(), request.attached());
+    let enters_user = attached.contains(Contexts::USER);
+    let ids = options
+        .map_root_user
+        .then(|| Ids::outside(target.as_ref().filter(|_| enters_user)))
+        .transpose()?;
+
     if options.dry_run {
-        println!("would replace {replaced}");
+        println!("would replace {}", commit(&device, &request)?);
         return Ok(ExitCode::SUCCESS);
     }
-    // The close range may have closed it already.
-    std::mem::forget(device);
+    // Of a user namespace of one's own it is for --map-root-user to say who is who.
+    let stays_in_user = enters_user && !unshared.contains(Contexts::USER);
+    let root = (stays_in_user && !options.preserve_credentials).then(RootOfNamespace::prepare);
+    commit(&device, &request)?;
+    // The close range may have closed them already.
+    std::mem::forget((device, target));
 
-    if options.map_root_user {
-        idmap::become_root(uid, gid)?;
+    if let Some(ids) = ids {
+        ids.become_root()?;
     }
-    if options.fork {
+    if options.fork || attached.contains(Contexts::PID) && !options.no_fork {
         // SAFETY: This program starts no threads.
         if let Fork::Parent(child) = unsafe { fork() }.context("fork")? {
             return Ok(child.wait()?);
         }
     }
-    if options.contexts().contains(Contexts::MOUNT) {
+    if unshared.contains(Contexts::MOUNT) {
         mounts::propagate(options.propagation)?;
     }
     if let Some(directory) = &options.mount_proc {
         mounts::mount_proc(directory)?;
+    }
+    if let Some(root) = root {
+        root.become_root()?;
     }
 
     Ok(match program {
@@ -68,16 +95,10 @@ fn run(options: &Options) -> Result<ExitCode> {
     })
 }
 
-fn commit(device: &Device, options: &Options) -> Result<Contexts> {
-    let mut request = Request::new()
-        .unshare(options.contexts())
-        .dry_run(options.dry_run);
-    if let Some(first) = options.close_from {
-        request = request.close_range(first..=u32::MAX);
-    }
-    // SAFETY: This program has one thread. Above stderr it owns the device, which it forgets, and
-    // the program of an empty mount namespace, which does not go with a close range.
-    unsafe { device.commit(&request) }.map_err(|error| explain(error, &request, device))
+fn commit(device: &Device, request: &Request<'_>) -> Result<Contexts> {
+    // SAFETY: This program has one thread. Above stderr it owns the device and the pidfd, which it
+    // forgets, and the program of an empty mount namespace, which does not go with a close range.
+    unsafe { device.commit(request) }.map_err(|error| explain(error, request, device))
 }
 
 fn shell() -> Command {

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
+mod help;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Parser, ValueEnum};
 use unshare_device::Contexts;
 
-/// Run a command with its own copy of parts of its execution context.
+use crate::attach::Attach;
+
+/// Run a command with its own copy of parts of its execution context, or with another task's.
 ///
 /// Everything that the options name is replaced by one ioctl on /dev/unshare, as one transaction:
 /// either the command gets all of it, or nothing has changed, the part that stood in the way is
@@ -17,7 +21,7 @@ use unshare_device::Contexts;
 #[command(
     version,
     override_usage = "unshare-run [OPTIONS] [--] [COMMAND [ARGUMENT]...]\n       unshare-run --query",
-    after_long_help = AFTER_HELP
+    after_long_help = help::AFTER
 )]
 pub(crate) struct Options {
     /// Root directory, working directory and umask
@@ -100,6 +104,47 @@ pub(crate) struct Options {
     #[arg(short = 'T', long, help_heading = "Contexts")]
     time: bool,
 
+    /// Take contexts from the process PID, in the same transaction
+    ///
+    /// KIND is all (the default), mount, uts, ipc, net, pid, user, cgroup, time: the namespaces, or
+    /// fs: root and working directory. all stands for the namespaces that are not the caller's own
+    /// already. An option above that names the same kind gives the command its own copy of what is
+    /// PID's.
+    #[arg(
+        short = 't',
+        long,
+        value_name = "PID[:KIND[,KIND]...]",
+        help_heading = "Another task's contexts"
+    )]
+    attach: Option<Attach>,
+
+    /// Take PID's root directory: with --wd, the kind fs
+    ///
+    /// The two come together. Without them, the root directory is that of the mount namespace where
+    /// the kind mount is attached, and the working directory too; else both stay.
+    #[arg(long, requires_all = ["attach", "wd"], help_heading = "Another task's contexts")]
+    root: bool,
+
+    /// Take PID's working directory: with --root
+    #[arg(long, requires_all = ["attach", "root"], help_heading = "Another task's contexts")]
+    wd: bool,
+
+    /// In PID's user namespace, keep user, group and groups
+    ///
+    /// Else the command is user 0, group 0 and in no other group there.
+    #[arg(long, requires = "attach", help_heading = "Another task's contexts")]
+    pub(crate) preserve_credentials: bool,
+
+    /// With PID's PID namespace, do not fork: it is for the command's children
+    #[arg(
+        short = 'F',
+        long,
+        requires = "attach",
+        conflicts_with = "fork",
+        help_heading = "Another task's contexts"
+    )]
+    pub(crate) no_fork: bool,
+
     /// Close all descriptors from N upwards; implies --files
     ///
     /// They are left out of the command's own table, in the same transaction. Who shares the old
@@ -111,6 +156,7 @@ pub(crate) struct Options {
     ///
     /// Waits for the command, passes on SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1 and SIGUSR2, and
     /// exits as the command did. Process 1 of a PID namespace gets only those that it handles.
+    /// Attaching to a PID namespace implies it.
     #[arg(short, long, help_heading = "How")]
     pub(crate) fork: bool,
 
@@ -171,7 +217,16 @@ pub(crate) enum Propagation {
 }
 
 impl Options {
-    /// All contexts that the options name or imply.
+    /// What to take from another task, if anything.
+    pub(crate) fn attach(&self) -> Option<Attach> {
+        let mut attach = self.attach?;
+        if self.root && self.wd {
+            attach.named |= Contexts::FS;
+        }
+        Some(attach)
+    }
+
+    /// All contexts to unshare that the options name or imply.
     pub(crate) fn contexts(&self) -> Contexts {
         let mount = self.mount || self.empty_mount || self.mount_proc.is_some();
         let named = [
@@ -196,29 +251,6 @@ impl Options {
             .collect()
     }
 }
-
-const AFTER_HELP: &str = "\
-Exit status:
-  The command's own. 128 and the signal's number if a signal ended it (with --fork). 1 if the
-  request was refused, 2 for a wrong option, 126 if the command cannot run, 127 if it is not there.
-
-Examples:
-  A root shell without privilege, with its own mounts and process list:
-    unshare-run -r -p -f --mount-proc
-
-  A daemon without network and without what the caller left open:
-    unshare-run --net --close-from 3 -- mydaemon
-
-  What would it take?
-    unshare-run --dry-run --mount --net --time
-
-Differences from unshare(1):
-  One transaction, and the part that failed is named. --fs, --files, --sysvsem, --vm, --sighand,
-  --empty-mount, --close-from, --dry-run and --query are new. Namespaces cannot be kept by a file, and of the id
-  maps there is --map-root-user alone.
-
-See also:
-  unshare(1), unshare(2), namespaces(7), close_range(2)";
 
 #[cfg(test)]
 mod tests;

@@ -4,10 +4,15 @@ use std::io::{self, Write};
 
 use unshare_device::{Contexts, Query};
 
+use crate::names::name;
+
 /// The table of `--query`.
 pub(crate) fn table(query: &Query) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    writeln!(out, "CONTEXT            ACCEPTED  SHARED  OPTION")?;
+    writeln!(
+        out,
+        "CONTEXT            ACCEPTED  ATTACHABLE  SHARED  OPTION"
+    )?;
     let known = Contexts::all().iter_names().map(|(_, context)| context);
     for context in known.filter(|context| *context != Contexts::EMPTY_MNTNS) {
         row(&mut out, query, context)?;
@@ -22,28 +27,12 @@ fn row(out: &mut impl Write, query: &Query, context: Contexts) -> io::Result<()>
         Contexts::EMPTY_MNTNS => "-",
         _ => yes(query.shared),
     };
-    let name = context.to_string();
+    let shown = context.to_string();
     let accepted = yes(query.contexts);
-    let option = option(context);
-    writeln!(out, "{name:<19}{accepted:<10}{shared:<8}{option}")
-}
-
-fn option(context: Contexts) -> &'static str {
-    match context {
-        Contexts::FS => "--fs",
-        Contexts::FILES => "--files",
-        Contexts::SYSVSEM => "--sysvsem",
-        Contexts::VM => "--vm",
-        Contexts::SIGHAND => "--sighand",
-        Contexts::MOUNT => "--mount",
-        Contexts::EMPTY_MNTNS => "--empty-mount",
-        Contexts::UTS => "--uts",
-        Contexts::IPC => "--ipc",
-        Contexts::USER => "--user",
-        Contexts::PID => "--pid",
-        Contexts::NET => "--net",
-        Contexts::CGROUP => "--cgroup",
-        Contexts::TIME => "--time",
-        _ => "-",
-    }
+    let attachable = yes(query.attachable);
+    let option = name(context).map_or("-".to_owned(), |name| format!("--{name}"));
+    writeln!(
+        out,
+        "{shown:<19}{accepted:<10}{attachable:<12}{shared:<8}{option}"
+    )
 }

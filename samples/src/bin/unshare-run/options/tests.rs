@@ -63,3 +63,39 @@ fn mount_proc_takes_its_directory_after_an_equals_sign_alone() {
     assert_eq!(options.mount_proc, Some("/proc".into()));
     assert_eq!(options.command, ["ls"]);
 }
+
+fn attach(arguments: &[&str]) -> Option<Attach> {
+    let all = ["unshare-run"].iter().chain(arguments);
+    Options::try_parse_from(all).ok()?.attach()
+}
+
+#[test]
+fn what_is_attached_is_not_unshared() {
+    let line = ["--attach", "42:net,user", "--net", "--uts"];
+    let both = attach(&line).map(|attach| attach.named);
+    assert_eq!(both, Some(Contexts::NET | Contexts::USER));
+    assert_eq!(contexts(&line), Contexts::NET | Contexts::UTS);
+}
+
+#[test]
+fn root_and_working_directory_come_together() {
+    let with_fs = attach(&["--attach", "42:mount", "--root", "--wd"]);
+    assert_eq!(with_fs, attach(&["-t", "42:fs,mount"]));
+    let all = attach(&["-t42", "--root", "--wd"]);
+    assert_eq!(all, attach(&["-t42:all,fs"]));
+    assert_eq!(attach(&["-t42", "--root"]), None);
+    assert_eq!(attach(&["-t42", "--wd"]), None);
+}
+
+#[test]
+fn what_is_about_another_task_needs_one() {
+    for option in ["--preserve-credentials", "--no-fork"] {
+        assert!(attach(&["-t42", option]).is_some(), "{option}");
+        assert!(
+            Options::try_parse_from(["unshare-run", option]).is_err(),
+            "{option}"
+        );
+    }
+    assert!(Options::try_parse_from(["unshare-run", "--root", "--wd"]).is_err());
+    assert_eq!(attach(&["-t42", "--fork", "--no-fork"]), None);
+}
