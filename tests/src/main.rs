@@ -130,6 +130,8 @@ fn suites() -> Vec<Suite> {
         perf::suite(),
         differential::suite(),
         samples::unshare_run::suite(),
+        samples::attach::suite(),
+        samples::scratch_copy::suite(),
         samples::suite(),
         lifetime::suite(),
     ]

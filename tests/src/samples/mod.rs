@@ -2,6 +2,9 @@
 
 //! The sample programs, as a user sees them: exit status, output, and what they say when refused.
 
+pub(crate) mod attach;
+mod container;
+pub(crate) mod scratch_copy;
 pub(crate) mod unshare_run;
 
 use std::fs::{self, File};

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! `scratch-copy`.
+
+use std::fs;
+
+use anyhow::{Context, Result, ensure};
+
+use super::container::{ALL, Container};
+use super::{command, exits, output};
+use crate::contexts::mount::folder;
+use crate::harness::Suite;
+
+pub(crate) fn suite() -> Suite {
+    Suite::new("scratch_copy")
+        .test(
+            "scratch-copy: the container sees no mount and no file of the command's",
+            || unseen("--mount", "/"),
+        )
+        .test(
+            "scratch-copy: the same in a user namespace with all the rest",
+            || unseen(ALL, "/etc"),
+        )
+        .test("scratch-copy says where mounts are locked", locked)
+        .test(
+            "scratch-copy: what is mounted below stays, and is spared when named",
+            volume,
+        )
+        .test("scratch-copy exits as the command does", exit_status)
+}
+
+/// The namespaces that a copy is asked about.
+const LINKS: &str = "/proc/self/ns/mnt /proc/self/ns/user /proc/self/ns/pid";
+
+fn unseen(options: &str, scratch: &str) -> Result<()> {
+    let container = Container::new(options)?;
+    let mounts = format!("/proc/{}/mountinfo", container.pid);
+    let before = fs::read_to_string(&mounts)?;
+    let script = format!(
+        "echo changed >/etc/passwd && mkdir /etc/scratch && mount -t tmpfs none /etc/scratch && \
+         echo here >/etc/scratch/file && rm /etc/group && cat /etc/passwd /etc/scratch/file && id -u && \
+         for link in {LINKS}; do readlink $link; done"
+    );
+    let line = format!("scratch-copy --scratch {scratch} {}", container.pid);
+    let printed = output(&format!("{line} -- sh -c {script}"))?;
+
+    let rest = printed.strip_prefix("changed\nhere\n0\n");
+    let links: Vec<_> = rest.context(printed.clone())?.lines().collect();
+    let [mnt, user, pid] = links[..] else {
+        anyhow::bail!("{printed}");
+    };
+    ensure!(mnt != container.link("ns/mnt")?, "the mounts are no copy");
+    ensure!(user == container.link("ns/user")?, "{user}");
+    ensure!(pid == container.link("ns/pid")?, "{pid}");
+
+    ensure!(fs::read_to_string(&mounts)? == before, "a mount is seen");
+    ensure!(!fs::exists("/etc/scratch")?, "a directory is seen");
+    ensure!(fs::read_to_string("/etc/passwd")? != "changed\n");
+    ensure!(fs::exists("/etc/group")?);
+    Ok(())
+}
+
+fn locked() -> Result<()> {
+    let container = Container::new("--mount --map-root-user")?;
+    let said = exits(command(&format!("scratch-copy {}", container.pid)), 1)?;
+    ensure!(
+        said.contains("/: no scratch copy") && said.contains("locked"),
+        "{said}"
+    );
+    Ok(())
+}
+
+fn volume() -> Result<()> {
+    let volume = folder("scratch-volume")?;
+    let container = Container::new("--mount")?;
+    let pid = container.pid;
+    output(&format!(
+        "unshare-run --attach {pid}:mount -- sh -c mount -t tmpfs none {volume} && \
+         echo old >{volume}/file"
+    ))?;
+    let file = format!("/proc/{pid}/root{volume}/file");
+
+    let change = format!("cat {volume}/file && echo new >{volume}/file");
+    let line = format!("scratch-copy --scratch / --scratch {volume} {pid} -- sh -c {change}");
+    ensure!(output(&line)? == "old\n");
+    ensure!(fs::read_to_string(&file)? == "old\n", "it was not spared");
+
+    ensure!(output(&format!("scratch-copy {pid} -- sh -c {change}"))? == "old\n");
+    ensure!(fs::read_to_string(&file)? == "new\n", "it was covered");
+    Ok(())
+}
+
+fn exit_status() -> Result<()> {
+    let container = Container::new("--mount --pid --fork")?;
+    let pid = container.pid;
+    exits(command(&format!("scratch-copy {pid} -- sh -c exit 42")), 42)?;
+    exits(command(&format!("scratch-copy {pid} -- /nonexistent")), 127)?;
+    exits(command("scratch-copy --scratch etc 1"), 2)?;
+    // One with the same mounts is no container.
+    let said = exits(command("scratch-copy 1"), 1)?;
+    ensure!(said.contains("process 1"), "{said}");
+    Ok(())
+}
