@@ -20,7 +20,7 @@ use crate::child::{Child, in_child};
 use crate::contexts::user::map_root;
 use crate::device::{Device, checked};
 use crate::harness::Suite;
-use crate::scale::{Dice, limit, rounds};
+use crate::scale::{dice, limit, rounds};
 
 /// What a target changes in one go, each time.
 const CHANGED: Contexts = Contexts::USER
@@ -40,17 +40,17 @@ pub(crate) fn suite() -> Suite {
 }
 
 fn one_set_or_none() -> Result<()> {
-    let mut dice = Dice::new("attach_race");
+    let mut dice = dice("attach_race");
     let wanted = rounds(100, 20_000);
     let mut taken = 0;
     while taken < wanted {
-        let generations = 1 + dice.below(GENERATIONS);
+        let generations = 1 + dice.u64(..GENERATIONS);
         // Making a network namespace takes longer than all else.
-        let more = match dice.below(4) {
+        let more = match dice.u64(..4) {
             0 => Contexts::NET,
             _ => Contexts::empty(),
         };
-        let executes = dice.below(2) == 0;
+        let executes = dice.bool();
         let target = Child::spawn(|| live(generations, CHANGED | more, executes))?;
         let pidfd = pidfd_open(target.pid, PidfdFlags::empty())?;
         let followed = in_child(|| follow(&pidfd, CHANGED | more).map(|count| count.to_string()));
