@@ -10,7 +10,7 @@ use nix::libc;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fs::Mode;
+use rustix::fs::{CWD, Mode, RenameFlags, renameat_with};
 use rustix::net::{SocketFlags, accept_with};
 use rustix::process::umask;
 use unshare_device::Contexts;
@@ -52,11 +52,15 @@ pub(crate) fn run(path: &Path) -> Result<()> {
 }
 
 fn listen(path: &Path) -> Result<UnixListener> {
-    // There is no worker yet to see the other umask.
+    // The path is there when all is ready, and the umask is back for who looks.
+    let hidden = path.with_extension("new");
     let before = umask(Mode::RWXG | Mode::RWXO);
-    let listener = UnixListener::bind(path);
+    let listener = UnixListener::bind(&hidden);
     umask(before);
-    let listener = listener.with_context(|| path.display().to_string())?;
+    let listener = listener.with_context(|| hidden.display().to_string())?;
+    renameat_with(CWD, &hidden, CWD, path, RenameFlags::NOREPLACE)
+        .inspect_err(|_| drop(fs::remove_file(&hidden)))
+        .with_context(|| path.display().to_string())?;
     // Who hung up before the accept is not waited for.
     listener.set_nonblocking(true)?;
     Ok(listener)
