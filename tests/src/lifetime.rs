@@ -130,7 +130,7 @@ fn failures_leave_nothing() -> Result<()> {
     let world = World::sharing(SHARED)?;
     // The last step that can fail on purpose.
     let _limit = Setting::sysctl("user/max_time_namespaces", "0")?;
-    leaves_nothing(REQUESTS, || {
+    leaves_nothing(REQUESTS, REQUESTS, || {
         let reply = world.device.commit(unshare(all_at_once()));
         ensure!(reply.failed == Contexts::TIME, "{reply:?}");
         Ok(())
@@ -138,7 +138,7 @@ fn failures_leave_nothing() -> Result<()> {
 }
 
 fn successes_leave_nothing() -> Result<()> {
-    leaves_nothing(REQUESTS, || {
+    leaves_nothing(REQUESTS, REQUESTS, || {
         let all = || {
             let world = World::sharing(SHARED)?;
             let reply = world.device.commit(close_range(all_at_once(), 0, u32::MAX));

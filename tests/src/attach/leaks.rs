@@ -26,7 +26,7 @@ pub(crate) fn suite() -> Suite {
 }
 
 fn successes() -> Result<()> {
-    leaves_nothing(30, || {
+    leaves_nothing(30, 30, || {
         let target = Target::new(KINDS)?;
         in_child(|| {
             let world = World::sharing(PROCESS)?;
@@ -41,7 +41,7 @@ fn successes() -> Result<()> {
 
 fn refusals() -> Result<()> {
     let world = World::sharing(PROCESS)?;
-    leaves_nothing(30, || {
+    leaves_nothing(30, 30, || {
         // Who shares memory does not come back from a new clock.
         let target = Target::new(KINDS.difference(Contexts::TIME))?;
         // By the last kind, and by the last step of the second half.

@@ -54,7 +54,8 @@ fn any_moment() -> Result<()> {
     let mailbox = Mailbox::new()?;
     let page = mailbox.page();
     let _reader = reader()?;
-    leaves_nothing(rounds(40, 2000), || {
+    let times = rounds(40, 2000);
+    leaves_nothing(times, times, || {
         let before = page.word.load(Relaxed);
         let victim = Child::spawn(|| busy(page))?;
         let start = Instant::now();
@@ -132,7 +133,8 @@ fn during_copy() -> Result<()> {
     let page = mailbox.page();
     let _killer = Child::spawn(|| kill_each(page, copying))?;
     let (mut half_way, mut whole) = (0_u32, 0_u32);
-    leaves_nothing(rounds(40, 2000), || {
+    let times = rounds(40, 2000);
+    leaves_nothing(times, times, || {
         copy_and_die(&device, page)?;
         match page.state() {
             COPYING => half_way += 1,

@@ -28,7 +28,8 @@ fn often() -> Result<()> {
     let device = Device::open()?;
     let _readers = [reader()?, reader()?];
     let mut round = 0;
-    leaves_nothing(rounds(120, 10_000), || {
+    let times = rounds(120, 10_000);
+    leaves_nothing(times, times, || {
         let more = [Contexts::empty(), SIGHAND][round % 2];
         let child = vfork(VM | more, || {
             let reply = device.commit(unshare(VM));
