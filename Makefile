@@ -11,7 +11,7 @@ export CALLER := $(PWD)
 help:
 	@qemu/help
 
-run test vm modules modules_install check clean distclean:
+run test soak vm modules modules_install check clean distclean:
 	@qemu/$@
 
-.PHONY: help run test vm modules modules_install check clean distclean
+.PHONY: help run test soak vm modules modules_install check clean distclean
