@@ -63,7 +63,11 @@ pub(crate) fn suite() -> Suite {
     suite.slow(
         "each allocation fails in turn: ENOMEM or the like",
         std::time::Duration::from_secs(60),
-        every_allocation,
+        || {
+            every_allocation(PROCESS, || {
+                unshare(PROCESS | Contexts::UTS | Contexts::USER)
+            })
+        },
     )
 }
 
@@ -142,8 +146,8 @@ fn then_succeeds() -> Result<()> {
 }
 
 /// Has the nth allocation, or copy from or to user space, of the request fail, for each n until
-/// there are not so many.
-fn every_allocation() -> Result<()> {
+/// there are not so many. The caller shares `shared`.
+pub(crate) fn every_allocation(shared: Contexts, request: impl Fn() -> Args) -> Result<()> {
     const FAIL_NTH: &str = "/proc/thread-self/fail-nth";
     let _settings = [
         // Also those that could wait for memory: all of ours can.
@@ -156,17 +160,16 @@ fn every_allocation() -> Result<()> {
     .into_iter()
     .map(|(name, value)| Setting::new(format!("/sys/kernel/debug/{name}"), value))
     .collect::<Result<Vec<_>>>()?;
-    let bits = PROCESS | Contexts::UTS | Contexts::USER;
     let (mut nth, mut survived) = (1, 0);
     loop {
         // Until a request succeeds: after that it takes a new caller.
         let end = in_child(|| {
-            let world = World::sharing(PROCESS)?;
+            let world = World::sharing(shared)?;
             let file = File::options().read(true).write(true).open(FAIL_NTH)?;
             let before = world.snapshot()?;
             for nth in nth.. {
                 file.write_at(nth.to_string().as_bytes(), 0)?;
-                let reply = world.device.commit(unshare(bits));
+                let reply = world.device.commit(request());
                 let mut left = [0; 16];
                 // What is left of n says whether there were so many. Where the failure is still to
                 // come, it may be this read's, or that of the write.
@@ -190,9 +193,10 @@ fn every_allocation() -> Result<()> {
         }
         survived += 1;
     }
-    // Each context has at least one that matters.
+    // Each new context has at least one that matters.
+    let contexts = Contexts::from_bits_retain(request().unshare).each().count();
     ensure!(
-        nth - survived > usize::try_from(bits.bits().count_ones())?,
+        nth - survived > contexts,
         "{nth} allocations, {survived} of which do not matter"
     );
     Ok(())

@@ -3,6 +3,7 @@
 //! Attach, then unshare: as two calls in a row would do it, but all or nothing.
 
 use std::fs;
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use rustix::io::Errno;
@@ -47,7 +48,12 @@ pub(crate) fn suite() -> Suite {
             clocks,
         )
         .test("with all that a process shares", with_process)
-        .test("in a thread: EINVAL for what takes a process", in_thread);
+        .test("in a thread: EINVAL for what takes a process", in_thread)
+        .slow(
+            "each allocation fails in turn: ENOMEM or the like",
+            Duration::from_secs(60),
+            allocations,
+        );
     atomicity::KINDS
         .into_iter()
         .fold(suite, |suite, (kind, bit)| {
@@ -177,6 +183,12 @@ fn in_thread() -> Result<()> {
         Ok(String::new())
     })
     .map(drop)
+}
+
+fn allocations() -> Result<()> {
+    let target = Target::new(KINDS)?;
+    let request = || target.attach_and(ATTACHABLE, SHARED | Contexts::UTS);
+    atomicity::every_allocation(SHARED, request)
 }
 
 /// The second half fails by its last step: nothing is left of the first.

@@ -11,6 +11,7 @@ use unshare_device::Contexts;
 
 use super::parties::{below, nested_pid, of_user, without};
 use super::target::{KINDS, Target, own_pidfd};
+use crate::backend::syscall;
 use crate::conditions::{
     as_user, in_chroot, in_user_namespace, pending_pid, unmapped, with_adjustments, with_thread,
 };
@@ -156,10 +157,18 @@ pub(super) const SCENES: &[Scene] = &[
         target: || Target::new(Contexts::empty()),
         within: in_user_namespace,
         requests: few,
-        pidfd: |_| {
-            let parent = getppid().context("no parent")?;
-            Ok(pidfd_open(parent, PidfdFlags::empty())?)
+        pidfd: parents_pidfd,
+        ..PLAIN
+    },
+    Scene {
+        name: "the caller's parent, and a way back",
+        target: || Target::new(Contexts::empty()),
+        within: |world, body| {
+            // Those that one can come back from.
+            syscall(KINDS.difference(Contexts::USER | Contexts::PID))?;
+            body(world)
         },
+        pidfd: parents_pidfd,
         ..PLAIN
     },
     Scene {
@@ -182,6 +191,11 @@ pub(super) const SCENES: &[Scene] = &[
         ..PLAIN
     },
 ];
+
+fn parents_pidfd(_: &Target) -> Result<OwnedFd> {
+    let parent = getppid().context("no parent")?;
+    Ok(pidfd_open(parent, PidfdFlags::empty())?)
+}
 
 /// Where the answer is the same for each.
 fn few() -> Vec<Contexts> {
