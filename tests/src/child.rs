@@ -11,7 +11,7 @@ use anyhow::{Context, Error, Result, bail, ensure};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{
     Pid, PidfdFlags, Signal, WaitOptions, WaitStatus, kill_process, kill_process_group, pidfd_open,
-    waitpid,
+    set_parent_process_death_signal, waitpid,
 };
 
 use crate::mailbox::{Mailbox, Page};
@@ -131,6 +131,8 @@ pub(crate) fn in_child(work: impl FnOnce() -> Result<String>) -> Result<String> 
 
 fn run(mailbox: &Mailbox, work: impl FnOnce() -> Result<String>) -> ! {
     let _ = rustix::process::setsid();
+    // A parent that is killed drops nothing.
+    let _ = set_parent_process_death_signal(Some(Signal::KILL));
     let page: &'static _ = {
         let page: *const _ = mailbox.page();
         // SAFETY: This process ends without unmapping the page.
