@@ -137,7 +137,7 @@ fn ipc_stays() -> Result<()> {
 fn then_succeeds() -> Result<()> {
     let world = World::sharing(PROCESS)?;
     let limit = Setting::sysctl("user/max_time_namespaces", "0")?;
-    for _ in 0..20 {
+    for _ in 0..5 {
         world.refuses(all_and_close(), Errno::NOSPC, Contexts::TIME)?;
     }
     drop(limit);

@@ -110,13 +110,11 @@ fn closed_itself() -> Result<()> {
 fn again_and_again() -> Result<()> {
     let _back = Unloaded::new()?;
     let _one = OneProcessor::new()?;
-    // Each round waits for several grace periods, which are most of its time.
-    let _expedited = Setting::new("/sys/kernel/rcu_expedited", "1")?;
     let round = || -> Result<()> {
         load("unshare", "")?.context("finit_module")?;
         unload().context("delete_module")
     };
-    let times = rounds(200, 1000);
+    let times = rounds(100, 1000);
     // What only the first times allocate is not counted.
     (0..times / 10).try_for_each(|_| round())?;
     let before = Slabs::count()?;

@@ -4,7 +4,7 @@
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Seek, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -84,9 +84,32 @@ impl OneProcessor {
 const SECOND_PROCESSOR: &str = "/sys/devices/system/cpu/cpu1/online";
 const RCU_EXPEDITED: &str = "/sys/kernel/rcu_expedited";
 
+/// A value as it was, and the file that has it. Opening one takes longer than reading it.
+struct Saved {
+    path: PathBuf,
+    file: File,
+    value: Vec<u8>,
+}
+
+impl Saved {
+    fn new(path: PathBuf) -> io::Result<Self> {
+        let file = File::open(&path)?;
+        let value = read(&file)?;
+        Ok(Self { path, file, value })
+    }
+}
+
+/// All that a small file has in it now.
+fn read(file: &File) -> io::Result<Vec<u8>> {
+    let mut value = vec![0; 256];
+    let len = file.read_at(&mut value, 0)?;
+    value.truncate(len);
+    Ok(value)
+}
+
 /// The values that a test may change, as they were.
 pub(crate) struct Machine {
-    settings: Vec<(PathBuf, Vec<u8>)>,
+    settings: Vec<Saved>,
     mode: Option<u32>,
 }
 
@@ -104,9 +127,7 @@ impl Machine {
         let more = [SECOND_PROCESSOR, RCU_EXPEDITED].map(PathBuf::from);
         let names = names.into_iter().chain(others).chain(more);
         let names = names.filter(|path| path.exists());
-        let settings = names
-            .map(|path| Ok((path.clone(), fs::read(path)?)))
-            .collect::<Result<_>>()?;
+        let settings = names.map(Saved::new).collect::<io::Result<_>>()?;
         Ok(Self {
             settings,
             mode: mode_of_device(),
@@ -120,9 +141,9 @@ impl Machine {
             module::load("unshare", "")?.context("loading the module again")?;
             left.push("the module unloaded".to_owned());
         }
-        for (path, old) in &self.settings {
-            if fs::read(path)? != *old {
-                fs::write(path, old)?;
+        for Saved { path, file, value } in &self.settings {
+            if read(file)? != *value {
+                fs::write(path, value)?;
                 left.push(path.display().to_string());
             }
         }

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -30,16 +31,20 @@ pub(crate) fn leaves_nothing(
 pub(crate) struct Slabs(BTreeMap<String, usize>);
 
 impl Slabs {
+    /// What is in use, and no more than that.
     pub(crate) fn count() -> Result<Self> {
-        // What is freed is not given back at once, and KASAN keeps it for longer: shrinking a cache
-        // gets it all.
         for entry in fs::read_dir("/sys/kernel/slab")? {
             let entry = entry?;
             // An alias is a link to its cache.
             if entry.file_type()?.is_dir() {
-                fs::write(entry.path().join("shrink"), "1")?;
+                shrink(&entry.path())?;
             }
         }
+        Self::read()
+    }
+
+    /// What the kernel takes to be in use, with all that was freed and not yet given back.
+    fn read() -> Result<Self> {
         let table = fs::read_to_string("/proc/slabinfo").context("/proc/slabinfo")?;
         let mut counts = BTreeMap::new();
         for line in table.lines().skip(2) {
@@ -55,13 +60,22 @@ impl Slabs {
         Ok(Self(counts))
     }
 
+    /// The caches that have `leak` objects more than before, or even more.
+    fn grown(&self, leak: usize) -> Result<BTreeMap<String, usize>> {
+        let mut counts = Self::read()?.0;
+        counts.retain(|name, count| *count >= self.0.get(name).unwrap_or(&0) + leak);
+        Ok(counts)
+    }
+
     /// No cache has `leak` objects more than before. What is freed a little later is waited for.
     pub(crate) fn ensure_flat(&self, leak: usize) -> Result<()> {
-        let mut grown = BTreeMap::new();
-        for _ in 0..20 {
-            let now = Self::count()?;
-            grown = now.0;
-            grown.retain(|name, count| *count >= self.0.get(name).unwrap_or(&0) + leak);
+        let mut grown = self.grown(leak)?;
+        for _ in 0..8 {
+            // Only where it may make a difference: it takes long.
+            for name in grown.keys() {
+                shrink(&Path::new("/sys/kernel/slab").join(name))?;
+            }
+            grown = self.grown(leak)?;
             if grown.is_empty() {
                 return Ok(());
             }
@@ -70,4 +84,9 @@ impl Slabs {
         let before = grown.keys().map(|name| (name, self.0.get(name)));
         bail!("{grown:?} after {:?}", before.collect::<BTreeMap<_, _>>());
     }
+}
+
+/// Has a cache give back what was freed: that is kept for a while, and by KASAN for longer.
+fn shrink(cache: &Path) -> Result<()> {
+    fs::write(cache.join("shrink"), "1").with_context(|| cache.display().to_string())
 }

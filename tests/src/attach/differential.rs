@@ -6,6 +6,7 @@ use std::fmt::Write;
 use std::os::fd::AsFd;
 
 use anyhow::{Context, Result};
+use rustix::io::Errno;
 use unshare_device::Contexts;
 
 use super::scenes::{SCENES, Scene};
@@ -14,6 +15,8 @@ use crate::backend::Backend;
 use crate::child::in_child;
 use crate::differential::judge;
 use crate::harness::Suite;
+use crate::oracle::Snapshot;
+use crate::scale::some;
 use crate::world::World;
 
 pub(crate) fn suite() -> Suite {
@@ -38,38 +41,79 @@ fn case(kinds: Contexts, scene: &Scene) -> String {
     }
 }
 
+/// The target is the same one for both, and so are the numbers of what is taken from it.
 fn compare(scene: &Scene) -> Result<()> {
+    let requests = some(scene.name, 4, (scene.requests)());
     let target = (scene.target)()?;
-    for kinds in (scene.requests)() {
+    let syscall = outcomes(scene, &target, &requests, Backend::Syscall)?;
+    let ioctl = outcomes(scene, &target, &requests, Backend::Ioctl)?;
+    for (kinds, (syscall, ioctl)) in requests.into_iter().zip(syscall.iter().zip(&ioctl)) {
         let case = case(kinds, scene);
-        let [syscall, ioctl] = [Backend::Syscall, Backend::Ioctl].map(|backend| {
-            let outcome = in_child(|| outcome(scene, &target, kinds, backend));
-            outcome.with_context(|| format!("{case}, {backend}"))
-        });
-        judge(&case, &syscall?, &ioctl?).context(case)?;
+        judge(&case, syscall, ioctl).context(case)?;
     }
     Ok(())
 }
 
-/// Makes the request one way and tells what came of it, point by point. The target is the same one
-/// for both, and so are the numbers of what is taken from it.
-fn outcome(scene: &Scene, target: &Target, kinds: Contexts, backend: Backend) -> Result<String> {
+/// Makes each request one way and tells what came of it.
+fn outcomes(
+    scene: &Scene,
+    target: &Target,
+    requests: &[Contexts],
+    backend: Backend,
+) -> Result<Vec<String>> {
+    let mut told = Vec::new();
+    while told.len() < requests.len() {
+        let some = in_child(|| up_to_success(scene, target, backend, &requests[told.len()..]));
+        let some = some.with_context(|| format!("from {}, {backend}", requests[told.len()]))?;
+        told.extend(some.split(END).map(str::to_owned));
+    }
+    Ok(told)
+}
+
+/// What stands between two outcomes.
+const END: &str = "\n\n";
+
+/// A caller that is refused is what it was, and makes the next request; it goes when one succeeds.
+fn up_to_success(
+    scene: &Scene,
+    target: &Target,
+    backend: Backend,
+    requests: &[Contexts],
+) -> Result<String> {
     let mut world = World::sharing(scene.shared)?;
     (scene.within)(&mut world, &mut |world| {
         let pidfd = (scene.pidfd)(target)?;
-        let before = [world.snapshot()?, world.snapshot_of_sharer()?];
-        let result = backend.attach(&world.device, pidfd.as_fd(), kinds);
-        let after = [world.snapshot()?, world.snapshot_of_sharer()?];
-        let mut text = match result {
-            Ok(()) => "success".to_owned(),
-            Err(errno) => errno.to_string(),
-        };
-        let mut moved = before[1].changed(&after[1]);
-        moved.retain(|point| !point.starts_with("kcmp/"));
-        write!(text, "\nof the sharer: {moved:?}")?;
-        for point in before[0].changed(&after[0]) {
-            write!(text, "\n{point}: {}", after[0].get(&point)?)?;
+        let look = || anyhow::Ok([world.snapshot()?, world.snapshot_of_sharer()?]);
+        let mut told = Vec::new();
+        let mut before = look()?;
+        for &kinds in requests {
+            let result = backend.attach(&world.device, pidfd.as_fd(), kinds);
+            let after = look()?;
+            told.push(describe(result, &before, &after)?);
+            if result.is_ok() {
+                break;
+            }
+            before = after;
         }
-        Ok(text)
+        Ok(told.join(END))
     })
+}
+
+/// What came of a request, point by point, for the caller and its sharer.
+fn describe(
+    result: Result<(), Errno>,
+    before: &[Snapshot; 2],
+    after: &[Snapshot; 2],
+) -> Result<String> {
+    let mut text = match result {
+        Ok(()) => "success".to_owned(),
+        Err(errno) => errno.to_string(),
+    };
+    let mut moved = before[1].changed(&after[1]);
+    moved.retain(|point| !point.starts_with("kcmp/"));
+    write!(text, "\nof the sharer: {moved:?}")?;
+    for point in before[0].changed(&after[0]) {
+        write!(text, "\n{point}: {}", after[0].get(&point)?)?;
+    }
+    Ok(text)
 }

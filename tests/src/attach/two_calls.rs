@@ -13,6 +13,8 @@ use super::target::{KINDS, Target};
 use crate::backend::Backend;
 use crate::child::in_child;
 use crate::harness::Suite;
+use crate::oracle::Snapshot;
+use crate::scale::some;
 use crate::world::World;
 
 pub(crate) fn suite() -> Suite {
@@ -28,9 +30,10 @@ pub(crate) fn suite() -> Suite {
 /// What comes of attaching `kind` and then unsharing each, by two calls and by one.
 fn compare(kind: Contexts) -> Result<()> {
     let target = Target::new(KINDS)?;
-    for new in KINDS.each() {
+    let theirs = target.snapshot(&World::alone()?)?;
+    for new in some("two calls", 3, KINDS.each().collect()) {
         let [syscalls, ioctl] = [Backend::Syscall, Backend::Ioctl]
-            .map(|backend| in_child(|| outcome(&target, kind, new, backend)));
+            .map(|backend| in_child(|| outcome(&target, &theirs, kind, new, backend)));
         let (syscalls, ioctl) = (syscalls?, ioctl?);
         ensure!(
             syscalls == ioctl,
@@ -40,7 +43,13 @@ fn compare(kind: Contexts) -> Result<()> {
     Ok(())
 }
 
-fn outcome(target: &Target, kind: Contexts, new: Contexts, backend: Backend) -> Result<String> {
+fn outcome(
+    target: &Target,
+    theirs: &Snapshot,
+    kind: Contexts,
+    new: Contexts,
+    backend: Backend,
+) -> Result<String> {
     let world = World::alone()?;
     let before = world.snapshot()?;
     let result = match backend {
@@ -55,7 +64,7 @@ fn outcome(target: &Target, kind: Contexts, new: Contexts, backend: Backend) -> 
     if let Err(errno) = result {
         return Ok(errno.to_string());
     }
-    let (after, theirs) = (world.snapshot()?, target.snapshot(&world)?);
+    let after = world.snapshot()?;
     let mut text = String::new();
     for point in before.changed(&after) {
         let source = match &*point {

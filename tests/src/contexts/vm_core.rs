@@ -79,7 +79,7 @@ fn during_dump() -> Result<()> {
 fn around_dump() -> Result<()> {
     let memory = marked(PAGES, MARK, MapFlags::PRIVATE)?;
     let mut dice = dice("around a core dump");
-    for _ in 0..rounds(4, 200) {
+    for _ in 0..rounds(2, 200) {
         let collector = Collector::ready()?;
         let world = World::sharing(VM)?;
         // One more whose memory it is, and who stays.

@@ -2,23 +2,25 @@
 
 //! `CLONE_VM`: many who share one address space, and all leave it at the same moment.
 
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread::yield_now;
 
 use anyhow::{Context, Result, ensure};
 use rustix::mm::MapFlags;
+use rustix::thread::futex;
 
 use super::vm::{SIGHAND, VM};
 use crate::device::{Device, unshare};
 use crate::harness::Suite;
-use crate::mailbox::Mailbox;
+use crate::mailbox::Mapping;
 use crate::memory::{PAGE, marked, name, peek, read, unmarked, write};
 use crate::scale::{limit, rounds};
 use crate::sharer::Sharer;
 use crate::slab::leaves_nothing;
 
 const CROWD: usize = 16;
+const EVERYBODY: u32 = CROWD as u32;
 const PAGES: usize = 64;
 
 pub(crate) fn suite() -> Suite {
@@ -36,13 +38,19 @@ fn leave_with_others(arg: &str) -> Result<String> {
     let mut words = arg.split(' ').map(str::parse::<usize>);
     let mut number = || Ok::<_, anyhow::Error>(words.next().context("too few numbers")??);
     let (mark, pages, counter) = (number()? as u64, number()?, number()?);
-    let counter: *const AtomicUsize = std::ptr::without_provenance(counter);
+    let counter: *const AtomicU32 = std::ptr::without_provenance(counter);
     // SAFETY: The asker has it mapped, shared, until all have answered.
     let counter = unsafe { &*counter };
     let device = Device::open()?;
-    counter.fetch_add(1, Relaxed);
-    while counter.load(Relaxed) < CROWD {
-        yield_now();
+    if counter.fetch_add(1, Relaxed) + 1 == EVERYBODY {
+        futex::wake(counter, futex::Flags::empty(), u32::MAX >> 1)?;
+    }
+    loop {
+        let present = counter.load(Relaxed);
+        if present == EVERYBODY {
+            break;
+        }
+        let _ = futex::wait(counter, futex::Flags::empty(), present, None);
     }
     let reply = device.commit(unshare(VM));
     ensure!(
@@ -59,8 +67,8 @@ fn leave_with_others(arg: &str) -> Result<String> {
 
 fn round() -> Result<()> {
     let pages = marked(PAGES, 77, MapFlags::PRIVATE)?;
-    let mailbox = Mailbox::new()?;
-    let counter = (&raw const mailbox.page().word).addr();
+    let present = Mapping::new(PAGE, MapFlags::SHARED)?;
+    let counter = name(present.start());
     let sharers = (0..CROWD)
         .map(|_| Sharer::new(VM | SIGHAND))
         .collect::<Result<Vec<_>>>()?;

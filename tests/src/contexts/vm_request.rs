@@ -20,6 +20,7 @@ use crate::harness::Suite;
 use crate::machine::Setting;
 use crate::mailbox::{Mailbox, Mapping};
 use crate::memory::{PAGE, bytes, marked, name, peek, read, write};
+use crate::scale::rounds;
 use crate::sharer::Sharer;
 use crate::world::World;
 
@@ -135,7 +136,7 @@ fn readers_alone() -> Result<()> {
 }
 
 fn readers() -> Result<()> {
-    for _ in 0..20 {
+    for _ in 0..rounds(10, 200) {
         let _reader = reader()?;
         leave(&world()?)?;
     }
