@@ -3,14 +3,12 @@
 //! A request that fails leaves the caller exactly as it was, in every point that can be seen.
 
 use std::fs::{self, File};
-use std::os::unix::fs::FileExt;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use rustix::io::Errno;
 use unshare_device::Contexts;
 
 use crate::backend::syscall;
-use crate::child::in_child;
 use crate::contexts::files::dup_to;
 use crate::contexts::sysv::{Semaphore, new_segment, segment_exists, value};
 use crate::contexts::user::map_root;
@@ -60,24 +58,16 @@ pub(crate) fn suite() -> Suite {
             );
         }
     }
-    suite.slow(
-        "each allocation fails in turn: ENOMEM or the like",
-        std::time::Duration::from_secs(60),
-        || {
-            every_allocation(PROCESS, || {
-                unshare(PROCESS | Contexts::UTS | Contexts::USER)
-            })
-        },
-    )
+    suite
 }
 
 /// Every context that there is, the address space among them.
-fn all() -> Contexts {
+pub(crate) fn all() -> Contexts {
     everything::all_at_once() | PROCESS
 }
 
 /// Everything at once, and all descriptors closed.
-fn all_and_close() -> Args {
+pub(crate) fn all_and_close() -> Args {
     close_range(all(), 0, u32::MAX)
 }
 
@@ -143,61 +133,4 @@ fn then_succeeds() -> Result<()> {
     drop(limit);
     let reply = world.device.commit(unshare(all()));
     world.ensure_replaced(reply, all())
-}
-
-/// Has the nth allocation, or copy from or to user space, of the request fail, for each n until
-/// there are not so many. The caller shares `shared`.
-pub(crate) fn every_allocation(shared: Contexts, request: impl Fn() -> Args) -> Result<()> {
-    const FAIL_NTH: &str = "/proc/thread-self/fail-nth";
-    let _settings = [
-        // Also those that could wait for memory: all of ours can.
-        ("failslab/ignore-gfp-wait", "N"),
-        ("fail_page_alloc/ignore-gfp-wait", "N"),
-        ("failslab/verbose", "0"),
-        ("fail_page_alloc/verbose", "0"),
-        ("fail_usercopy/verbose", "0"),
-    ]
-    .into_iter()
-    .map(|(name, value)| Setting::new(format!("/sys/kernel/debug/{name}"), value))
-    .collect::<Result<Vec<_>>>()?;
-    let (mut nth, mut survived) = (1, 0);
-    loop {
-        // Until a request succeeds: after that it takes a new caller.
-        let end = in_child(|| {
-            let world = World::sharing(shared)?;
-            let file = File::options().read(true).write(true).open(FAIL_NTH)?;
-            let before = world.snapshot()?;
-            for nth in nth.. {
-                file.write_at(nth.to_string().as_bytes(), 0)?;
-                let reply = world.device.commit(request());
-                let mut left = [0; 16];
-                // What is left of n says whether there were so many. Where the failure is still to
-                // come, it may be this read's, or that of the write.
-                let read = file.read_at(&mut left, 0);
-                while file.write_at(b"0", 0).is_err() {}
-                if reply.errno.is_none() {
-                    let left = read.map_or("pending".into(), |len| {
-                        String::from_utf8_lossy(&left[..len])
-                    });
-                    return Ok(format!("{nth} {}", left.trim()));
-                }
-                let same = before.ensure_same(&world.snapshot()?);
-                same.with_context(|| format!("number {nth} failed: {reply:?}"))?;
-            }
-            unreachable!("there are numbers enough");
-        })?;
-        let (number, left) = end.split_once(' ').context("no number")?;
-        nth = number.parse::<usize>()? + 1;
-        if left != "0" {
-            break;
-        }
-        survived += 1;
-    }
-    // Each new context has at least one that matters.
-    let contexts = Contexts::from_bits_retain(request().unshare).each().count();
-    ensure!(
-        nth - survived > contexts,
-        "{nth} allocations, {survived} of which do not matter"
-    );
-    Ok(())
 }

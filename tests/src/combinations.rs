@@ -7,20 +7,15 @@ use anyhow::{Result, ensure};
 use unshare_device::Contexts;
 
 use crate::device::{close_range, unshare};
-use crate::everything::{PROCESS, SHARED, all_at_once, points, replaced, singles};
+use crate::everything::{PROCESS, SHARED, all_at_once, pairs, points, replaced, singles};
 use crate::harness::Suite;
 use crate::world::World;
 
 pub(crate) fn suite() -> Suite {
-    let mut requests = singles();
-    for (place, &a) in singles().iter().enumerate() {
-        requests.extend(singles()[place + 1..].iter().map(|&b| a | b));
-    }
-    let suite = requests
-        .into_iter()
-        .fold(Suite::new("combinations"), |suite, bits| {
-            suite.test(bits.to_string(), move || exactly(SHARED, bits))
-        });
+    let requests = singles().into_iter().chain(pairs());
+    let suite = requests.fold(Suite::new("combinations"), |suite, bits| {
+        suite.test(bits.to_string(), move || exactly(SHARED, bits))
+    });
     let suite = singles().into_iter().fold(suite, |suite, bits| {
         suite
             .test(format!("{bits}, in memory that is shared"), move || {
@@ -49,6 +44,7 @@ pub(crate) fn suite() -> Suite {
             sharer_stays(all_at_once() | PROCESS | Contexts::EMPTY_MNTNS)
         })
         .test("one after the other comes to the same", one_by_one)
+        .by_lot(50)
 }
 
 fn exactly(shared: Contexts, bits: Contexts) -> Result<()> {

@@ -3,6 +3,7 @@
 //! The same request by unshare(2) and by the ioctl: the same errno, and the same effect.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use rustix::io::Errno;
@@ -30,16 +31,16 @@ pub(crate) fn suite() -> Suite {
         .fold(Suite::new("differential"), |suite, case| {
             suite.test(case.name(), move || compare(&case))
         });
-    suite.test(race::CASE, race::compare).test(
-        "each intended difference is about a case",
-        move || {
+    suite
+        .slow(race::CASE, Duration::from_secs(30), race::compare)
+        .test("each intended difference is about a case", move || {
             for difference in &INTENDED {
                 let known = names.iter().any(|name| name == difference.case);
                 ensure!(known, "no case {:?}", difference.case);
             }
             Ok(())
-        },
-    )
+        })
+        .by_lot(50)
 }
 
 /// A request in a situation.

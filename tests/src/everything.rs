@@ -24,6 +24,13 @@ pub(crate) fn singles() -> Vec<Contexts> {
     (SHARED | Contexts::NAMESPACES | threads).each().collect()
 }
 
+/// Each two of the [`singles`].
+pub(crate) fn pairs() -> Vec<Contexts> {
+    let singles = singles();
+    let of = |(place, &a)| singles[place + 1..].iter().map(move |&b| a | b);
+    singles.iter().enumerate().flat_map(of).collect()
+}
+
 /// What a request for `asked` replaces, of a caller that shares `shared`.
 pub(crate) fn replaced(shared: Contexts, asked: Contexts) -> Contexts {
     let mut replaced = asked & (shared | all_at_once().difference(SHARED));

@@ -3,6 +3,7 @@
 //! Runs tests, each in a child of its own, and reports them.
 
 use std::borrow::Cow;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -13,6 +14,7 @@ use crate::child::{Child, Skip};
 use crate::device::checked;
 use crate::ktap::{Ktap, Verdict};
 use crate::machine::Machine;
+use crate::scale::some;
 use crate::world::Witness;
 
 /// One promise, and the code that checks it.
@@ -23,10 +25,12 @@ pub(crate) struct Test {
     body: Box<dyn Fn() -> Result<()>>,
 }
 
-/// How long a test takes, so that the long ones can run beside the others in a machine of their own.
+/// What a test wants of a machine, so that two can share the work.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Pace {
+    /// One processor: one task does something after the other.
     Usual,
+    /// Time, or two processors, on which things happen at the same time.
     Slow,
 }
 
@@ -34,6 +38,9 @@ pub(crate) enum Pace {
 pub(crate) struct Suite {
     pub(crate) name: &'static str,
     pub(crate) tests: Vec<Test>,
+    needs: Option<&'static str>,
+    enough: usize,
+    left_out: usize,
 }
 
 impl Suite {
@@ -41,6 +48,9 @@ impl Suite {
         Self {
             name,
             tests: Vec::new(),
+            needs: None,
+            enough: usize::MAX,
+            left_out: 0,
         }
     }
 
@@ -78,6 +88,35 @@ impl Suite {
             body: Box::new(body),
         });
         self
+    }
+
+    /// A kernel without this file cannot run its tests.
+    pub(crate) fn needs(mut self, path: &'static str) -> Self {
+        self.needs = Some(path);
+        self
+    }
+
+    /// What it needs, if that is missing.
+    fn lacks(&self) -> Option<&'static str> {
+        self.needs.filter(|path| !Path::new(path).exists())
+    }
+
+    /// So many of its tests, drawn by [`some`], do where nobody asks for one by name.
+    pub(crate) fn by_lot(mut self, enough: usize) -> Self {
+        self.enough = enough;
+        self
+    }
+
+    /// Draws the lots. Those that are not drawn do not count.
+    pub(crate) fn draw(mut self) -> Self {
+        let all = self.tests.len();
+        self.tests = some(self.name, self.enough, self.tests);
+        self.left_out = all - self.tests.len();
+        self
+    }
+
+    pub(crate) fn has_tests(&self) -> bool {
+        !self.tests.is_empty()
     }
 
     /// Keeps the tests whose `suite: name` contains `filter`, and of them those of one pace, if any.
@@ -119,8 +158,17 @@ pub(crate) fn run(suites: &[Suite]) -> Result<Totals> {
     let mut totals = Totals::default();
     let mut report = Ktap::new(suites.len())?;
     for suite in suites {
+        if let Some(path) = suite.lacks() {
+            totals.skipped += 1;
+            let reason = format!("this kernel has no {path}");
+            report.result(suite.name, Verdict::Skip(&reason))?;
+            continue;
+        }
         let failed_before = totals.failed;
         let mut level = report.subtest(suite.name, suite.tests.len())?;
+        if suite.left_out > 0 {
+            level.diagnostic(&format!("drawn by lot; {} others were not", suite.left_out))?;
+        }
         for test in &suite.tests {
             run_one(test, suite.name, &machine, &mut level, &mut totals)?;
         }

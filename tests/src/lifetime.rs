@@ -20,11 +20,9 @@ use crate::kmsg::KernelLog;
 use crate::machine::{OneProcessor, Setting};
 use crate::mailbox::Mailbox;
 use crate::module::{Unloaded, is_loaded, load, unload, users};
-use crate::scale::rounds;
+use crate::scale::{limit, rounds};
 use crate::slab::{Slabs, leaves_nothing};
 use crate::world::World;
-
-const LONG: Duration = Duration::from_secs(300);
 
 pub(crate) fn suite() -> Suite {
     Suite::new("lifetime")
@@ -36,20 +34,20 @@ pub(crate) fn suite() -> Suite {
         .test("a descriptor that closed itself does not", closed_itself)
         .slow(
             "requests that fail leave nothing",
-            LONG,
+            limit(),
             failures_leave_nothing,
         )
         .slow(
             "requests that succeed leave nothing",
-            LONG,
+            limit(),
             successes_leave_nothing,
         )
         .slow(
             "loaded and unloaded again and again, nothing is left",
-            LONG,
+            limit(),
             again_and_again,
         )
-        .test("opening it races with unloading it", race)
+        .slow("opening it races with unloading it", limit(), race)
         .test(
             "on a kernel that was not tested it is not loaded, and says so",
             untested,
@@ -122,13 +120,12 @@ fn again_and_again() -> Result<()> {
     before.ensure_flat(times / 2)
 }
 
-const REQUESTS: usize = 30;
-
 fn failures_leave_nothing() -> Result<()> {
+    let times = rounds(40, 1000);
     let world = World::sharing(SHARED)?;
     // The last step that can fail on purpose.
     let _limit = Setting::sysctl("user/max_time_namespaces", "0")?;
-    leaves_nothing(REQUESTS, REQUESTS, || {
+    leaves_nothing(times, times, || {
         let reply = world.device.commit(unshare(all_at_once()));
         ensure!(reply.failed == Contexts::TIME, "{reply:?}");
         Ok(())
@@ -136,7 +133,8 @@ fn failures_leave_nothing() -> Result<()> {
 }
 
 fn successes_leave_nothing() -> Result<()> {
-    leaves_nothing(REQUESTS, REQUESTS, || {
+    let times = rounds(40, 1000);
+    leaves_nothing(times, times, || {
         let all = || {
             let world = World::sharing(SHARED)?;
             let reply = world.device.commit(close_range(all_at_once(), 0, u32::MAX));

@@ -19,6 +19,7 @@ mod differences;
 mod differential;
 mod dry_run;
 mod everything;
+mod faults;
 mod harness;
 mod kmsg;
 mod ktap;
@@ -59,7 +60,7 @@ struct Options {
     /// Only tests whose "suite: name" contains this
     #[arg(default_value = "")]
     filter: String,
-    /// Only those that take long, or only the others
+    /// Only those that take long or two processors, or only the others
     #[arg(long)]
     pace: Option<Pace>,
     /// Name the tests instead of running them
@@ -107,6 +108,7 @@ fn suites() -> Vec<Suite> {
         contexts::signals::suite(),
         combinations::suite(),
         atomicity::suite(),
+        faults::suite(),
         attach::kinds::suite(),
         attach::arguments::suite(),
         attach::directories::suite(),
@@ -140,11 +142,13 @@ fn suites() -> Vec<Suite> {
 fn main() -> Result<ExitCode> {
     let options = Options::parse();
     scale::set(options.full, options.seed);
-    let suites: Vec<_> = suites()
+    let suites = suites()
         .into_iter()
-        .map(|suite| suite.filter(&options.filter, options.pace))
-        .filter(|suite| !suite.tests.is_empty())
-        .collect();
+        .map(|suite| suite.filter(&options.filter, options.pace));
+    let suites: Vec<_> = match options.filter.is_empty() {
+        true => suites.map(Suite::draw).filter(Suite::has_tests).collect(),
+        false => suites.filter(Suite::has_tests).collect(),
+    };
     if options.list {
         for suite in &suites {
             for test in &suite.tests {

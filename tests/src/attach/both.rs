@@ -3,7 +3,6 @@
 //! Attach, then unshare: as two calls in a row would do it, but all or nothing.
 
 use std::fs;
-use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use rustix::io::Errno;
@@ -48,12 +47,7 @@ pub(crate) fn suite() -> Suite {
             clocks,
         )
         .test("with all that a process shares", with_process)
-        .test("in a thread: EINVAL for what takes a process", in_thread)
-        .slow(
-            "each allocation fails in turn: ENOMEM or the like",
-            Duration::from_secs(60),
-            allocations,
-        );
+        .test("in a thread: EINVAL for what takes a process", in_thread);
     atomicity::KINDS
         .into_iter()
         .fold(suite, |suite, (kind, bit)| {
@@ -183,12 +177,6 @@ fn in_thread() -> Result<()> {
         Ok(String::new())
     })
     .map(drop)
-}
-
-fn allocations() -> Result<()> {
-    let target = Target::new(KINDS)?;
-    let request = || target.attach_and(ATTACHABLE, SHARED | Contexts::UTS);
-    atomicity::every_allocation(SHARED, request)
 }
 
 /// The second half fails by its last step: nothing is left of the first.

@@ -2,8 +2,6 @@
 
 //! What was attached to goes when the last task leaves it: nothing is held for longer.
 
-use std::time::Duration;
-
 use anyhow::{Result, ensure};
 use rustix::io::Errno;
 use unshare_device::Contexts;
@@ -14,19 +12,19 @@ use crate::device::{Args, DRY_RUN};
 use crate::everything::PROCESS;
 use crate::harness::Suite;
 use crate::machine::Setting;
+use crate::scale::{limit, rounds};
 use crate::slab::leaves_nothing;
 use crate::world::World;
 
-const LONG: Duration = Duration::from_secs(120);
-
 pub(crate) fn suite() -> Suite {
     Suite::new("attach_leaks")
-        .slow("attached to and left, nothing stays", LONG, successes)
-        .slow("refused, or tried only, nothing stays", LONG, refusals)
+        .slow("attached to and left, nothing stays", limit(), successes)
+        .slow("refused, or tried only, nothing stays", limit(), refusals)
 }
 
 fn successes() -> Result<()> {
-    leaves_nothing(30, 30, || {
+    let times = rounds(40, 1000);
+    leaves_nothing(times, times, || {
         let target = Target::new(KINDS)?;
         in_child(|| {
             let world = World::sharing(PROCESS)?;
@@ -40,8 +38,9 @@ fn successes() -> Result<()> {
 }
 
 fn refusals() -> Result<()> {
+    let times = rounds(40, 1000);
     let world = World::sharing(PROCESS)?;
-    leaves_nothing(30, 30, || {
+    leaves_nothing(times, times, || {
         // Who shares memory does not come back from a new clock.
         let target = Target::new(KINDS.difference(Contexts::TIME))?;
         // By the last kind, and by the last step of the second half.
