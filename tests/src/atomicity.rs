@@ -67,7 +67,7 @@ pub(crate) fn all() -> Contexts {
 }
 
 /// Everything at once, and all descriptors closed.
-pub(crate) fn all_and_close() -> Args {
+fn all_and_close() -> Args {
     close_range(all(), 0, u32::MAX)
 }
 

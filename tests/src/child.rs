@@ -77,6 +77,12 @@ impl Child {
         }
     }
 
+    /// Ends a child that would never end by itself, and that has had nothing to complain of.
+    pub(crate) fn stop(self) -> Result<()> {
+        kill_process(self.pid, Signal::KILL)?;
+        self.killed(Duration::from_secs(20))
+    }
+
     /// Waits until somebody kills the child, which until then has nothing to report.
     pub(crate) fn killed(mut self, limit: Duration) -> Result<()> {
         let end = self.end(limit)?;

@@ -9,6 +9,7 @@ mod abi_memory;
 mod atomicity;
 mod attach;
 mod backend;
+mod barrier;
 mod cgroup;
 mod child;
 mod combinations;
@@ -41,6 +42,7 @@ mod sharer;
 mod situations;
 mod slab;
 mod spec2006;
+mod storm;
 mod swap;
 mod twin;
 mod unprivileged;
@@ -128,6 +130,7 @@ fn suites() -> Vec<Suite> {
         abi_memory::suite(),
         abi32::suite(),
         spec2006::suite(),
+        storm::suite(),
         unprivileged::suite(),
         perf::suite(),
         differential::suite(),

@@ -85,6 +85,14 @@ impl Sharer {
         page.wait(&[ANSWERED, COULD_NOT], Duration::from_secs(20))
     }
 
+    /// Ends the task, whatever it is doing. Returns what was wrong with the last question, if anything.
+    pub(crate) fn interrupt(mut self) -> Option<String> {
+        let _ = kill_process(self.pid, Signal::KILL);
+        self.reaped = waitpid(Some(self.pid), WaitOptions::empty()).is_ok();
+        let page = self.mailbox.page();
+        (page.state() == COULD_NOT).then(|| page.text())
+    }
+
     /// Waits until something else has ended the sharer.
     pub(crate) fn end(mut self, limit: Duration) -> Result<WaitStatus> {
         let status = reap(self.pid, limit)?;

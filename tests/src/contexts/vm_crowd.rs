@@ -2,25 +2,21 @@
 
 //! `CLONE_VM`: many who share one address space, and all leave it at the same moment.
 
-use std::sync::atomic::AtomicU32;
-use std::sync::atomic::Ordering::Relaxed;
 use std::thread::yield_now;
 
 use anyhow::{Context, Result, ensure};
 use rustix::mm::MapFlags;
-use rustix::thread::futex;
 
 use super::vm::{SIGHAND, VM};
+use crate::barrier::{Barrier, meet};
 use crate::device::{Device, unshare};
 use crate::harness::Suite;
-use crate::mailbox::Mapping;
 use crate::memory::{PAGE, marked, name, peek, read, unmarked, write};
 use crate::scale::{limit, rounds};
 use crate::sharer::Sharer;
 use crate::slab::leaves_nothing;
 
 const CROWD: usize = 16;
-const EVERYBODY: u32 = CROWD as u32;
 const PAGES: usize = 64;
 
 pub(crate) fn suite() -> Suite {
@@ -32,26 +28,15 @@ pub(crate) fn suite() -> Suite {
 }
 
 /// A [`Question`](crate::sharer::Question): when all are there, leaves, and puts a mark of its own on
-/// the pages. `arg`: the mark, the address of the pages, and that of the counter that all share.
+/// the pages. `arg`: the mark, the address of the pages, and that of the barrier.
 fn leave_with_others(arg: &str) -> Result<String> {
     // Up to the copy, heap and thread-local storage are everybody's: nothing here allocates.
     let mut words = arg.split(' ').map(str::parse::<usize>);
     let mut number = || Ok::<_, anyhow::Error>(words.next().context("too few numbers")??);
-    let (mark, pages, counter) = (number()? as u64, number()?, number()?);
-    let counter: *const AtomicU32 = std::ptr::without_provenance(counter);
-    // SAFETY: The asker has it mapped, shared, until all have answered.
-    let counter = unsafe { &*counter };
+    let (mark, pages, barrier) = (number()? as u64, number()?, number()?);
     let device = Device::open()?;
-    if counter.fetch_add(1, Relaxed) + 1 == EVERYBODY {
-        futex::wake(counter, futex::Flags::empty(), u32::MAX >> 1)?;
-    }
-    loop {
-        let present = counter.load(Relaxed);
-        if present == EVERYBODY {
-            break;
-        }
-        let _ = futex::wait(counter, futex::Flags::empty(), present, None);
-    }
+    // SAFETY: The asker has it until all have answered.
+    unsafe { meet(barrier, CROWD.try_into()?) };
     let reply = device.commit(unshare(VM));
     ensure!(
         reply.errno.is_none() && reply.replaced == VM | SIGHAND,
@@ -67,14 +52,14 @@ fn leave_with_others(arg: &str) -> Result<String> {
 
 fn round() -> Result<()> {
     let pages = marked(PAGES, 77, MapFlags::PRIVATE)?;
-    let present = Mapping::new(PAGE, MapFlags::SHARED)?;
-    let counter = name(present.start());
+    let barrier = Barrier::new()?;
+    let place = barrier.name();
     let sharers = (0..CROWD)
         .map(|_| Sharer::new(VM | SIGHAND))
         .collect::<Result<Vec<_>>>()?;
     let mark = |number| 1000 + number;
     let args: Vec<_> = (0..CROWD)
-        .map(|number| format!("{} {} {counter}", mark(number), name(pages.start())))
+        .map(|number| format!("{} {} {place}", mark(number), name(pages.start())))
         .collect();
     // From the first question to the last answer this task does not touch the heap either: a copy
     // that is made meanwhile would have it as it is then.

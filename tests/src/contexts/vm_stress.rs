@@ -59,7 +59,7 @@ fn much() -> Result<()> {
             Ok(String::new())
         })?;
         ensure!(unmarked(&pages, round) == 0, "a page is the child's, too");
-        child.report(Duration::from_secs(120))?;
+        child.report(limit())?;
         ensure!(unmarked(&pages, round) == 0);
     }
     Ok(())

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Item 4 of the test specification in Documentation/userspace-api/unshare.rst, section 8: tasks that
+//! share all that a process has, and at the same moment execute, exit, and unshare this or that.
+
+use std::fs;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use fastrand::Rng;
+use rustix::process::{Pid, Signal, kill_process};
+use unshare_device::Contexts;
+
+use crate::barrier::{Barrier, meet};
+use crate::child::{Child, in_child};
+use crate::contexts::vm_request::reader;
+use crate::device::{Device, unshare};
+use crate::everything::{PROCESS, all_at_once, replaced};
+use crate::harness::Suite;
+use crate::module::unload;
+use crate::scale::{dice, limit, rounds};
+use crate::sharer::Sharer;
+use crate::slab::leaves_nothing;
+use crate::world::World;
+
+const SOON: Duration = Duration::from_secs(60);
+
+pub(crate) fn suite() -> Suite {
+    Suite::new("storm")
+        .slow("ten tasks execute, exit and unshare at once", limit(), ten)
+        .slow(
+            "32 of them, traced, read, killed, and the module to be unloaded",
+            limit(),
+            under_fire,
+        )
+}
+
+/// What a task does when all are there.
+#[derive(Clone, Copy)]
+enum Deed {
+    Execute,
+    Exit,
+    Unshare(Contexts),
+}
+
+impl Deed {
+    /// A fifth of the tasks execute, a fifth exit, and the others leave some of what they share.
+    fn draw(number: usize, dice: &mut Rng) -> Self {
+        match number % 10 {
+            0 | 5 => Self::Execute,
+            1 | 6 => Self::Exit,
+            _ => {
+                let all = all_at_once() | PROCESS;
+                Self::Unshare(Contexts::from_bits_retain(all.bits() & dice.u64(..)))
+            }
+        }
+    }
+
+    /// As a [`Question`](crate::sharer::Question)'s argument, which is read without allocating.
+    fn name(self) -> u64 {
+        match self {
+            Self::Execute => 1,
+            Self::Exit => 2,
+            Self::Unshare(contexts) => contexts.bits(),
+        }
+    }
+}
+
+const EXIT_STATUS: i32 = 7;
+
+/// A [`Question`](crate::sharer::Question): meets the others, and does what `arg` says: the deed, the
+/// address of the barrier, and how many there are.
+fn act(arg: &str) -> Result<String> {
+    let mut words = arg.split(' ').map(str::parse::<usize>);
+    let mut number = || Ok::<_, anyhow::Error>(words.next().context("too few numbers")??);
+    let (deed, barrier, everybody) = (number()?, number()?, number()?);
+    let device = Device::open()?;
+    // SAFETY: The asker has it until all have answered or are dead.
+    unsafe { meet(barrier, everybody.try_into()?) };
+    match deed {
+        1 => {
+            let arguments = [c"true".as_ptr(), std::ptr::null()];
+            let environment = [std::ptr::null()];
+            // SAFETY: Both lists end with NULL.
+            unsafe {
+                libc::execve(
+                    c"/bin/true".as_ptr(),
+                    arguments.as_ptr(),
+                    environment.as_ptr(),
+                )
+            };
+            bail!("execve came back");
+        }
+        // SAFETY: Always sound; the others use nothing that it would tear down.
+        2 => unsafe { libc::_exit(EXIT_STATUS) },
+        bits => {
+            let asked = Contexts::from_bits_retain(bits.try_into()?);
+            let reply = device.commit(unshare(asked));
+            // The others may have left before, and who is alone with something keeps it.
+            ensure!(
+                reply.errno.is_none() && replaced(PROCESS, asked).contains(reply.replaced),
+                "{reply:?} of {asked}"
+            );
+            let still = device.shared()? & asked & Contexts::VM;
+            ensure!(still.is_empty(), "{still} is still shared");
+            Ok(String::new())
+        }
+    }
+}
+
+/// The tasks, each asked to do its deed when all the others, and this task, are there.
+fn gather(barrier: &Barrier, deeds: &[Deed]) -> Result<Vec<Sharer>> {
+    let everybody = deeds.len() + 1;
+    let tasks = deeds
+        .iter()
+        .map(|_| Sharer::new(PROCESS))
+        .collect::<Result<Vec<_>>>()?;
+    let args: Vec<_> = deeds
+        .iter()
+        .map(|deed| format!("{} {} {everybody}", deed.name(), barrier.name()))
+        .collect();
+    // While they are at it the heap that they share is left alone, by them and by this task.
+    for (task, arg) in tasks.iter().zip(&args) {
+        task.begin(act, arg);
+    }
+    Ok(tasks)
+}
+
+/// One round of ten, each of which does what it is to do, and of which the caller notices nothing.
+fn at_once(dice: &mut Rng) -> Result<()> {
+    let world = World::alone()?;
+    let barrier = Barrier::new()?;
+    let deeds: Vec<_> = (0..10).map(|number| Deed::draw(number, dice)).collect();
+    let tasks = gather(&barrier, &deeds)?;
+    let before = world.snapshot()?;
+    barrier.come(deeds.len() + 1)?;
+    for (task, deed) in tasks.iter().zip(&deeds) {
+        if let Deed::Unshare(_) = deed {
+            task.wait();
+        }
+    }
+    for (task, deed) in tasks.into_iter().zip(deeds) {
+        match deed {
+            Deed::Unshare(_) => drop(task.answer()?),
+            Deed::Execute => {
+                let end = task.end(SOON)?;
+                ensure!(end.exit_status() == Some(0), "execve: {end:?}");
+            }
+            Deed::Exit => {
+                let end = task.end(SOON)?;
+                ensure!(end.exit_status() == Some(EXIT_STATUS), "_exit: {end:?}");
+            }
+        }
+    }
+    let mut changed = before.changed(&world.snapshot()?);
+    // What they had opened stays open in the table that they left.
+    changed.remove("fd");
+    ensure!(changed.is_empty(), "the {changed:?} of who stays changed");
+    Ok(())
+}
+
+/// Rounds in which nothing is left, of so many tasks; each in a process of its own, with whose table
+/// of descriptors goes what the tasks have opened there.
+fn storm(name: &str, times: usize, tasks: usize, round: fn(&mut Rng) -> Result<()>) -> Result<()> {
+    let mut dice = dice(name);
+    // Less than there would be if each of those who unshare left one.
+    leaves_nothing(times, times * tasks / 4, || {
+        let mut dice = dice.fork();
+        in_child(|| round(&mut dice).map(|()| String::new())).map(drop)
+    })
+}
+
+fn ten() -> Result<()> {
+    storm("ten at once", rounds(10, 1000), 10, at_once)
+}
+
+/// Attaches to the tasks, one after the other, and lets them go again.
+fn trace(tasks: &[Pid]) -> Result<String> {
+    loop {
+        for task in tasks {
+            let task = task.as_raw_nonzero().get();
+            let none = std::ptr::null_mut::<libc::c_void>();
+            // SAFETY: These requests take no address.
+            unsafe {
+                if libc::ptrace(libc::PTRACE_SEIZE, task, none, none) != 0 {
+                    continue;
+                }
+                libc::ptrace(libc::PTRACE_INTERRUPT, task, none, none);
+                libc::waitpid(task, std::ptr::null_mut(), libc::__WALL);
+                if libc::ptrace(libc::PTRACE_DETACH, task, none, none) != 0 {
+                    // It has died since, and its parent may reap it when its tracer has.
+                    libc::waitpid(task, std::ptr::null_mut(), libc::__WALL);
+                }
+            }
+        }
+    }
+}
+
+/// Reads what /proc tells of the tasks.
+fn look(tasks: &[Pid]) -> Result<String> {
+    loop {
+        for task in tasks {
+            for name in ["status", "maps", "stat", "environ", "mountinfo", "limits"] {
+                let _ = fs::read(format!("/proc/{}/{name}", task.as_raw_nonzero()));
+            }
+            for name in ["ns/mnt", "ns/pid_for_children", "root", "cwd", "fd/3"] {
+                let _ = fs::read_link(format!("/proc/{}/{name}", task.as_raw_nonzero()));
+            }
+        }
+    }
+}
+
+/// Forks all the time, and tries to unload the module.
+fn fork(_: &[Pid]) -> Result<String> {
+    loop {
+        in_child(|| Ok(String::new()))?;
+        ensure!(unload().is_err(), "the module went while it was in use");
+    }
+}
+
+/// One round of 32, not all of which live to do what they are to.
+fn beset(dice: &mut Rng) -> Result<()> {
+    // It keeps the module in use.
+    let _device = Device::open()?;
+    let barrier = Barrier::new()?;
+    let deeds: Vec<_> = (0..32).map(|number| Deed::draw(number, dice)).collect();
+    let tasks = gather(&barrier, &deeds)?;
+    let pids: Vec<_> = tasks.iter().map(|task| task.pid).collect();
+    let beside = [trace, look, fork]
+        .into_iter()
+        .map(|work| Child::spawn(|| work(&pids)))
+        .collect::<Result<Vec<_>>>()?;
+    let _reader = reader()?;
+    let (fire, start) = (Duration::from_millis(dice.u64(..200)), Instant::now());
+    barrier.come(deeds.len() + 1)?;
+    while start.elapsed() < fire {
+        let _ = kill_process(pids[dice.usize(..pids.len())], Signal::KILL);
+        sleep(Duration::from_millis(3));
+    }
+    for work in beside {
+        work.stop()?;
+    }
+    let complaints = tasks.into_iter().filter_map(Sharer::interrupt);
+    let complaints: Vec<_> = complaints.collect();
+    ensure!(complaints.is_empty(), "{complaints:?}");
+    Ok(())
+}
+
+fn under_fire() -> Result<()> {
+    storm("32 under fire", rounds(6, 500), 32, beset)
+}
