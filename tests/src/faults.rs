@@ -20,7 +20,7 @@ use crate::scale::{dice, limit, rounds};
 use crate::world::World;
 
 /// Of this task's chances to fail, which one does: `Documentation/fault-injection/fault-injection.rst`.
-const FAIL_NTH: &str = "/proc/thread-self/fail-nth";
+pub(crate) const FAIL_NTH: &str = "/proc/thread-self/fail-nth";
 
 pub(crate) fn suite() -> Suite {
     let requests = singles().into_iter().chain(pairs());
@@ -86,7 +86,7 @@ fn sparse() -> usize {
 
 /// Has one chance fail after the other, by `step`, until the request has no more of them. The caller
 /// shares `shared`.
-fn each_fails(step: usize, shared: Contexts, request: impl Fn() -> Args) -> Result<()> {
+pub(crate) fn each_fails(step: usize, shared: Contexts, request: impl Fn() -> Args) -> Result<()> {
     mark_caches()?;
     let _settings = [
         ("failslab/cache-filter", "Y"),

@@ -35,6 +35,7 @@ mod perf;
 mod query;
 mod questions;
 mod race;
+mod regressions;
 mod ring;
 mod samples;
 mod scale;
@@ -131,6 +132,7 @@ fn suites() -> Vec<Suite> {
         abi32::suite(),
         spec2006::suite(),
         storm::suite(),
+        regressions::suite(),
         unprivileged::suite(),
         perf::suite(),
         differential::suite(),

@@ -51,7 +51,7 @@ pub(crate) fn suite() -> Suite {
 }
 
 /// Opens copies of `file` until the lowest free descriptor is `count`.
-pub(super) fn fill(file: &File, count: RawFd) -> Result<()> {
+pub(crate) fn fill(file: &File, count: RawFd) -> Result<()> {
     while fcntl_dupfd_cloexec(file, 0)?.into_raw_fd() < count - 1 {}
     Ok(())
 }
@@ -63,9 +63,11 @@ pub(crate) fn dup_to(file: &File, fd: RawFd) -> Result<RawFd> {
 }
 
 /// For as many as `count` times, the lowest number that is not open is what the kernel gives.
-pub(super) fn ensure_lowest_free(file: &File, count: usize) -> Result<()> {
+pub(crate) fn ensure_lowest_free(file: &File, count: usize) -> Result<()> {
+    let mut lowest = 0;
     for _ in 0..count {
-        let lowest = (0..).find(|&fd| !open_here(fd)).unwrap_or_default();
+        // Those below are open by now.
+        lowest = (lowest..).find(|&fd| !open_here(fd)).unwrap_or_default();
         let got = fcntl_dupfd_cloexec(file, 0)?.into_raw_fd();
         ensure!(got == lowest, "{got} was given although {lowest} is free");
     }

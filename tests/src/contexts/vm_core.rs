@@ -76,7 +76,7 @@ fn during_dump() -> Result<()> {
     ensure_dumped(world.sharer, &collector)
 }
 
-fn around_dump() -> Result<()> {
+pub(crate) fn around_dump() -> Result<()> {
     let memory = marked(PAGES, MARK, MapFlags::PRIVATE)?;
     let mut dice = dice("around a core dump");
     for _ in 0..rounds(2, 200) {

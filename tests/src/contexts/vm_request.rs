@@ -125,7 +125,7 @@ pub(crate) fn reader() -> Result<Child> {
     Ok(child)
 }
 
-fn readers_alone() -> Result<()> {
+pub(crate) fn readers_alone() -> Result<()> {
     let world = World::alone()?;
     let _readers = [reader()?, reader()?];
     for _ in 0..200 {

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! What has gone wrong in this corner of Linux, each bug by its name: here it must not.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::thread::sleep;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use rustix::io::Errno;
+use rustix::process::{Signal, kill_process};
+use unshare_device::Contexts;
+
+use crate::attach::target::{ATTACHABLE, KINDS, Target};
+use crate::child::{Child, in_child, skip};
+use crate::conditions::in_chroot;
+use crate::contexts::files::{ensure_lowest_free, fill};
+use crate::contexts::mount::{folder, mount_tmpfs, stage};
+use crate::contexts::sysv::{attach as attach_segment, new_segment, remove_segment};
+use crate::contexts::{vm_core, vm_request};
+use crate::device::{close_range, unshare};
+use crate::everything::{PROCESS, SHARED};
+use crate::faults::{FAIL_NTH, each_fails};
+use crate::harness::Suite;
+use crate::machine::Setting;
+use crate::oracle::inode;
+use crate::questions::{change_root, chdir, place_of, root};
+use crate::scale::{dice, limit, rounds};
+use crate::slab::leaves_nothing;
+use crate::world::World;
+
+pub(crate) fn suite() -> Suite {
+    let suite = Suite::new("regressions");
+    let suite = [PROCESS, PROCESS.difference(Contexts::FS)]
+        .into_iter()
+        .fold(suite, |suite, shared| {
+            let how = match shared.contains(Contexts::FS) {
+                true => "shared",
+                false => "not shared",
+            };
+            suite.test(
+                format!("CVE-2026-43472: root and cwd of a failed unshare, fs {how}"),
+                move || detached(shared),
+            )
+        });
+    suite
+        .slow("nsproxy leaked when the last step fails", limit(), nsproxy)
+        .test("CVE-2024-45025: the tail of a partly copied bitmap", bitmap)
+        .test("85b6d24646e4: memory of several IPC namespaces", segments)
+        .test("3151527ee007: a user namespace from a chroot", chroot)
+        .test(
+            "CVE-2013-1858: a user namespace and a shared root",
+            shared_root,
+        )
+        .slow(
+            "1c465d0518dc: a target that exits meanwhile",
+            limit(),
+            exiting,
+        )
+        .slow(
+            "2006: a core dump of memory that is being left",
+            limit(),
+            vm_core::around_dump,
+        )
+        .test(
+            "12c641ab8270: /proc readers make memory look shared",
+            vm_request::readers_alone,
+        )
+}
+
+/// `unshare_fs()` took an `fs_struct` of one user for private, and `copy_mnt_ns()` moved its root and
+/// working directory into a mount namespace that a later failure threw away.
+fn detached(shared: Contexts) -> Result<()> {
+    stage()?;
+    let place = folder("detached")?;
+    mount_tmpfs(&place)?;
+    let world = World::sharing(shared)?;
+    chdir(&place)?;
+    File::create("a file")?;
+    let _limit = Setting::sysctl("user/max_cgroup_namespaces", "0")?;
+    let request = unshare(Contexts::MOUNT | Contexts::CGROUP);
+    world.refuses(request, Errno::NOSPC, Contexts::CGROUP)?;
+    File::open("a file").context("in the working directory")?;
+    ensure!(fs::read_link("/proc/self/cwd")? == Path::new(&place));
+    ensure!(place_of(".")? == place_of(&place)?);
+    Ok(())
+}
+
+/// `ksys_unshare()` forgot the namespaces that it had made when `set_cred_ucounts()` failed.
+fn nsproxy() -> Result<()> {
+    if !Path::new(FAIL_NTH).exists() {
+        return skip(format!("this kernel has no {FAIL_NTH}"));
+    }
+    let times = rounds(20, 1000);
+    leaves_nothing(times, times, || {
+        each_fails(1, Contexts::empty(), || {
+            unshare(Contexts::USER | Contexts::UTS)
+        })
+    })
+}
+
+/// `dup_fd()` copied whole words of `full_fds_bits`, and left what was beyond the last descriptor.
+fn bitmap() -> Result<()> {
+    for kept in [3, 63, 64, 65, 100, 128, 640] {
+        in_child(|| {
+            let world = World::sharing(SHARED)?;
+            let file = File::open("/proc/version")?;
+            fill(&file, 1024)?;
+            let reply = world.device.commit(close_range(Contexts::FILES, kept, !0));
+            ensure!(reply.errno.is_none(), "{reply:?}");
+            let file = File::open("/proc/version")?;
+            ensure_lowest_free(&file, 1100)?;
+            Ok(String::new())
+        })
+        .with_context(|| format!("{kept} kept"))?;
+    }
+    Ok(())
+}
+
+/// A task's list of shared memory went along to another IPC namespace, whose lock did not guard it.
+fn segments() -> Result<()> {
+    for _ in 0..5 {
+        in_child(|| {
+            let world = World::alone()?;
+            let mut all = Vec::new();
+            for _ in 0..3 {
+                let segment = new_segment()?;
+                attach_segment(segment)?;
+                all.push(segment);
+                let reply = world.device.commit(unshare(Contexts::IPC));
+                ensure!(reply.replaced == Contexts::IPC, "{reply:?}");
+            }
+            // A number of the first namespace means nothing in the last.
+            all.into_iter().for_each(remove_segment);
+            attach_segment(new_segment()?)?;
+            Ok(String::new())
+        })?;
+    }
+    Ok(())
+}
+
+/// Who is in a chroot would get out of it as root of a user namespace.
+fn chroot() -> Result<()> {
+    in_chroot(&mut World::alone()?, &mut |world| {
+        world.refuses(unshare(Contexts::USER), Errno::PERM, Contexts::USER)?;
+        Ok(String::new())
+    })
+    .map(drop)
+}
+
+/// A chroot that the root of a user namespace may make moved the root of a privileged task, too.
+fn shared_root() -> Result<()> {
+    let place = folder("shared-root")?;
+    let world = World::sharing(Contexts::FS)?;
+    let old = world.sharer.ask(root, "")?;
+    let reply = world.device.commit(unshare(Contexts::USER));
+    ensure!(reply.replaced == Contexts::USER | Contexts::FS, "{reply:?}");
+    change_root(&place)?;
+    ensure!(world.sharer.ask(root, "")? == old, "the sharer was moved");
+    ensure!(inode(&root("")?)? != inode(&old)?, "the caller was not");
+    Ok(())
+}
+
+/// Between its looks at a target `setns()` took namespaces that nobody was in any more.
+fn exiting() -> Result<()> {
+    let mut dice = dice("a target that exits meanwhile");
+    let (mut attached, mut late) = (0, 0);
+    for _ in 0..rounds(40, 2000) {
+        let target = Target::new(KINDS)?;
+        let delay = Duration::from_micros(dice.u64(..4000));
+        match &*in_child(|| attach_to_dying(&target, delay))? {
+            "attached" => attached += 1,
+            _ => late += 1,
+        }
+    }
+    eprintln!("attached {attached} times, and late {late} times");
+    Ok(())
+}
+
+fn attach_to_dying(target: &Target, delay: Duration) -> Result<String> {
+    let world = World::alone()?;
+    let pid = target.pid()?;
+    let killer = Child::spawn(|| {
+        sleep(delay);
+        kill_process(pid, Signal::KILL)?;
+        Ok(String::new())
+    })?;
+    let reply = world.device.commit(target.attach(ATTACHABLE));
+    killer.report(Duration::from_secs(20))?;
+    match reply.errno {
+        None => Ok("attached".to_owned()),
+        Some(Errno::SRCH) if reply.replaced.is_empty() => Ok("late".to_owned()),
+        _ => bail!("{reply:?}"),
+    }
+}
