@@ -6,14 +6,17 @@ use std::fs::{self, File};
 
 use anyhow::{Result, ensure};
 use rustix::io::Errno;
+use rustix::process::getpid;
 use unshare_device::Contexts;
 
 use crate::backend::syscall;
+use crate::cgroup::Cgroup;
 use crate::contexts::files::dup_to;
 use crate::contexts::sysv::{Semaphore, new_segment, segment_exists, value};
 use crate::contexts::user::map_root;
+use crate::contexts::vm_request::most_of_memory;
 use crate::device::{Args, close_range, unshare};
-use crate::everything::{self, PROCESS};
+use crate::everything::{self, PROCESS, replaced};
 use crate::harness::Suite;
 use crate::machine::Setting;
 use crate::questions::{chdir, cwd};
@@ -33,8 +36,6 @@ pub(crate) const KINDS: [(&str, Contexts); 8] = [
 
 pub(crate) fn suite() -> Suite {
     let mut suite = Suite::new("atomicity")
-        .test("fs.nr_open is lowered: EMFILE, CLONE_FILES", nr_open)
-        .test("33 user namespaces deep: ENOSPC, CLONE_NEWUSER", too_deep)
         .test(
             "a pid namespace is pending: EINVAL, CLONE_NEWPID",
             pending_pid,
@@ -47,11 +48,28 @@ pub(crate) fn suite() -> Suite {
             "the failure can be repeated, and then the request succeeds",
             then_succeeds,
         );
-    for (kind, bit) in KINDS {
-        for (how, shared) in [
-            ("shared", PROCESS),
-            ("not shared", PROCESS.difference(Contexts::FS)),
-        ] {
+    for (how, shared) in [
+        ("shared", PROCESS),
+        ("not shared", PROCESS.difference(Contexts::FS)),
+    ] {
+        suite = suite
+            .test(
+                format!("fs.nr_open is lowered, fs {how}: EMFILE, CLONE_FILES"),
+                move || nr_open(shared),
+            )
+            .test(
+                format!("33 user namespaces deep, fs {how}: ENOSPC, CLONE_NEWUSER"),
+                move || too_deep(shared),
+            )
+            .test(
+                format!("vm.overcommit_memory is 2, fs {how}: ENOMEM, CLONE_VM"),
+                move || overcommit(shared),
+            )
+            .test(
+                format!("a cgroup without room for a task, fs {how}: success"),
+                move || no_task(shared),
+            );
+        for (kind, bit) in KINDS {
             suite = suite.test(
                 format!("no {kind} namespaces left, fs {how}: ENOSPC, {bit}"),
                 move || limited(kind, bit, shared),
@@ -83,19 +101,39 @@ fn limited(kind: &str, bit: Contexts, shared: Contexts) -> Result<()> {
     Ok(())
 }
 
-fn nr_open() -> Result<()> {
-    let world = World::sharing(PROCESS)?;
+fn nr_open(shared: Contexts) -> Result<()> {
+    let world = World::sharing(shared)?;
     dup_to(&File::open("/proc/version")?, 1000)?;
     let _limit = Setting::sysctl("fs/nr_open", "64")?;
     world.refuses(unshare(all()), Errno::MFILE, Contexts::FILES)
 }
 
-fn too_deep() -> Result<()> {
-    let world = World::alone()?;
+fn too_deep(shared: Contexts) -> Result<()> {
     while syscall(Contexts::USER).is_ok() {
         map_root(0, 0)?;
     }
+    let world = World::sharing(shared)?;
     world.refuses(all_and_close(), Errno::NOSPC, Contexts::USER)
+}
+
+fn overcommit(shared: Contexts) -> Result<()> {
+    let _memory = most_of_memory()?;
+    let world = World::sharing(shared)?;
+    let _strict = Setting::sysctl("vm/overcommit_memory", "2")?;
+    world.refuses(unshare(all()), Errno::NOMEM, Contexts::VM)
+}
+
+/// No task is made, so none is missed.
+fn no_task(shared: Contexts) -> Result<()> {
+    let world = World::sharing(shared)?;
+    let group = Cgroup::new("atomicity", "pids")?;
+    group.add(getpid().as_raw_nonzero().get())?;
+    group.set("pids.max", "1")?;
+    // Root of this machine is needed to remove the cgroup.
+    let asked = all().difference(Contexts::USER);
+    let reply = world.device.commit(unshare(asked));
+    // Mounts take a new fs_struct, also where the old one is nobody else's.
+    world.ensure_replaced(reply, replaced(shared, asked) | Contexts::FS)
 }
 
 fn pending_pid() -> Result<()> {

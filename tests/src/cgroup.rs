@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! A cgroup with the memory controller, for the length of a test.
+//! A cgroup with a controller, for the length of a test.
 
 use std::fs;
 use std::path::PathBuf;
@@ -11,17 +11,19 @@ use crate::child::skip;
 use crate::memory::field_of;
 
 /// Removed when dropped; its tasks go to the root before.
-pub(crate) struct MemoryCgroup(PathBuf);
+pub(crate) struct Cgroup(PathBuf);
 
 const ROOT: &str = "/sys/fs/cgroup";
 
-impl MemoryCgroup {
-    pub(crate) fn new(name: &str) -> Result<Self> {
+impl Cgroup {
+    /// With a controller as in `cgroup.controllers`: `memory`, `pids`.
+    pub(crate) fn new(name: &str, controller: &str) -> Result<Self> {
         let controllers = fs::read_to_string(format!("{ROOT}/cgroup.controllers"))?;
-        if !controllers.contains("memory") {
-            return skip("this kernel has no memory cgroups");
+        if !controllers.split_whitespace().any(|one| one == controller) {
+            return skip(format!("this kernel has no {controller} cgroups"));
         }
-        fs::write(format!("{ROOT}/cgroup.subtree_control"), "+memory")?;
+        let enable = format!("+{controller}");
+        fs::write(format!("{ROOT}/cgroup.subtree_control"), enable)?;
         let path = PathBuf::from(format!("{ROOT}/{name}"));
         fs::create_dir(&path).with_context(|| path.display().to_string())?;
         Ok(Self(path))
@@ -47,7 +49,7 @@ impl MemoryCgroup {
     }
 }
 
-impl Drop for MemoryCgroup {
+impl Drop for Cgroup {
     fn drop(&mut self) {
         let tasks = fs::read_to_string(self.0.join("cgroup.procs")).unwrap_or_default();
         for task in tasks.lines() {

@@ -44,11 +44,22 @@ pub(crate) fn as_user_for_now(world: &mut World, body: Body<'_>) -> Result<Strin
 }
 
 pub(crate) fn with_thread(world: &mut World, body: Body<'_>) -> Result<String> {
+    beside_thread(|| body(world))
+}
+
+/// While a second thread of this process does nothing.
+pub(crate) fn beside_thread<T>(body: impl FnOnce() -> T) -> T {
     thread::scope(|scope| {
-        let (done, wait) = mpsc::channel::<()>();
-        scope.spawn(move || wait.recv().is_err());
-        let outcome = body(world);
-        drop(done);
+        let (begin, begun) = mpsc::channel();
+        let (end, ended) = mpsc::channel::<()>();
+        scope.spawn(move || {
+            let _ = begin.send(());
+            ended.recv().is_err()
+        });
+        // What it maps for itself it has by then.
+        let _ = begun.recv();
+        let outcome = body();
+        drop(end);
         outcome
     })
 }

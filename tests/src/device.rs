@@ -14,6 +14,8 @@ use unshare_device::{Contexts, raw};
 pub(crate) use unshare_device::raw::unshare_args as Args;
 pub(crate) use unshare_device::raw::unshare_query as Query;
 
+use crate::tally::{Tried, tried};
+
 pub(crate) const COMMIT: u32 = raw::UNSHARE_IOC_COMMIT;
 pub(crate) const LOCAL: u32 = raw::UNSHARE_IOC_LOCAL;
 pub(crate) const QUERY: u32 = raw::UNSHARE_IOC_QUERY;
@@ -114,6 +116,7 @@ impl AsFd for Device {
 /// ioctl(2) on a descriptor number. What it may do to memory is up to the caller of the test: the
 /// kernel checks the pointer.
 pub(crate) fn ioctl(fd: RawFd, number: u32, arg: *mut c_void) -> Option<Errno> {
+    tried(Tried::Request);
     // SAFETY: `arg` points to what `number` says, or is a bad pointer, which the kernel refuses.
     match unsafe { libc::ioctl(fd, number.into(), arg) } {
         -1 => Some(last_errno()),

@@ -17,6 +17,7 @@ use crate::everything::{PROCESS, SHARED, pairs, singles};
 use crate::harness::Suite;
 use crate::machine::Setting;
 use crate::scale::{dice, limit, rounds};
+use crate::tally::{Tried, tried};
 use crate::world::World;
 
 /// Of this task's chances to fail, which one does: `Documentation/fault-injection/fault-injection.rst`.
@@ -54,7 +55,7 @@ pub(crate) fn suite() -> Suite {
         .slow("attach all, and unshare all together", limit(), || {
             attach_fails(sparse(), all(), PROCESS)
         })
-        .by_lot(5)
+        .by_lot(4)
 }
 
 fn attach_fails(step: usize, contexts: Contexts, shared: Contexts) -> Result<()> {
@@ -81,7 +82,7 @@ fn mark_caches() -> Result<()> {
 /// How far apart the chances are that are tried of a request that has hundreds. (A kernel with fault
 /// injection checks everything, and [`rounds`] halves what it is to do.)
 fn sparse() -> usize {
-    rounds(6, 1)
+    rounds(8, 1)
 }
 
 /// Has one chance fail after the other, by `step`, until the request has no more of them. The caller
@@ -137,6 +138,7 @@ fn up_to_success(
     for nth in chances {
         file.write_at(nth.to_string().as_bytes(), 0)?;
         let reply = world.device.commit(request());
+        tried(Tried::Fault);
         let mut left = [0; 16];
         // Where the failure is still to come, it may be this read's, or that of the write.
         let read = file.read_at(&mut left, 0);

@@ -14,7 +14,8 @@ use crate::child::{Child, Skip};
 use crate::device::checked;
 use crate::ktap::{Ktap, Verdict};
 use crate::machine::Machine;
-use crate::scale::some;
+use crate::scale::{seed, some};
+use crate::tally;
 use crate::world::Witness;
 
 /// One promise, and the code that checks it.
@@ -153,10 +154,13 @@ pub(crate) fn run(suites: &[Suite]) -> Result<Totals> {
         maximum: Some(4096),
     };
     setrlimit(Resource::Nofile, many)?;
+    one_arena();
+    tally::begin()?;
     let machine = Machine::save()?;
     Witness::appoint()?;
     let mut totals = Totals::default();
     let mut report = Ktap::new(suites.len())?;
+    report.diagnostic(&format!("SEED={}", seed()))?;
     for suite in suites {
         if let Some(path) = suite.lacks() {
             totals.skipped += 1;
@@ -182,7 +186,18 @@ pub(crate) fn run(suites: &[Suite]) -> Result<Totals> {
         "Totals: pass:{} fail:{} xfail:0 xpass:0 skip:{} error:0",
         totals.passed, totals.failed, totals.skipped
     ))?;
+    report.diagnostic(&format!("Tried:{}", tally::report()))?;
     Ok(totals)
+}
+
+/// Has threads take memory from where the first one does. By itself the allocator would map more for
+/// each, and nobody knows when.
+fn one_arena() {
+    const ARENA_MAX: i32 = -8;
+    unsafe extern "C" {
+        safe fn mallopt(parameter: i32, value: i32) -> i32;
+    }
+    mallopt(ARENA_MAX, 1);
 }
 
 fn run_one(

@@ -45,6 +45,7 @@ mod slab;
 mod spec2006;
 mod storm;
 mod swap;
+mod tally;
 mod twin;
 mod unprivileged;
 mod vfork;

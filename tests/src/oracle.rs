@@ -80,6 +80,14 @@ impl Snapshot {
             .collect()
     }
 
+    /// Adds what the task says of itself: nobody else can see that.
+    pub(crate) fn with_own_points(mut self) -> Result<Self> {
+        let fd = self.0.get_mut("fd").context("no fd")?;
+        write!(fd, " close on exec {:?}", closed_on_exec())?;
+        self.0.insert("actions".to_owned(), signal_actions()?);
+        Ok(self)
+    }
+
     pub(crate) fn get(&self, point: &str) -> Result<&str> {
         let value = self.0.get(point).with_context(|| format!("no {point}"));
         Ok(value?)
@@ -97,16 +105,17 @@ impl Snapshot {
     }
 }
 
-/// A [`Question`](crate::sharer::Question): the snapshot of a task, compared with a partner; both
-/// pids in `arg`.
+/// A [`Question`](crate::sharer::Question): the snapshot of a task, compared with a partner. In `arg`
+/// are both pids, and the address of a [canary](memory_is_shared).
 pub(crate) fn observe(arg: &str) -> Result<String> {
-    let pids = arg
+    let numbers = arg
         .split(' ')
         .map(str::parse)
-        .collect::<Result<Vec<i32>, _>>()?;
-    let [task, partner] = pids[..] else {
-        bail!("two pids, please: {arg:?}");
+        .collect::<Result<Vec<usize>, _>>()?;
+    let [task, partner, canary] = numbers[..] else {
+        bail!("two pids and an address, please: {arg:?}");
     };
+    let [task, partner] = [task.try_into()?, partner.try_into()?];
     let mut text = String::new();
     let mut point = |name: &str, value: String| writeln!(text, "{name}\t{value}");
     let folder = open(format!("/proc/{task}/ns"), OFlags::PATH, Mode::empty())?;
@@ -117,7 +126,6 @@ pub(crate) fn observe(arg: &str) -> Result<String> {
         point(name, place(&format!("/proc/{task}/{name}"))?)?;
     }
     for (name, kind) in [
-        ("vm", Kcmp::Vm),
         ("files", Kcmp::Files),
         ("fs", Kcmp::Fs),
         ("sighand", Kcmp::Sighand),
@@ -129,6 +137,9 @@ pub(crate) fn observe(arg: &str) -> Result<String> {
             if same { "same" } else { "other" }.to_owned(),
         )?;
     }
+    let shared = memory_is_shared(task, partner, canary)?;
+    point("kcmp/vm", if shared { "same" } else { "other" }.to_owned())?;
+    point("maps", mappings(task)?)?;
     point("fd", descriptors(task)?)?;
     let status = fs::read_to_string(format!("/proc/{task}/status"))?;
     for line in status.lines() {
@@ -139,6 +150,46 @@ pub(crate) fn observe(arg: &str) -> Result<String> {
         }
     }
     Ok(text)
+}
+
+/// Whether two tasks have one address space: what kcmp(2) says of it, and what they read at the address
+/// of the canary, where one of the two has just written what was never there before.
+fn memory_is_shared(task: i32, partner: i32, canary: usize) -> Result<bool> {
+    let shared = same(task, partner, Kcmp::Vm)?;
+    let word = |pid| peek_into(pid, canary);
+    let (here, there) = (word(task), word(partner));
+    ensure!(
+        shared == (here.is_some() && here == there),
+        "kcmp says {shared}, and at the canary there is {here:?} and {there:?}"
+    );
+    Ok(shared)
+}
+
+/// The number at an address of another task, if there is something.
+fn peek_into(pid: i32, address: usize) -> Option<u64> {
+    let mut number = 0_u64;
+    let here = libc::iovec {
+        iov_base: (&raw mut number).cast(),
+        iov_len: size_of::<u64>(),
+    };
+    let there = libc::iovec {
+        iov_base: std::ptr::without_provenance_mut(address),
+        ..here
+    };
+    // SAFETY: At most the eight bytes of `number` are written.
+    let len = unsafe { libc::process_vm_readv(pid, &raw const here, 1, &raw const there, 1, 0) };
+    (len == 8).then_some(number)
+}
+
+/// The mappings of a task, but for those that grow by themselves, or that the kernel adds on its own.
+fn mappings(task: i32) -> Result<String> {
+    let maps = fs::read_to_string(format!("/proc/{task}/maps"))?;
+    let steady = |line: &&str| {
+        let moving = ["[heap]", "[stack]", "[uprobes]"];
+        !moving.iter().any(|name| line.ends_with(name))
+    };
+    let lines: Vec<_> = maps.lines().filter(steady).collect();
+    Ok(lines.join("; "))
 }
 
 /// The open descriptors of a task, and what each refers to.
@@ -154,6 +205,32 @@ pub(crate) fn descriptors(task: i32) -> Result<String> {
         }
     }
     Ok(format!("{all:?}"))
+}
+
+/// Those of this task's first descriptors that execve(2) closes.
+fn closed_on_exec() -> Vec<i32> {
+    let closed = |&fd: &i32| {
+        // SAFETY: F_GETFD takes no argument, and a number that is not open is refused.
+        unsafe { libc::fcntl(fd, libc::F_GETFD) == libc::FD_CLOEXEC }
+    };
+    (0..64).filter(closed).collect()
+}
+
+/// The handlers, flags and masks of this task's signals.
+fn signal_actions() -> Result<String> {
+    /// `struct sigaction` of the kernel: handler, flags, restorer, mask.
+    type Action = [u64; 4];
+    let mut text = String::new();
+    for signal in 1..=64 {
+        let mut action = Action::default();
+        let (none, old): (*const Action, _) = (std::ptr::null(), &raw mut action);
+        // SAFETY: The kernel writes the one structure, whose mask has eight bytes.
+        checked(unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, none, old, 8) })?;
+        if action != Action::default() {
+            write!(text, "{signal}: {action:x?} ")?;
+        }
+    }
+    Ok(text)
 }
 
 fn namespace(folder: &OwnedFd, name: &str) -> String {

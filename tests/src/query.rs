@@ -2,12 +2,10 @@
 
 //! `UNSHARE_IOC_QUERY`: what can be had, and what is shared at this moment.
 
-use std::sync::mpsc;
-use std::thread;
-
 use anyhow::{Result, ensure};
 use unshare_device::Contexts;
 
+use crate::conditions::beside_thread;
 use crate::device::{CLOSE_RANGE, DRY_RUN, QUERY, Query, UNSHARE_EMPTY_MNTNS, unshare};
 use crate::harness::Suite;
 use crate::sharer::Sharer;
@@ -130,13 +128,7 @@ fn alone() -> Result<()> {
 
 fn thread() -> Result<()> {
     let world = World::alone()?;
-    let shared = thread::scope(|scope| {
-        let (done, wait) = mpsc::channel::<()>();
-        scope.spawn(move || wait.recv().is_err());
-        let shared = world.device.shared();
-        drop(done);
-        shared
-    })?;
+    let shared = beside_thread(|| world.device.shared())?;
     ensure!(shared == THREADS | kinds(), "{shared}");
     Ok(())
 }

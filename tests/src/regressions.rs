@@ -28,6 +28,7 @@ use crate::oracle::inode;
 use crate::questions::{change_root, chdir, place_of, root};
 use crate::scale::{dice, limit, rounds};
 use crate::slab::leaves_nothing;
+use crate::tally::{Tried, tried};
 use crate::world::World;
 
 pub(crate) fn suite() -> Suite {
@@ -92,7 +93,7 @@ fn nsproxy() -> Result<()> {
     if !Path::new(FAIL_NTH).exists() {
         return skip(format!("this kernel has no {FAIL_NTH}"));
     }
-    let times = rounds(20, 1000);
+    let times = rounds(10, 1000);
     leaves_nothing(times, times, || {
         each_fails(1, Contexts::empty(), || {
             unshare(Contexts::USER | Contexts::UTS)
@@ -179,6 +180,7 @@ fn exiting() -> Result<()> {
 }
 
 fn attach_to_dying(target: &Target, delay: Duration) -> Result<String> {
+    tried(Tried::Race);
     let world = World::alone()?;
     let pid = target.pid()?;
     let killer = Child::spawn(|| {

@@ -56,9 +56,13 @@ pub(crate) fn limit() -> Duration {
     Duration::from_secs(if full() { 6 * 3600 } else { 300 })
 }
 
-/// Dice for a test, from the seed of this run, which it says.
+/// Where the dice of this run begin.
+pub(crate) fn seed() -> u64 {
+    SCALE.get().map_or(1, |scale| scale.seed)
+}
+
+/// Dice for a test, which says where they begin.
 pub(crate) fn dice(test: &str) -> Rng {
-    let seed = SCALE.get().map_or(1, |scale| scale.seed);
-    eprintln!("{test}: --seed {seed}");
-    Rng::with_seed(seed)
+    eprintln!("{test}: SEED={}", seed());
+    Rng::with_seed(seed())
 }

@@ -12,6 +12,7 @@ use rustix::mm::MapFlags;
 use unshare_device::Contexts;
 
 use crate::backend::syscall;
+use crate::conditions::beside_thread;
 use crate::contexts::mount::{folder, mount_tmpfs, stage};
 use crate::device::unshare;
 use crate::harness::Suite;
@@ -33,14 +34,8 @@ pub(crate) fn suite() -> Suite {
         })
         .test("1: signals that are shared: EINVAL", || {
             let world = World::alone()?;
-            std::thread::scope(|scope| {
-                let (done, wait) = std::sync::mpsc::channel::<()>();
-                scope.spawn(move || wait.recv().is_err());
-                let args = unshare(Contexts::THREAD);
-                let outcome = world.refuses(args, Errno::INVAL, Contexts::THREAD);
-                drop(done);
-                outcome
-            })
+            let args = unshare(Contexts::THREAD);
+            beside_thread(|| world.refuses(args, Errno::INVAL, Contexts::THREAD))
         })
         .test("1: flags that are none: EINVAL", || {
             let world = World::sharing(FS)?;

@@ -10,10 +10,13 @@ use std::sync::OnceLock;
 
 use anyhow::{Context, Result, ensure};
 use rustix::io::Errno;
+use rustix::mm::MapFlags;
 use rustix::process::{Pid, getpid};
 use unshare_device::Contexts;
 
 use crate::device::{Args, Device, Reply};
+use crate::mailbox::Mapping;
+use crate::memory::{marked, name, read, write};
 use crate::oracle::{Snapshot, observe};
 use crate::sharer::Sharer;
 
@@ -23,6 +26,8 @@ pub(crate) struct World {
     pub(crate) witness: Witness,
     /// The thread that is watched, by the number that it has out here.
     task: i32,
+    /// A page with a number that grows each time somebody looks.
+    canary: Mapping,
 }
 
 /// Who watches. Making one takes time, so one does for all tests that leave it as it is.
@@ -65,11 +70,15 @@ impl World {
     }
 
     fn with(witness: Witness, contexts: Contexts) -> Result<Self> {
+        let task = getpid().as_raw_nonzero().get();
+        // Numbers that are nobody else's.
+        let first = u64::try_from(task)? << 32;
         Ok(Self {
             witness,
+            canary: marked(1, first, MapFlags::PRIVATE)?,
             device: Device::open()?,
             sharer: Sharer::new(contexts)?,
-            task: getpid().as_raw_nonzero().get(),
+            task,
         })
     }
 
@@ -89,8 +98,8 @@ impl World {
 
     /// What the watched task looks like to the witness.
     pub(crate) fn snapshot(&self) -> Result<Snapshot> {
-        let arg = format!("{} {}", self.task, self.sharer.pid.as_raw_nonzero());
-        Ok(Snapshot::parse(&self.witness.ask(observe, &arg)?))
+        let sharer = self.sharer.pid.as_raw_nonzero().get();
+        self.observe(self.task, sharer)?.with_own_points()
     }
 
     /// What the sharer looks like to the witness, compared with the watched task.
@@ -100,7 +109,13 @@ impl World {
 
     /// What another task looks like to the witness, compared with the watched one.
     pub(crate) fn snapshot_of(&self, task: Pid) -> Result<Snapshot> {
-        let arg = format!("{} {}", task.as_raw_nonzero(), self.task);
+        self.observe(task.as_raw_nonzero().get(), self.task)
+    }
+
+    fn observe(&self, task: i32, partner: i32) -> Result<Snapshot> {
+        let canary = self.canary.start();
+        write(canary, read(canary) + 1);
+        let arg = format!("{task} {partner} {}", name(canary));
         Ok(Snapshot::parse(&self.witness.ask(observe, &arg)?))
     }
 

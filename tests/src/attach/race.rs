@@ -21,6 +21,7 @@ use crate::contexts::user::map_root;
 use crate::device::{Device, checked};
 use crate::harness::Suite;
 use crate::scale::{dice, limit, rounds};
+use crate::tally::{Tried, tried};
 
 /// What a target changes in one go, each time.
 const CHANGED: Contexts = Contexts::USER
@@ -79,6 +80,7 @@ fn follow(pidfd: &OwnedFd, kinds: Contexts) -> Result<usize> {
         let reply = device.commit(attach(pidfd, kinds, Contexts::empty()));
         match reply.errno {
             None => {
+                tried(Tried::Race);
                 taken += 1;
                 ensure_one_set(kinds).with_context(|| format!("after {taken} times"))?;
             }

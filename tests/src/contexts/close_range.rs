@@ -96,7 +96,7 @@ fn whole_table() -> Result<()> {
     ten_to_nineteen()?;
     world.replaces(close_range(FILES, 0, ALL), FILES, &["fd", "kcmp/files"])?;
     ensure_open(0..1024, |_| false)?;
-    ensure!(world.snapshot()?.get("fd")? == "{}");
+    ensure!(world.snapshot()?.get("fd")? == "{} close on exec []");
     ensure!(world.sharer.ask(is_open, "15")? == "true");
     // And a table that works.
     ensure_lowest_free(&File::open("/proc/version")?, 300)

@@ -8,6 +8,7 @@ use rustix::process::getpid;
 use unshare_device::Contexts;
 
 use crate::child::in_child;
+use crate::conditions::beside_thread;
 use crate::device::unshare;
 use crate::harness::Suite;
 use crate::questions::pid;
@@ -57,11 +58,5 @@ fn again() -> Result<()> {
 
 fn threads() -> Result<()> {
     let world = World::alone()?;
-    std::thread::scope(|scope| {
-        let (done, wait) = std::sync::mpsc::channel::<()>();
-        scope.spawn(move || wait.recv().is_err());
-        let outcome = world.replaces(unshare(PID), PID, &["ns/pid_for_children"]);
-        drop(done);
-        outcome
-    })
+    beside_thread(|| world.replaces(unshare(PID), PID, &["ns/pid_for_children"]))
 }

@@ -4,13 +4,11 @@
 //! success, and a thread cannot leave. What is shared by processes: see [`vm`](super::vm) and
 //! [`sighand`](super::sighand).
 
-use std::sync::mpsc;
-use std::thread;
-
 use anyhow::Result;
 use rustix::io::Errno;
 use unshare_device::Contexts;
 
+use crate::conditions::beside_thread;
 use crate::device::unshare;
 use crate::harness::Suite;
 use crate::world::World;
@@ -39,24 +37,13 @@ pub(crate) fn suite() -> Suite {
         .test("other contexts can be left by a thread", other_contexts)
 }
 
-/// While another thread lives.
-fn with_other_thread<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
-    thread::scope(|scope| {
-        let (done, wait) = mpsc::channel::<()>();
-        scope.spawn(move || wait.recv().is_err());
-        let outcome = body();
-        drop(done);
-        outcome
-    })
-}
-
 fn with_thread(bits: Contexts) -> Result<()> {
     let world = World::alone()?;
-    with_other_thread(|| world.refuses(unshare(bits), Errno::INVAL, THREAD))
+    beside_thread(|| world.refuses(unshare(bits), Errno::INVAL, THREAD))
 }
 
 fn other_contexts() -> Result<()> {
     let world = World::alone()?;
     let bits = Contexts::FS | Contexts::FILES | Contexts::UTS;
-    with_other_thread(|| world.replaces(unshare(bits), bits, &["ns/uts"]))
+    beside_thread(|| world.replaces(unshare(bits), bits, &["ns/uts"]))
 }

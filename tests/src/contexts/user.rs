@@ -3,8 +3,6 @@
 //! `CLONE_NEWUSER`: users, groups and capabilities.
 
 use std::fs;
-use std::sync::mpsc;
-use std::thread;
 
 use anyhow::{Result, ensure};
 use rustix::io::Errno;
@@ -16,6 +14,7 @@ use rustix::thread::{
 use unshare_device::Contexts;
 
 use crate::backend::syscall;
+use crate::conditions::beside_thread;
 use crate::device::unshare;
 use crate::harness::Suite;
 use crate::machine::Setting;
@@ -108,13 +107,7 @@ fn implies_fs() -> Result<()> {
 
 fn implies_thread() -> Result<()> {
     let world = World::alone()?;
-    thread::scope(|scope| {
-        let (done, wait) = mpsc::channel::<()>();
-        scope.spawn(move || wait.recv().is_err());
-        let outcome = world.refuses(unshare(USER), Errno::INVAL, Contexts::THREAD);
-        drop(done);
-        outcome
-    })
+    beside_thread(|| world.refuses(unshare(USER), Errno::INVAL, Contexts::THREAD))
 }
 
 fn locked_mounts() -> Result<()> {

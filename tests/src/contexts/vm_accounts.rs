@@ -7,8 +7,9 @@ use rustix::mm::{Advice, MapFlags, madvise};
 use rustix::process::{Resource, Rlimit, getpid, setrlimit};
 
 use super::vm::{VM, leave};
-use crate::cgroup::MemoryCgroup;
+use crate::cgroup::Cgroup;
 use crate::child::in_child;
+use crate::device::unshare;
 use crate::harness::Suite;
 use crate::mailbox::Mapping;
 use crate::memory::{PAGE, bytes, marked};
@@ -48,11 +49,15 @@ fn not_copied(pages: usize) -> Result<Mapping> {
     Ok(memory)
 }
 
-fn largest() -> Result<()> {
-    let memory = not_copied(8192)?;
+/// Leaves the memory, of which [some](not_copied) does not come along.
+fn leave_some() -> Result<()> {
     let world = World::sharing(VM)?;
-    leave(&world)?;
-    std::mem::forget(memory);
+    world.replaces(unshare(VM), VM, &["kcmp/vm", "maps"])
+}
+
+fn largest() -> Result<()> {
+    std::mem::forget(not_copied(8192)?);
+    leave_some()?;
     ensure!(max_rss()? >= 32 * MEGABYTE, "{}", max_rss()?);
     Ok(())
 }
@@ -61,7 +66,7 @@ fn hiwater() -> Result<()> {
     std::mem::forget(not_copied(8192)?);
     let size = || bytes("/proc/self/status", "VmHWM");
     ensure!(size()? >= 32 * MEGABYTE);
-    leave(&World::sharing(VM)?)?;
+    leave_some()?;
     let now = size()?;
     ensure!((100_000..32 * MEGABYTE).contains(&now), "{now}");
     Ok(())
@@ -75,8 +80,8 @@ fn touch(_: &str) -> Result<String> {
 
 /// Fails unless about 16 MiB came to `grown`, and next to nothing to `other`.
 fn ensure_charged(
-    grown: &MemoryCgroup,
-    other: &MemoryCgroup,
+    grown: &Cgroup,
+    other: &Cgroup,
     touch: impl FnOnce() -> Result<()>,
 ) -> Result<()> {
     let before = [grown.anon()?, other.anon()?];
@@ -93,8 +98,8 @@ fn ensure_charged(
 }
 
 /// The caller in one cgroup, and a sharer in another.
-fn in_two(body: impl FnOnce(&World, &MemoryCgroup, &MemoryCgroup) -> Result<()>) -> Result<()> {
-    let [mine, sharers] = ["vm-mine", "vm-sharers"].map(MemoryCgroup::new);
+fn in_two(body: impl FnOnce(&World, &Cgroup, &Cgroup) -> Result<()>) -> Result<()> {
+    let [mine, sharers] = ["vm-mine", "vm-sharers"].map(|name| Cgroup::new(name, "memory"));
     let (mine, sharers) = (mine?, sharers?);
     let done = in_child(|| {
         mine.add(getpid().as_raw_nonzero().get())?;

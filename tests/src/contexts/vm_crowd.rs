@@ -15,6 +15,7 @@ use crate::memory::{PAGE, marked, name, peek, read, unmarked, write};
 use crate::scale::{limit, rounds};
 use crate::sharer::Sharer;
 use crate::slab::leaves_nothing;
+use crate::tally::{Tried, tried};
 
 const CROWD: usize = 16;
 const PAGES: usize = 64;
@@ -51,6 +52,7 @@ fn leave_with_others(arg: &str) -> Result<String> {
 }
 
 fn round() -> Result<()> {
+    tried(Tried::Race);
     let pages = marked(PAGES, 77, MapFlags::PRIVATE)?;
     let barrier = Barrier::new()?;
     let place = barrier.name();

@@ -22,6 +22,7 @@ use crate::memory::{marked, unmarked};
 use crate::scale::{dice, limit, rounds};
 use crate::sharer::Sharer;
 use crate::slab::leaves_nothing;
+use crate::tally::{Tried, tried};
 use crate::vfork::vfork;
 
 const SOON: Duration = Duration::from_secs(20);
@@ -57,6 +58,7 @@ fn any_moment() -> Result<()> {
     let times = rounds(40, 2000);
     leaves_nothing(times, times, || {
         let before = page.word.load(Relaxed);
+        tried(Tried::Race);
         let victim = Child::spawn(|| busy(page))?;
         let start = Instant::now();
         while page.word.load(Relaxed) == before {
@@ -135,6 +137,7 @@ fn during_copy() -> Result<()> {
     let (mut half_way, mut whole) = (0_u32, 0_u32);
     let times = rounds(40, 2000);
     leaves_nothing(times, times, || {
+        tried(Tried::Race);
         copy_and_die(&device, page)?;
         match page.state() {
             COPYING => half_way += 1,

@@ -11,7 +11,7 @@ use rustix::mm::MapFlags;
 use rustix::process::{Pid, PidfdFlags, Signal, getpid, pidfd_open, set_child_subreaper};
 
 use super::vm::{VM, leave, unshare_vm};
-use crate::cgroup::MemoryCgroup;
+use crate::cgroup::Cgroup;
 use crate::child::{Child, wait_end};
 use crate::harness::Suite;
 use crate::mailbox::{Mailbox, Mapping};
@@ -35,14 +35,14 @@ pub(crate) fn suite() -> Suite {
 }
 
 /// A cgroup that has too little for [`too_much`].
-fn narrow() -> Result<MemoryCgroup> {
-    let group = MemoryCgroup::new("vm-oom")?;
+fn narrow() -> Result<Cgroup> {
+    let group = Cgroup::new("vm-oom", "memory")?;
     group.set("memory.max", "16M")?;
     let _ = group.set("memory.swap.max", "0");
     Ok(group)
 }
 
-fn add(group: &MemoryCgroup, task: Pid) -> Result<()> {
+fn add(group: &Cgroup, task: Pid) -> Result<()> {
     group.add(task.as_raw_nonzero().get())
 }
 
@@ -52,7 +52,7 @@ fn too_much(_: &str) -> Result<String> {
     Ok(String::new())
 }
 
-fn ensure_kills(group: &MemoryCgroup, kills: u64) -> Result<()> {
+fn ensure_kills(group: &Cgroup, kills: u64) -> Result<()> {
     let killed = group.number("memory.events", "oom_kill")?;
     ensure!(killed == kills, "{killed} kills because of the cgroup");
     Ok(())
@@ -88,7 +88,7 @@ fn both_die() -> Result<()> {
 }
 
 /// Has the sharer, which shares nothing any more, be the victim: this task has all of its memory.
-fn sharer_dies(group: &MemoryCgroup, memory: &Mapping, sharer: Sharer) -> Result<()> {
+fn sharer_dies(group: &Cgroup, memory: &Mapping, sharer: Sharer) -> Result<()> {
     mark_all(memory, 5);
     add(group, sharer.pid)?;
     sharer.begin(too_much, "");
