@@ -37,6 +37,13 @@ pub(super) fn make_namespaces(_: &str) -> Result<String> {
     Ok(String::new())
 }
 
+/// A [`Question`](crate::sharer::Question): the task's children are to be in another PID namespace than
+/// it is.
+pub(super) fn new_pid(_: &str) -> Result<String> {
+    syscall(Contexts::PID)?;
+    Ok(String::new())
+}
+
 /// A task in a user namespace below that of the caller, which is not the first one either.
 pub(super) fn below() -> Result<Target> {
     syscall(Contexts::USER)?;

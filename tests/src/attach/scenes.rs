@@ -9,7 +9,7 @@ use rustix::process::{PidfdFlags, getppid, pidfd_open};
 use rustix::thread::{CapabilitySet, set_no_new_privs};
 use unshare_device::Contexts;
 
-use super::parties::{below, nested_pid, of_user, without};
+use super::parties::{below, nested_pid, new_pid, of_user, without};
 use super::target::{KINDS, Target, own_pidfd};
 use crate::backend::syscall;
 use crate::conditions::{
@@ -104,6 +104,16 @@ pub(super) const SCENES: &[Scene] = &[
         ..PLAIN
     },
     Scene {
+        name: "a task with a pid namespace pending",
+        target: || {
+            let target = Target::new(KINDS)?;
+            target.ask(new_pid, "")?;
+            Ok(target)
+        },
+        requests: few,
+        ..PLAIN
+    },
+    Scene {
         name: "adjustments to undo",
         within: with_adjustments,
         requests: || vec![Contexts::IPC, Contexts::UTS],
@@ -130,6 +140,16 @@ pub(super) const SCENES: &[Scene] = &[
             without(CapabilitySet::SYS_ADMIN)?;
             body(world)
         },
+        ..PLAIN
+    },
+    Scene {
+        name: "without CAP_SYS_ADMIN, and a task of uid 1000",
+        target: of_user,
+        within: |world, body| {
+            without(CapabilitySet::SYS_ADMIN)?;
+            body(world)
+        },
+        requests: few,
         ..PLAIN
     },
     Scene {
