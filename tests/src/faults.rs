@@ -27,7 +27,13 @@ pub(crate) fn suite() -> Suite {
     let requests = singles().into_iter().chain(pairs());
     let suite = requests.fold(Suite::new("faults").needs(FAIL_NTH), |suite, bits| {
         suite.slow(bits.to_string(), limit(), move || {
-            each_fails(1, PROCESS, || unshare(bits))
+            // A network takes hundreds.
+            let step = if bits.contains(Contexts::NET) {
+                sparse()
+            } else {
+                1
+            };
+            each_fails(step, PROCESS, || unshare(bits))
         })
     });
     suite
