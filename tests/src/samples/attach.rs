@@ -50,6 +50,10 @@ pub(crate) fn suite() -> Suite {
             "unshare-run --root --wd: root and working directory",
             directories,
         )
+        .test(
+            "unshare-run --attach PID:pid --no-fork: the command's children are there",
+            no_fork,
+        )
         .test("unshare-run --attach PID:user: root in there", credentials)
         .test(
             "unshare-run --attach --map-root-user: a user namespace below the container's",
@@ -112,6 +116,17 @@ fn both_halves() -> Result<()> {
         ensure!(its != ours.display().to_string(), "{kind} is ours");
         ensure!((its == container.link(link)?) == (kind != "net"), "{kind}");
     }
+    Ok(())
+}
+
+fn no_fork() -> Result<()> {
+    let container = Container::new("--pid")?;
+    let line = format!("unshare-run --attach {}:pid --no-fork", container.pid);
+    let look = "readlink /proc/$$/ns/pid && readlink /proc/self/ns/pid";
+    let printed = output(&format!("{line} -- sh -c {look}"))?;
+    let ours = fs::read_link("/proc/self/ns/pid")?;
+    let expected = format!("{}\n{}", ours.display(), container.link("ns/pid")?);
+    ensure!(printed.trim_end() == expected, "{printed}");
     Ok(())
 }
 
