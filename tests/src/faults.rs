@@ -3,6 +3,7 @@
 //! Each allocation that a request makes, and each copy from or to user space, fails once: the request
 //! fails, and nothing has changed; or it does without.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 
@@ -12,8 +13,8 @@ use unshare_device::Contexts;
 use crate::atomicity::all;
 use crate::attach::target::{ATTACHABLE, KINDS, Target};
 use crate::child::in_child;
-use crate::device::{Args, DRY_RUN, close_range, unshare};
-use crate::everything::{PROCESS, SHARED, pairs, singles};
+use crate::device::{Args, CLOSE_RANGE, DRY_RUN, Reply, close_range, unshare};
+use crate::everything::{PROCESS, SHARED, pairs, points, replaced, singles};
 use crate::harness::Suite;
 use crate::machine::Setting;
 use crate::scale::{dice, limit, rounds};
@@ -21,7 +22,7 @@ use crate::tally::{Tried, tried};
 use crate::world::World;
 
 /// Of this task's chances to fail, which one does: `Documentation/fault-injection/fault-injection.rst`.
-pub(crate) const FAIL_NTH: &str = "/proc/thread-self/fail-nth";
+const FAIL_NTH: &str = "/proc/thread-self/fail-nth";
 
 pub(crate) fn suite() -> Suite {
     let requests = singles().into_iter().chain(pairs());
@@ -72,7 +73,8 @@ fn attach_fails(step: usize, contexts: Contexts, shared: Contexts) -> Result<()>
 /// Allocations of those who watch the others. They do without.
 const WATCHERS: [&str; 2] = ["kmemleak_object", "debug_objects_cache"];
 
-/// Has the allocations of all caches fail when it is their turn, but not those of the [`WATCHERS`].
+/// Has the allocations of all caches fail when it is their turn, but not those of the [`WATCHERS`]. It
+/// means nothing where `failslab/cache-filter` is not set, and so it stays.
 fn mark_caches() -> Result<()> {
     for entry in fs::read_dir("/sys/kernel/slab")? {
         let entry = entry?;
@@ -94,7 +96,6 @@ fn sparse() -> usize {
 /// Has one chance fail after the other, by `step`, until the request has no more of them. The caller
 /// shares `shared`.
 pub(crate) fn each_fails(step: usize, shared: Contexts, request: impl Fn() -> Args) -> Result<()> {
-    mark_caches()?;
     let _settings = [
         ("failslab/cache-filter", "Y"),
         // Also those that could wait for memory: all of ours can.
@@ -108,31 +109,32 @@ pub(crate) fn each_fails(step: usize, shared: Contexts, request: impl Fn() -> Ar
     .into_iter()
     .map(|(name, value)| Setting::new(format!("/sys/kernel/debug/{name}"), value))
     .collect::<Result<Vec<_>>>()?;
-    let (mut next, mut tried, mut survived) = (1 + dice("faults").usize(..step), 0, 0);
+    mark_caches()?;
+    let (mut next, mut failed, mut survived) = (1 + dice("faults").usize(..step), 0, 0);
     loop {
         // Until a request succeeds: after that it takes a new caller.
         let end = in_child(|| up_to_success(shared, &request, (next..).step_by(step)))?;
         let (number, left) = end.split_once(' ').context("no number")?;
         let number = number.parse::<usize>()?;
-        tried += (number - next) / step;
+        failed += (number - next) / step;
         next = number + step;
         if left != "0" {
             break;
         }
-        tried += 1;
         survived += 1;
     }
-    eprintln!("faults: {tried} tried, {survived} of which the request did without");
-    // It copies what is asked for, and what came of it.
+    eprintln!("faults: {failed} times it failed, and {survived} times it did without");
+    // Each new context takes something that it cannot do without, and so does the answer.
+    let contexts = Contexts::from_bits_retain(request().unshare).each().count();
     ensure!(
-        tried > survived,
-        "{tried} chances to fail, and none matters"
+        failed * step > contexts,
+        "{contexts} contexts, and it failed {failed} times"
     );
     Ok(())
 }
 
-/// Has the request fail at one chance after the other until it succeeds nevertheless. Gives the number
-/// of that one, and what is left of it: 0 if there were so many chances.
+/// Has the request fail at one chance after the other until it succeeds nevertheless, and then does all
+/// that it is to do. Gives the number of that chance, and what is left of it: 0 if there were so many.
 fn up_to_success(
     shared: Contexts,
     request: impl Fn() -> Args,
@@ -143,23 +145,52 @@ fn up_to_success(
     let before = [world.snapshot()?, world.snapshot_of_sharer()?];
     for nth in chances {
         file.write_at(nth.to_string().as_bytes(), 0)?;
-        let reply = world.device.commit(request());
-        tried(Tried::Fault);
+        let args = request();
+        let reply = world.device.commit(args);
         let mut left = [0; 16];
         // Where the failure is still to come, it may be this read's, or that of the write.
         let read = file.read_at(&mut left, 0);
         disarm(&file)?;
         if reply.errno.is_none() {
+            ensure_whole(args, reply, shared, &before[0].changed(&world.snapshot()?))?;
             let left = read.map_or("pending".into(), |len| {
                 String::from_utf8_lossy(&left[..len])
             });
             return Ok(format!("{nth} {}", left.trim()));
         }
+        tried(Tried::Fault);
         let same = before[0].ensure_same(&world.snapshot()?);
         same.and_then(|()| before[1].ensure_same(&world.snapshot_of_sharer()?))
             .with_context(|| format!("number {nth} failed: {reply:?}"))?;
     }
     unreachable!("there are numbers enough");
+}
+
+/// A request that succeeds, one that could do without something too, has done just what it was to do.
+fn ensure_whole(
+    args: Args,
+    reply: Reply,
+    shared: Contexts,
+    changed: &BTreeSet<String>,
+) -> Result<()> {
+    // What is attached besides, the tests of attaching know.
+    if args.attach != 0 {
+        return Ok(());
+    }
+    let replaced = replaced(shared, Contexts::from_bits_retain(args.unshare));
+    World::ensure_reply(reply, replaced)?;
+    let mut expected = match args.options & DRY_RUN {
+        0 => points(replaced),
+        _ => BTreeSet::new(),
+    };
+    if args.options & CLOSE_RANGE != 0 {
+        expected.insert("fd".to_owned());
+    }
+    ensure!(
+        *changed == expected,
+        "changed are {changed:?}, not {expected:?}"
+    );
+    Ok(())
 }
 
 /// Has nothing fail any more. To say so is a chance to fail, too, and then it is used up.

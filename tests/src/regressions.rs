@@ -13,7 +13,7 @@ use rustix::process::{Signal, kill_process};
 use unshare_device::Contexts;
 
 use crate::attach::target::{ATTACHABLE, KINDS, Target};
-use crate::child::{Child, in_child, skip};
+use crate::child::{Child, in_child};
 use crate::conditions::in_chroot;
 use crate::contexts::files::{ensure_lowest_free, fill};
 use crate::contexts::mount::{folder, mount_tmpfs, stage};
@@ -21,7 +21,7 @@ use crate::contexts::sysv::{attach as attach_segment, new_segment, remove_segmen
 use crate::contexts::{vm_core, vm_request};
 use crate::device::{close_range, unshare};
 use crate::everything::{PROCESS, SHARED};
-use crate::faults::{FAIL_NTH, each_fails};
+use crate::faults::each_fails;
 use crate::harness::Suite;
 use crate::machine::Setting;
 use crate::oracle::inode;
@@ -90,9 +90,6 @@ fn detached(shared: Contexts) -> Result<()> {
 
 /// `ksys_unshare()` forgot the namespaces that it had made when `set_cred_ucounts()` failed.
 fn nsproxy() -> Result<()> {
-    if !Path::new(FAIL_NTH).exists() {
-        return skip(format!("this kernel has no {FAIL_NTH}"));
-    }
     let times = rounds(10, 1000);
     leaves_nothing(times, times, || {
         each_fails(1, Contexts::empty(), || {
@@ -182,7 +179,7 @@ fn exiting() -> Result<()> {
 fn attach_to_dying(target: &Target, delay: Duration) -> Result<String> {
     tried(Tried::Race);
     let world = World::alone()?;
-    let pid = target.pid()?;
+    let (pid, theirs) = (target.pid()?, target.snapshot(&world)?);
     let killer = Child::spawn(|| {
         sleep(delay);
         kill_process(pid, Signal::KILL)?;
@@ -191,7 +188,14 @@ fn attach_to_dying(target: &Target, delay: Duration) -> Result<String> {
     let reply = world.device.commit(target.attach(ATTACHABLE));
     killer.report(Duration::from_secs(20))?;
     match reply.errno {
-        None => Ok("attached".to_owned()),
+        None => {
+            let own = world.snapshot()?;
+            for kind in ["mnt", "uts", "ipc", "net", "cgroup", "user", "time"] {
+                let point = format!("ns/{kind}");
+                ensure!(own.get(&point)? == theirs.get(&point)?, "{kind} is another");
+            }
+            Ok("attached".to_owned())
+        }
         Some(Errno::SRCH) if reply.replaced.is_empty() => Ok("late".to_owned()),
         _ => bail!("{reply:?}"),
     }

@@ -19,6 +19,7 @@ use crate::device::{Device, unshare};
 use crate::everything::{PROCESS, all_at_once, replaced};
 use crate::harness::Suite;
 use crate::module::unload;
+use crate::oracle::Snapshot;
 use crate::scale::{dice, limit, rounds};
 use crate::sharer::Sharer;
 use crate::slab::leaves_nothing;
@@ -110,39 +111,68 @@ fn act(arg: &str) -> Result<String> {
     }
 }
 
-/// The tasks, each asked to do its deed when all the others, and this task, are there.
-fn gather(barrier: &Barrier, deeds: &[Deed]) -> Result<Vec<Sharer>> {
-    let everybody = deeds.len() + 1;
-    let tasks = deeds
-        .iter()
-        .map(|_| Sharer::new(PROCESS))
-        .collect::<Result<Vec<_>>>()?;
-    let args: Vec<_> = deeds
-        .iter()
-        .map(|deed| format!("{} {} {everybody}", deed.name(), barrier.name()))
-        .collect();
-    // While they are at it the heap that they share is left alone, by them and by this task.
-    for (task, arg) in tasks.iter().zip(&args) {
-        task.begin(act, arg);
+/// Tasks that wait for each other, and for this one, to begin.
+struct Round {
+    world: World,
+    barrier: Barrier,
+    deeds: Vec<Deed>,
+    tasks: Vec<Sharer>,
+    before: Snapshot,
+}
+
+impl Round {
+    /// Makes the tasks, and asks each of them to do its deed when all the others are there.
+    fn new(count: usize, dice: &mut Rng) -> Result<Self> {
+        tried(Tried::Race);
+        let world = World::alone()?;
+        let barrier = Barrier::new()?;
+        let deeds: Vec<_> = (0..count).map(|number| Deed::draw(number, dice)).collect();
+        let tasks = deeds
+            .iter()
+            .map(|_| Sharer::new(PROCESS))
+            .collect::<Result<Vec<_>>>()?;
+        let args: Vec<_> = deeds
+            .iter()
+            .map(|deed| format!("{} {} {}", deed.name(), barrier.name(), count + 1))
+            .collect();
+        for (task, arg) in tasks.iter().zip(&args) {
+            task.begin(act, arg);
+        }
+        let before = world.snapshot()?;
+        Ok(Self {
+            world,
+            barrier,
+            deeds,
+            tasks,
+            before,
+        })
     }
-    Ok(tasks)
+
+    /// Lets them begin. While they are at it they leave the heap alone that all of them share.
+    fn begin(&self) -> Result<()> {
+        self.barrier.come(self.deeds.len() + 1)
+    }
+}
+
+/// Nothing is any different for who stays.
+fn ensure_unnoticed(world: &World, before: &Snapshot) -> Result<()> {
+    let mut changed = before.changed(&world.snapshot()?);
+    // What the others had opened stays open in the table that they left, and their stacks are gone.
+    changed.retain(|point| !["fd", "maps"].contains(&&**point));
+    ensure!(changed.is_empty(), "the {changed:?} of who stays changed");
+    Ok(())
 }
 
 /// One round of ten, each of which does what it is to do, and of which the caller notices nothing.
 fn at_once(dice: &mut Rng) -> Result<()> {
-    tried(Tried::Race);
-    let world = World::alone()?;
-    let barrier = Barrier::new()?;
-    let deeds: Vec<_> = (0..10).map(|number| Deed::draw(number, dice)).collect();
-    let tasks = gather(&barrier, &deeds)?;
-    let before = world.snapshot()?;
-    barrier.come(deeds.len() + 1)?;
-    for (task, deed) in tasks.iter().zip(&deeds) {
+    let round = Round::new(10, dice)?;
+    round.begin()?;
+    for (task, deed) in round.tasks.iter().zip(&round.deeds) {
         if let Deed::Unshare(_) = deed {
             task.wait();
         }
     }
-    for (task, deed) in tasks.into_iter().zip(deeds) {
+    for (task, deed) in round.tasks.into_iter().zip(round.deeds) {
         match deed {
             Deed::Unshare(_) => drop(task.answer()?),
             Deed::Execute => {
@@ -155,11 +185,7 @@ fn at_once(dice: &mut Rng) -> Result<()> {
             }
         }
     }
-    let mut changed = before.changed(&world.snapshot()?);
-    // What they had opened stays open in the table that they left, and their stacks are gone.
-    changed.retain(|point| !["fd", "maps"].contains(&&**point));
-    ensure!(changed.is_empty(), "the {changed:?} of who stays changed");
-    Ok(())
+    ensure_unnoticed(&round.world, &round.before)
 }
 
 /// Rounds in which nothing is left, of so many tasks; each in a process of its own, with whose table
@@ -223,20 +249,16 @@ fn fork(_: &[Pid]) -> Result<String> {
 
 /// One round of 32, not all of which live to do what they are to.
 fn beset(dice: &mut Rng) -> Result<()> {
-    tried(Tried::Race);
-    // It keeps the module in use.
-    let _device = Device::open()?;
-    let barrier = Barrier::new()?;
-    let deeds: Vec<_> = (0..32).map(|number| Deed::draw(number, dice)).collect();
-    let tasks = gather(&barrier, &deeds)?;
-    let pids: Vec<_> = tasks.iter().map(|task| task.pid).collect();
+    // Its world has the device open, which keeps the module in use.
+    let round = Round::new(32, dice)?;
+    let pids: Vec<_> = round.tasks.iter().map(|task| task.pid).collect();
     let beside = [trace, look, fork]
         .into_iter()
         .map(|work| Child::spawn(|| work(&pids)))
         .collect::<Result<Vec<_>>>()?;
-    let _reader = reader()?;
+    let reader = reader()?;
     let (fire, start) = (Duration::from_millis(dice.u64(..200)), Instant::now());
-    barrier.come(deeds.len() + 1)?;
+    round.begin()?;
     while start.elapsed() < fire {
         let _ = kill_process(pids[dice.usize(..pids.len())], Signal::KILL);
         sleep(Duration::from_millis(3));
@@ -244,10 +266,11 @@ fn beset(dice: &mut Rng) -> Result<()> {
     for work in beside {
         work.stop()?;
     }
-    let complaints = tasks.into_iter().filter_map(Sharer::interrupt);
+    let complaints = round.tasks.into_iter().filter_map(Sharer::interrupt);
     let complaints: Vec<_> = complaints.collect();
     ensure!(complaints.is_empty(), "{complaints:?}");
-    Ok(())
+    drop(reader);
+    ensure_unnoticed(&round.world, &round.before)
 }
 
 fn under_fire() -> Result<()> {

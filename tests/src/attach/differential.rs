@@ -63,9 +63,9 @@ fn outcomes(
 ) -> Result<Vec<String>> {
     let mut told = Vec::new();
     while told.len() < requests.len() {
-        let some = in_child(|| up_to_success(scene, target, backend, &requests[told.len()..]));
-        let some = some.with_context(|| format!("from {}, {backend}", requests[told.len()]))?;
-        told.extend(some.split(END).map(str::to_owned));
+        let more = in_child(|| up_to_success(scene, target, backend, &requests[told.len()..]));
+        let more = more.with_context(|| format!("from {}, {backend}", requests[told.len()]))?;
+        told.extend(more.split(END).map(str::to_owned));
     }
     Ok(told)
 }
