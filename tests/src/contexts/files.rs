@@ -65,11 +65,25 @@ pub(crate) fn dup_to(file: &File, fd: RawFd) -> Result<RawFd> {
 /// For as many as `count` times, the lowest number that is not open is what the kernel gives.
 pub(crate) fn ensure_lowest_free(file: &File, count: usize) -> Result<()> {
     let mut lowest = 0;
-    for _ in 0..count {
+    let mut next = || {
         // Those below are open by now.
         lowest = (lowest..).find(|&fd| !open_here(fd)).unwrap_or_default();
-        let got = fcntl_dupfd_cloexec(file, 0)?.into_raw_fd();
-        ensure!(got == lowest, "{got} was given although {lowest} is free");
+        let got = fcntl_dupfd_cloexec(file, 0)?;
+        let number = got.as_raw_fd();
+        ensure!(
+            number == lowest,
+            "{number} was given although {lowest} is free"
+        );
+        Ok(got)
+    };
+    let mut first = next()?;
+    for _ in 1..count {
+        // Where a lower one was free meanwhile, the kernel looks for words with room in them first.
+        let number = first.as_raw_fd();
+        drop(first);
+        first = fcntl_dupfd_cloexec(file, 0)?;
+        ensure!(first.as_raw_fd() == number, "{number} is the lowest");
+        let _ = next()?.into_raw_fd();
     }
     Ok(())
 }
