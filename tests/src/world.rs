@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 use anyhow::{Context, Result, ensure};
 use rustix::io::Errno;
 use rustix::mm::MapFlags;
-use rustix::process::{Pid, getpid};
+use rustix::process::{Pid, Signal, getpid, set_parent_process_death_signal};
 use unshare_device::Contexts;
 
 use crate::device::{Args, Device, Reply};
@@ -42,9 +42,16 @@ impl Witness {
     /// Makes the common witness, before any test.
     pub(crate) fn appoint() -> Result<()> {
         let witness = Sharer::new(Contexts::empty())?;
+        witness.ask(end_with_parent, "")?;
         ensure!(COMMON.set(witness).is_ok(), "one is enough");
         Ok(())
     }
+}
+
+/// A [`Question`](crate::sharer::Question): who is never dropped holds what the tests write to open.
+fn end_with_parent(_: &str) -> Result<String> {
+    set_parent_process_death_signal(Some(Signal::KILL))?;
+    Ok(String::new())
 }
 
 impl Deref for Witness {
