@@ -2,6 +2,7 @@
 
 //! A request that fails leaves the caller exactly as it was, in every point that can be seen.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 
 use anyhow::{Result, ensure};
@@ -11,6 +12,7 @@ use unshare_device::Contexts;
 
 use crate::backend::syscall;
 use crate::cgroup::Cgroup;
+use crate::child::in_child;
 use crate::contexts::files::dup_to;
 use crate::contexts::sysv::{Semaphore, new_segment, segment_exists, value};
 use crate::contexts::user::map_root;
@@ -20,6 +22,7 @@ use crate::everything::{self, PROCESS, replaced};
 use crate::harness::Suite;
 use crate::machine::Setting;
 use crate::questions::{chdir, cwd};
+use crate::scale::rounds;
 use crate::world::World;
 
 /// Each kind of namespace, as it is named in `user.max_*_namespaces`.
@@ -68,6 +71,10 @@ pub(crate) fn suite() -> Suite {
             .test(
                 format!("a cgroup without room for a task, fs {how}: success"),
                 move || no_task(shared),
+            )
+            .test(
+                format!("a cgroup without memory for it, fs {how}: ENOMEM"),
+                move || no_memory(shared),
             );
         for (kind, bit) in KINDS {
             suite = suite.test(
@@ -134,6 +141,36 @@ fn no_task(shared: Contexts) -> Result<()> {
     let reply = world.device.commit(unshare(asked));
     // Mounts take a new fs_struct, also where the old one is nobody else's.
     world.ensure_replaced(reply, replaced(shared, asked) | Contexts::FS)
+}
+
+/// With no room at all, and then with more and more.
+fn no_memory(shared: Contexts) -> Result<()> {
+    let group = Cgroup::new("atomicity", "memory")?;
+    // By smaller steps where there is little: the last takes most.
+    let times = rounds(20, 400);
+    let stopped = (0..times)
+        .map(|time| in_child(|| with_room(&group, shared, (time.pow(2) << 20) / times.pow(2))))
+        .collect::<Result<BTreeSet<_>>>()?;
+    ensure!(stopped.len() > 3, "it failed at {stopped:?} alone");
+    Ok(())
+}
+
+/// Says what memory was missing for, if it was.
+fn with_room(group: &Cgroup, shared: Contexts, room: usize) -> Result<String> {
+    let world = World::sharing(shared)?;
+    let before = [world.snapshot()?, world.snapshot_of_sharer()?];
+    let reply = group.with_room(room, || world.device.commit(unshare(all())))?;
+    if reply.errno.is_none() {
+        // Mounts take a new fs_struct, also where the old one is nobody else's.
+        world.ensure_replaced(reply, replaced(shared, all()) | Contexts::FS)?;
+        return Ok("nothing".to_owned());
+    }
+    // A part of a network says that it has no buffers, then.
+    let without = [Some(Errno::NOMEM), Some(Errno::NOBUFS)].contains(&reply.errno);
+    ensure!(without && reply.replaced.is_empty(), "{reply:?}");
+    before[0].ensure_same(&world.snapshot()?)?;
+    before[1].ensure_same(&world.snapshot_of_sharer()?)?;
+    Ok(reply.failed.to_string())
 }
 
 fn pending_pid() -> Result<()> {

@@ -4,15 +4,19 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
+use rustix::process::getpid;
 
-use crate::child::skip;
+use crate::child::{Child, skip};
+use crate::mailbox::Mailbox;
 use crate::memory::field_of;
 
 /// Removed when dropped; its tasks go to the root before.
 pub(crate) struct Cgroup(PathBuf);
 
+const SOON: Duration = Duration::from_secs(20);
 const ROOT: &str = "/sys/fs/cgroup";
 
 impl Cgroup {
@@ -35,6 +39,37 @@ impl Cgroup {
 
     pub(crate) fn set(&self, file: &str, value: &str) -> Result<()> {
         fs::write(self.0.join(file), value).with_context(|| format!("{file} = {value}"))
+    }
+
+    /// Has the caller, which cannot be killed for it, do something with `room` bytes besides those that
+    /// it has. That is over after two seconds at the latest: it may wait for a page of its own, too.
+    pub(crate) fn with_room<T>(&self, room: usize, work: impl FnOnce() -> T) -> Result<T> {
+        const LIMIT: u32 = 1;
+        const LIMITED: u32 = 2;
+        const DONE: u32 = 3;
+        let mailbox = Mailbox::new()?;
+        let page = mailbox.page();
+        // Outside, it can open files meanwhile.
+        let helper = Child::spawn(|| {
+            page.wait(&[LIMIT], SOON);
+            // What each processor keeps in stock for them goes when there is too little.
+            self.set("memory.max", "0")?;
+            let used = fs::read_to_string(self.0.join("memory.current"))?;
+            let used: usize = used.trim().parse()?;
+            self.set("memory.max", &(used + room).to_string())?;
+            page.post(LIMITED, "");
+            page.wait(&[DONE], Duration::from_secs(2));
+            self.set("memory.max", "max")?;
+            Ok(String::new())
+        })?;
+        fs::write("/proc/self/oom_score_adj", "-1000")?;
+        self.add(getpid().as_raw_nonzero().get())?;
+        page.post(LIMIT, "");
+        page.wait(&[LIMITED], SOON);
+        let outcome = work();
+        page.post(DONE, "");
+        helper.report(SOON)?;
+        Ok(outcome)
     }
 
     /// The bytes of anonymous memory that are charged to it.

@@ -85,6 +85,11 @@ impl Sharer {
         page.wait(&[ANSWERED, COULD_NOT], Duration::from_secs(20))
     }
 
+    /// Whether the sharer has an answer already.
+    pub(crate) fn is_through(&self) -> bool {
+        [ANSWERED, COULD_NOT].contains(&self.mailbox.page().state())
+    }
+
     /// Ends the task, whatever it is doing. Returns what was wrong with the last question, if anything.
     pub(crate) fn interrupt(mut self) -> Option<String> {
         let _ = kill_process(self.pid, Signal::KILL);

@@ -3,11 +3,13 @@
 //! `CLONE_VM`, and a SIGKILL. It is what can end a caller half way: only its own threads call
 //! exit_group for it, and one that has threads is refused before anything is copied.
 
+use std::collections::BTreeSet;
+use std::fs;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread::{sleep, yield_now};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use rustix::mm::{MapFlags, MprotectFlags, mprotect};
 use rustix::process::{Pid, Signal, getpid, kill_process, set_child_subreaper};
 use unshare_device::Contexts;
@@ -15,7 +17,8 @@ use unshare_device::Contexts;
 use super::vm::{SIGHAND, VM};
 use super::vm_request::reader;
 use crate::child::Child;
-use crate::device::{Device, unshare};
+use crate::device::{COMMIT, Device, ioctl, unshare};
+use crate::everything::PROCESS;
 use crate::harness::Suite;
 use crate::mailbox::{Mailbox, Mapping, Page};
 use crate::memory::{marked, unmarked};
@@ -35,6 +38,12 @@ pub(crate) fn suite() -> Suite {
             limit(),
             during_copy,
         )
+        .slow("while it waits for a lock, fs shared", limit(), || {
+            waiting(PROCESS)
+        })
+        .slow("while it waits for a lock, fs not shared", limit(), || {
+            waiting(PROCESS.difference(Contexts::FS))
+        })
 }
 
 /// A task that has another one leave its memory all the time.
@@ -149,4 +158,67 @@ fn during_copy() -> Result<()> {
     eprintln!("killed {half_way} times before the commit, {whole} times after it");
     ensure!(half_way > 0, "no signal came during a copy");
     Ok(())
+}
+
+/// A [`Question`](crate::sharer::Question): forks, and so has the memory locked most of the time.
+fn fork_all_the_time(_: &str) -> Result<String> {
+    loop {
+        // SAFETY: The child ends at once. It is made without what the C library does besides, which
+        // it does for one thread at a time.
+        unsafe {
+            let flags = i64::from(libc::SIGCHLD);
+            match libc::syscall(libc::SYS_clone, flags, 0_i64, 0_i64, 0_i64, 0_i64) {
+                0 => libc::syscall(libc::SYS_exit_group, 0_i64),
+                child => libc::syscall(libc::SYS_wait4, child, 0_i64, 0_i64, 0_i64),
+            };
+        }
+    }
+}
+
+/// A [`Question`](crate::sharer::Question): leaves all that is shared, and something that has to be made
+/// before that, by the device `arg`.
+fn leave_all(arg: &str) -> Result<String> {
+    let mut args = unshare(PROCESS | Contexts::UTS);
+    let refused = ioctl(arg.parse()?, COMMIT, (&raw mut args).cast());
+    ensure!(refused.is_none(), "{refused:?}");
+    Ok(String::new())
+}
+
+/// A task that waits for who copies the memory that it is to copy. Not each has to.
+fn one_that_waits(shared: Contexts, device: &str) -> Result<Sharer> {
+    let (start, mut places) = (Instant::now(), BTreeSet::new());
+    while start.elapsed() < SOON {
+        let victim = Sharer::new(shared)?;
+        victim.begin(leave_all, device);
+        let file = format!("/proc/{}/wchan", victim.pid.as_raw_nonzero());
+        while !victim.is_through() {
+            let place = fs::read_to_string(&file)?;
+            // Where the compiler has the one in the other, it is that one.
+            if ["dup_mmap", "mmap_write_lock_killable"].contains(&&*place) {
+                return Ok(victim);
+            }
+            places.insert(place);
+        }
+        victim.answer()?;
+    }
+    bail!("it waits in {places:?} at most");
+}
+
+fn waiting(shared: Contexts) -> Result<()> {
+    let memory = large()?;
+    let device = Device::open()?;
+    let number = device.number().to_string();
+    let times = rounds(10, 500);
+    leaves_nothing(times, times, || {
+        tried(Tried::Race);
+        // Not from the first round to the last: it always has some children that are not gone yet.
+        let forks = Sharer::new(VM)?;
+        forks.begin(fork_all_the_time, "");
+        let victim = one_that_waits(shared, &number)?;
+        kill_process(victim.pid, Signal::KILL)?;
+        let end = victim.end(SOON)?;
+        let killed = end.terminating_signal() == Some(Signal::KILL.as_raw());
+        ensure!(killed && unmarked(&memory, 1) == 0, "{end:?}");
+        Ok(())
+    })
 }
