@@ -4,8 +4,6 @@
 //! fails, and nothing has changed; or it does without.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
-use std::os::unix::fs::FileExt;
 
 use anyhow::{Context, Result, ensure};
 use unshare_device::Contexts;
@@ -16,13 +14,10 @@ use crate::child::in_child;
 use crate::device::{Args, CLOSE_RANGE, DRY_RUN, Reply, close_range, unshare};
 use crate::everything::{PROCESS, SHARED, pairs, points, replaced, singles};
 use crate::harness::Suite;
-use crate::machine::Setting;
+use crate::injection::{FAIL_NTH, Injection};
 use crate::scale::{dice, limit, rounds};
 use crate::tally::{Tried, tried};
 use crate::world::World;
-
-/// Of this task's chances to fail, which one does: `Documentation/fault-injection/fault-injection.rst`.
-const FAIL_NTH: &str = "/proc/thread-self/fail-nth";
 
 pub(crate) fn suite() -> Suite {
     let requests = singles().into_iter().chain(pairs());
@@ -70,23 +65,6 @@ fn attach_fails(step: usize, contexts: Contexts, shared: Contexts) -> Result<()>
     each_fails(step, shared, || target.attach_and(ATTACHABLE, contexts))
 }
 
-/// Allocations of those who watch the others. They do without.
-const WATCHERS: [&str; 2] = ["kmemleak_object", "debug_objects_cache"];
-
-/// Has the allocations of all caches fail when it is their turn, but not those of the [`WATCHERS`]. It
-/// means nothing where `failslab/cache-filter` is not set, and so it stays.
-fn mark_caches() -> Result<()> {
-    for entry in fs::read_dir("/sys/kernel/slab")? {
-        let entry = entry?;
-        let watches = WATCHERS.iter().any(|name| *entry.file_name() == **name);
-        fs::write(
-            entry.path().join("failslab"),
-            ["1", "0"][usize::from(watches)],
-        )?;
-    }
-    Ok(())
-}
-
 /// How far apart the chances are that are tried of a request that has hundreds. (A kernel with fault
 /// injection checks everything, and [`rounds`] halves what it is to do.)
 fn sparse() -> usize {
@@ -96,20 +74,7 @@ fn sparse() -> usize {
 /// Has one chance fail after the other, by `step`, until the request has no more of them. The caller
 /// shares `shared`.
 pub(crate) fn each_fails(step: usize, shared: Contexts, request: impl Fn() -> Args) -> Result<()> {
-    let _settings = [
-        ("failslab/cache-filter", "Y"),
-        // Also those that could wait for memory: all of ours can.
-        ("failslab/ignore-gfp-wait", "N"),
-        ("fail_page_alloc/ignore-gfp-wait", "N"),
-        ("fail_page_alloc/min-order", "0"),
-        ("failslab/verbose", "0"),
-        ("fail_page_alloc/verbose", "0"),
-        ("fail_usercopy/verbose", "0"),
-    ]
-    .into_iter()
-    .map(|(name, value)| Setting::new(format!("/sys/kernel/debug/{name}"), value))
-    .collect::<Result<Vec<_>>>()?;
-    mark_caches()?;
+    let _settings = Injection::settings()?;
     let (mut next, mut failed, mut survived) = (1 + dice("faults").usize(..step), 0, 0);
     loop {
         // Until a request succeeds: after that it takes a new caller.
@@ -141,22 +106,16 @@ fn up_to_success(
     chances: impl Iterator<Item = usize>,
 ) -> Result<String> {
     let world = World::sharing(shared)?;
-    let file = File::options().read(true).write(true).open(FAIL_NTH)?;
+    let injection = Injection::of_this_thread()?;
     let before = [world.snapshot()?, world.snapshot_of_sharer()?];
     for nth in chances {
-        file.write_at(nth.to_string().as_bytes(), 0)?;
+        injection.arm(nth)?;
         let args = request();
         let reply = world.device.commit(args);
-        let mut left = [0; 16];
-        // Where the failure is still to come, it may be this read's, or that of the write.
-        let read = file.read_at(&mut left, 0);
-        disarm(&file)?;
+        let left = injection.disarm()?;
         if reply.errno.is_none() {
             ensure_whole(args, reply, shared, &before[0].changed(&world.snapshot()?))?;
-            let left = read.map_or("pending".into(), |len| {
-                String::from_utf8_lossy(&left[..len])
-            });
-            return Ok(format!("{nth} {}", left.trim()));
+            return Ok(format!("{nth} {left}"));
         }
         tried(Tried::Fault);
         let same = before[0].ensure_same(&world.snapshot()?);
@@ -191,10 +150,4 @@ fn ensure_whole(
         "changed are {changed:?}, not {expected:?}"
     );
     Ok(())
-}
-
-/// Has nothing fail any more. To say so is a chance to fail, too, and then it is used up.
-fn disarm(file: &File) -> Result<()> {
-    let again = file.write_at(b"0", 0).or_else(|_| file.write_at(b"0", 0));
-    again.context("writing to fail-nth").map(drop)
 }

@@ -146,18 +146,8 @@ pub(crate) struct Totals {
 
 /// Runs all of `suites` and writes the report to standard output.
 pub(crate) fn run(suites: &[Suite]) -> Result<Totals> {
-    // Orphans of a killed test come here, to be reaped before the next one starts.
-    set_child_subreaper(Pid::from_raw(1))?;
-    // More descriptors than a machine gives by itself.
-    let many = Rlimit {
-        current: Some(4096),
-        maximum: Some(4096),
-    };
-    setrlimit(Resource::Nofile, many)?;
-    one_arena();
-    tally::begin()?;
+    prepare()?;
     let machine = Machine::save()?;
-    Witness::appoint()?;
     let mut totals = Totals::default();
     let mut report = Ktap::new(suites.len())?;
     report.diagnostic(&format!("SEED={}", seed()))?;
@@ -188,6 +178,21 @@ pub(crate) fn run(suites: &[Suite]) -> Result<Totals> {
     ))?;
     report.diagnostic(&format!("Tried:{}", tally::report()))?;
     Ok(totals)
+}
+
+/// What has to be there before anything is tried.
+pub(crate) fn prepare() -> Result<()> {
+    // Orphans of a killed test come here, to be reaped before the next one starts.
+    set_child_subreaper(Pid::from_raw(1))?;
+    // More descriptors than a machine gives by itself.
+    let many = Rlimit {
+        current: Some(4096),
+        maximum: Some(4096),
+    };
+    setrlimit(Resource::Nofile, many)?;
+    one_arena();
+    tally::begin()?;
+    Witness::appoint()
 }
 
 /// Has threads take memory from where the first one does. By itself the allocator would map more for

@@ -21,9 +21,11 @@ pub(crate) enum Tried {
     Fault,
     /// A round in which tasks get in each other's way.
     Race,
+    /// An input of the fuzzer's.
+    Input,
 }
 
-const NAMES: [&str; 3] = ["requests", "faults", "races"];
+const NAMES: [&str; 4] = ["requests", "faults", "races", "inputs"];
 
 /// Zeroes at first, and shared with all processes made later.
 struct Tally(Mapping);

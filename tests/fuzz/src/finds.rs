@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! What inputs have led to: edges of the module, how often, and what the caller was told.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use unshare_tests::fuzz::{Edges, Trace};
+
+/// Places for what the caller is told, of which there is more than that.
+const TOLD: usize = 1 << 12;
+
+pub(crate) struct Finds {
+    functions: Vec<String>,
+    /// The edges of loading the module.
+    load: BTreeSet<usize>,
+    seen: BTreeSet<(usize, u8)>,
+    /// The inputs that led to something new, and all that each of them led to.
+    inputs: Vec<(Vec<u8>, BTreeSet<(usize, u8)>)>,
+}
+
+impl Finds {
+    /// Where the module's loading was recorded last.
+    pub(crate) fn new(edges: &Edges, trace: &Trace) -> Self {
+        // And what is gone by now.
+        let load = trace
+            .addresses()
+            .filter_map(|address| edges.place(address).ok());
+        Self {
+            functions: edges.functions().map(str::to_owned).collect(),
+            load: load.collect(),
+            seen: BTreeSet::new(),
+            inputs: Vec::new(),
+        }
+    }
+
+    /// How large a map has to be for [`note`](Self::note).
+    pub(crate) fn places(edges: &Edges) -> usize {
+        edges.functions().len() + TOLD
+    }
+
+    /// Notes what an input led to, in a map of zeroes too.
+    pub(crate) fn note(&mut self, input: &[u8], edges: &[usize], said: &str, map: &mut [u8]) {
+        let mut counts = BTreeMap::<usize, u32>::new();
+        for &edge in edges {
+            *counts.entry(edge).or_default() += 1;
+        }
+        for (edge, count) in counts {
+            // Once, twice, four times, ...: how often exactly is no news.
+            map[edge] = u8::try_from(count.ilog2() + 1).unwrap_or(u8::MAX);
+        }
+        for word in said.split(' ') {
+            let mut hasher = DefaultHasher::new();
+            word.hash(&mut hasher);
+            let place = usize::try_from(hasher.finish() % TOLD as u64).unwrap_or(0);
+            map[self.functions.len() + place] = 1;
+        }
+        let places = map.iter().copied().enumerate().filter(|place| place.1 != 0);
+        let found: BTreeSet<_> = places.collect();
+        if !found.is_subset(&self.seen) {
+            self.seen.extend(&found);
+            self.inputs.push((input.to_vec(), found));
+        }
+    }
+
+    /// Inputs that lead to all that was found: the shortest first, and none that adds nothing to those.
+    pub(crate) fn smallest(&self) -> Vec<&[u8]> {
+        let mut all: Vec<_> = self.inputs.iter().collect();
+        all.sort_by_key(|(input, _)| input.len());
+        let mut covered = BTreeSet::new();
+        all.retain(|(_, found)| {
+            let adds = !found.is_subset(&covered);
+            covered.extend(found);
+            adds
+        });
+        all.into_iter().map(|(input, _)| &**input).collect()
+    }
+
+    /// How many edges were reached, and where the others are.
+    pub(crate) fn report(&self) -> String {
+        let reached: BTreeSet<_> = self.seen.iter().map(|(place, _)| *place).collect();
+        let mut left = BTreeMap::<&str, [usize; 2]>::new();
+        for (place, function) in self.functions.iter().enumerate() {
+            let [missed, all] = left.entry(function).or_default();
+            *missed += usize::from(!reached.contains(&place));
+            *all += 1;
+        }
+        let total = self.functions.len();
+        let count = reached.range(..total).count();
+        let mut text =
+            format!("Reached {count} of the {total} edges of the module. Not, of all:\n");
+        for (function, [missed, all]) in left.iter().filter(|(_, [missed, _])| *missed > 0) {
+            let _ = writeln!(text, "{missed:4} of {all:4}  {function}");
+        }
+        text
+    }
+}

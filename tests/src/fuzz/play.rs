@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Plays a [`Scene`], in a process of its own, and looks at what each call has changed.
+
+use std::fmt::Write;
+use std::fs::File;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::thread::sleep;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, getpid, kill_process};
+
+use super::call::{Call, Pidfd};
+use super::edges::Trace;
+use super::ground::Ground;
+use super::scene::{Beside, Cast, End, Scene};
+use super::verdict::{Answer, ensure_just};
+use crate::attach::target::{Target, own_pidfd};
+use crate::barrier::{Barrier, meet};
+use crate::child::{Child, Skip};
+use crate::contexts::files::fill;
+use crate::device::ioctl;
+use crate::injection::Injection;
+use crate::tally::{Tried, tried};
+use crate::world::World;
+
+const SOON: Duration = Duration::from_secs(20);
+
+/// Plays what the bytes say: see [`Stage::play`](super::Stage::play).
+pub(crate) fn play(input: &[u8], trace: Option<&Trace>) -> Result<String> {
+    let scene = Scene::decode(input)?;
+    tried(Tried::Input);
+    if !matches!(scene.beside, Beside::Nothing) {
+        tried(Tried::Race);
+    }
+    let player = Child::spawn(|| act(&scene, trace))?;
+    let end = match scene.beside {
+        Beside::KillsCaller(_) => player.report_unless_killed(SOON),
+        _ => player.report(SOON).map(Some),
+    };
+    match end {
+        // Not each kernel has all that a situation takes.
+        Err(error) if error.is::<Skip>() => Ok("skipped".to_owned()),
+        end => Ok(end?.unwrap_or("killed".to_owned())),
+    }
+}
+
+/// The caller, and what it needs.
+struct Player<'a> {
+    scene: &'a Scene,
+    ground: Ground,
+    barrier: Barrier,
+    injection: Option<(Injection, usize)>,
+    target: Option<Target>,
+    own: OwnedFd,
+}
+
+fn act(scene: &Scene, trace: Option<&Trace>) -> Result<String> {
+    // Where nothing can be made to fail, nothing fails.
+    let injection = scene
+        .fault
+        .and_then(|nth| Some((Injection::of_this_thread().ok()?, nth)));
+    let player = Player {
+        scene,
+        ground: Ground::new()?,
+        barrier: Barrier::new()?,
+        injection,
+        target: scene.target.as_ref().map(make).transpose()?,
+        own: own_pidfd()?,
+    };
+    let mut world = World::sharing(scene.shared)?;
+    fill(&File::open("/proc/version")?, scene.descriptors)?;
+    let _killer = player.killer()?;
+    (scene.situation.within)(&mut world, &mut |world| {
+        if let Some(trace) = trace {
+            trace.begin()?;
+        }
+        player.make_calls(world)
+    })
+}
+
+fn make(cast: &Cast) -> Result<Target> {
+    let target = Target::new(cast.kinds)?;
+    match cast.end {
+        End::Lives => Ok(target),
+        End::Zombie => target.zombie(),
+        End::Gone => target.zombie()?.ended(),
+    }
+}
+
+impl Player<'_> {
+    /// Who kills somebody soon after the caller has begun.
+    fn killer(&self) -> Result<Option<Child>> {
+        let kill_at = |victim: Pid, delay| {
+            Child::spawn(move || {
+                self.barrier.come(2)?;
+                sleep(delay);
+                let _ = kill_process(victim, Signal::KILL);
+                Ok(String::new())
+            })
+        };
+        match (&self.scene.beside, &self.target) {
+            (Beside::KillsCaller(delay), _) => kill_at(getpid(), *delay).map(Some),
+            (Beside::KillsTarget(delay), Some(target)) if target.pid().is_ok() => {
+                kill_at(target.pid()?, *delay).map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn make_calls(&self, world: &World) -> Result<String> {
+        let mut said = String::new();
+        let look = || Ok::<_, anyhow::Error>([world.snapshot()?, world.snapshot_of_sharer()?]);
+        let mut before = look()?;
+        for (number, call) in self.scene.calls.iter().enumerate() {
+            let (bytes, asked) = call.bytes(self.pidfd(call, world));
+            let address = self.ground.lay(call.place, &bytes);
+            let request = || ioctl(world.device.number(), call.number, address);
+            let (errno, alone) = match number {
+                0 => self.first(world, request)?,
+                _ => (request(), true),
+            };
+            let answer = Answer {
+                number: call.number,
+                asked,
+                errno,
+                args: self.ground.args(call.place, address),
+            };
+            let after = look()?;
+            if alone {
+                ensure_just(&answer, &before, &after)
+                    .map_err(|error| error.context(format!("call {number}: {answer:?}")))?;
+            }
+            write!(said, "{answer} ")?;
+            before = after;
+        }
+        Ok(said)
+    }
+
+    /// Makes the first call, and has happen beside it what is to. Tells whether the caller was alone
+    /// at changing what it has.
+    fn first(
+        &self,
+        world: &World,
+        call: impl Fn() -> Option<Errno>,
+    ) -> Result<(Option<Errno>, bool)> {
+        let mut alone = true;
+        match &self.scene.beside {
+            Beside::Nothing => {}
+            Beside::KillsTarget(_) if !self.target.as_ref().is_some_and(|t| t.pid().is_ok()) => {}
+            Beside::KillsTarget(_) | Beside::KillsCaller(_) => self.barrier.come(2)?,
+            Beside::Calls(call) => {
+                alone = false;
+                let address = self
+                    .ground
+                    .lay_beside(&call.bytes(self.pidfd(call, world)).0);
+                let [fd, number] = [i64::from(world.device.number()), call.number.into()];
+                let arg = format!("{fd} {number} {} {}", address.addr(), self.barrier.name());
+                world.sharer.begin(call_beside, &arg);
+                self.barrier.come(2)?;
+            }
+        }
+        if let Some((injection, nth)) = &self.injection {
+            injection.arm(*nth)?;
+        }
+        let errno = call();
+        if let Some((injection, _)) = &self.injection
+            && injection.disarm()? == "0"
+        {
+            tried(Tried::Fault);
+        }
+        if !alone {
+            world.sharer.answer()?;
+        }
+        Ok((errno, alone))
+    }
+
+    fn pidfd(&self, call: &Call, world: &World) -> i32 {
+        match (call.pidfd, &self.target) {
+            (Pidfd::Target, Some(target)) => target.as_fd().as_raw_fd(),
+            (Pidfd::Target, None) | (Pidfd::Own, _) => self.own.as_raw_fd(),
+            (Pidfd::Device, _) => world.device.number(),
+            (Pidfd::Number(number), _) => number,
+        }
+    }
+}
+
+/// A [`Question`](crate::sharer::Question): makes a call when the asker makes its own. In `arg` are the
+/// descriptor, the ioctl's number, the address of the struct, and that of the barrier.
+fn call_beside(arg: &str) -> Result<String> {
+    let mut words = arg.split(' ').map(str::parse::<usize>);
+    let mut number = || words.next().unwrap_or(Ok(0));
+    let (fd, request, address, barrier) = (number()?, number()?, number()?, number()?);
+    ensure!(barrier != 0, "too few numbers");
+    // SAFETY: The asker has it until this is answered.
+    unsafe { meet(barrier, 2) };
+    let address = std::ptr::without_provenance_mut(address);
+    ioctl(fd.try_into()?, request.try_into()?, address);
+    Ok(String::new())
+}
