@@ -21,10 +21,25 @@ static u64 common_namespaces(const struct nsproxy *mine, const struct nsproxy *i
 	       (mine->time_ns_for_children == its->time_ns_for_children ? CLONE_NEWTIME : 0);
 }
 
+/* Compared and not followed, and so without a lock, as in current_is_single_threaded(). */
+static u64 common_memory(struct task_struct *me, struct task_struct *it)
+{
+	u64 common = 0;
+
+	if (me->sighand == READ_ONCE(it->sighand))
+		common |= CLONE_SIGHAND;
+	if (me->signal == it->signal)
+		common |= CLONE_THREAD;
+	/* A kernel thread has an mm only while it works for the mm's owner. */
+	if (me->mm == READ_ONCE(it->mm) && !(it->flags & PF_KTHREAD))
+		common |= CLONE_VM;
+	return common;
+}
+
 /*
- * fs, files, mm and nsproxy of the other task are stable under its task_lock;
- * its sighand, signal and undo list are compared and not followed. It holds
- * its namespaces for as long as it has an nsproxy.
+ * fs, files and nsproxy of the other task are stable under its task_lock; its
+ * undo list is compared and not followed. It holds its namespaces for as long
+ * as it has an nsproxy.
  */
 static u64 common_contexts(struct task_struct *me, struct task_struct *it)
 {
@@ -34,17 +49,10 @@ static u64 common_contexts(struct task_struct *me, struct task_struct *it)
 		common |= CLONE_FS;
 	if (me->files == it->files)
 		common |= CLONE_FILES;
-	if (me->sighand == READ_ONCE(it->sighand))
-		common |= CLONE_SIGHAND;
-	if (me->signal == it->signal)
-		common |= CLONE_THREAD;
 #ifdef CONFIG_SYSVIPC
 	if (me->sysvsem.undo_list && me->sysvsem.undo_list == READ_ONCE(it->sysvsem.undo_list))
 		common |= CLONE_SYSVSEM;
 #endif
-	/* A kernel thread has an mm only while it works for the mm's owner. */
-	if (me->mm == it->mm && !(it->flags & PF_KTHREAD))
-		common |= CLONE_VM;
 	if (it->nsproxy) {
 		common |= common_namespaces(me->nsproxy, it->nsproxy);
 		if (task_cred_xxx(me, user_ns) == task_cred_xxx(it, user_ns))
@@ -64,19 +72,34 @@ static u64 common_contexts(struct task_struct *me, struct task_struct *it)
  */
 u64 unshare_shared_contexts(u64 wanted)
 {
+	const u64 memory = CLONE_VM | CLONE_SIGHAND | CLONE_THREAD;
 	struct task_struct *process, *task;
 	u64 shared = 0;
+
+	/* For speed: what has one user in all needs no look at each task. */
+	if (atomic_read(&current->mm->mm_users) == 1)
+		wanted &= ~CLONE_VM;
+	if (refcount_read(&current->sighand->count) == 1)
+		wanted &= ~CLONE_SIGHAND;
+	if (!wanted)
+		return 0;
 
 	rcu_read_lock();
 	for_each_process_thread(process, task) {
 		if (task == current)
 			continue;
-		task_lock(task);
-		shared |= common_contexts(current, task);
-		task_unlock(task);
+		shared |= common_memory(current, task);
+		/* For speed: no lock of each task for who asks of memory only. */
+		if (wanted & ~memory) {
+			task_lock(task);
+			shared |= common_contexts(current, task);
+			task_unlock(task);
+		}
+		/* The loops are two. */
 		if ((shared & wanted) == wanted)
-			break;
+			goto out;
 	}
+out:
 	rcu_read_unlock();
 	return shared & wanted;
 }
