@@ -18,10 +18,7 @@ use kernel::{
             Atomic, //
         },
     },
-    uaccess::{
-        UserPtr,
-        UserSlice, //
-    },
+    uaccess::UserPtr, //
 };
 
 use crate::{
@@ -49,8 +46,9 @@ use crate::{
         },
         task::Current,
         uaccess::{
-            read_struct,
-            write_struct, //
+            read_args,
+            write_answer,
+            write_pair, //
         },
     },
     transaction::Prepared, //
@@ -112,15 +110,16 @@ fn commit(file: &File, arg: UserPtr, size: usize, scope: Scope) -> Result {
     if size < UNSHARE_ARGS_SIZE_VER0 as usize {
         return Err(EINVAL);
     }
-    // The caller of the ioctl may hold the file by its descriptor alone, which may be among those
-    // that the task does not keep.
-    let _file = ARef::from(file);
     let current = Current::get();
 
-    let outcome = read_struct(arg, size)
+    let outcome = read_args(arg, size)
         .map_err(Failure::of_arguments)
-        .and_then(|args: unshare_args| Request::parse(&args, scope, &offered()))
+        .and_then(|args| Request::parse(&args, scope, &offered()))
         .and_then(|request| {
+            // The caller of the ioctl may hold the file by its descriptor alone, which may be among
+            // those that the task does not keep.
+            let replaces_table = request.unshare.contains(Context::Files);
+            let _file = replaces_table.then(|| ARef::from(file));
             let prepared = Prepared::new(&current, &request)?;
             // Written while it still can fail, and while a copied address space takes it along.
             report(arg, prepared.replaced(), Contexts::empty()).map_err(Failure::of_arguments)?;
@@ -138,9 +137,8 @@ fn commit(file: &File, arg: UserPtr, size: usize, scope: Scope) -> Result {
 
 /// Writes what became of a request.
 fn report(arg: UserPtr, replaced: Contexts, failed: Contexts) -> Result {
-    UserSlice::new(arg.wrapping_byte_add(OUT), size_of::<[u64; 2]>())
-        .writer()
-        .write(&[replaced.bits(), failed.bits()])
+    let out = arg.wrapping_byte_add(OUT);
+    write_pair(out, replaced.bits(), failed.bits())
 }
 
 /// Where the out fields are: `replaced`, then `failed`.
@@ -165,5 +163,5 @@ fn query(arg: UserPtr, size: usize) -> Result {
         options: OPTIONS.into(),
         shared: Current::get().shared_contexts(all).bits(),
     };
-    write_struct(arg, size, &answer)
+    write_answer(arg, size, &answer)
 }

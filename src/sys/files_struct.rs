@@ -20,6 +20,7 @@ use super::{
         unshare_files_close_range,
         unshare_files_install,
         unshare_files_is_shared,
+        unshare_files_leave_out,
         unshare_files_of,
         unshare_put_files_struct, //
     },
@@ -62,8 +63,8 @@ impl FilesStruct {
         // INVARIANT: A new table has one count, which is this value's.
         let files = Self(files);
         if let Some(hole) = hole {
-            // SAFETY: The table is valid by the type invariant.
-            unsafe { unshare_files_close_range(files.0.as_ptr(), *hole.start(), *hole.end()) };
+            // SAFETY: The table is valid by the type invariant, and no task has had it.
+            unsafe { unshare_files_leave_out(files.0.as_ptr(), *hole.start(), *hole.end()) };
         }
         Ok(files)
     }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <linux/fault-inject-usercopy.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/proc_ns.h>
@@ -11,10 +12,44 @@
 #include "helpers.h"
 #include "unexported.h"
 
-int unshare_copy_struct_from_user(void *dst, size_t ksize,
-				  const void __user *src, size_t usize)
+/*
+ * For speed: nearly all programs have the struct as the module knows it, and a
+ * few words are read sooner than a function for any size is called. A fault,
+ * which tests may ask for, is as of copy_from_user().
+ */
+int unshare_copy_args_from_user(struct unshare_args *args, const void __user *src, size_t usize)
 {
-	return copy_struct_from_user(dst, ksize, src, usize);
+	enum { WORDS = sizeof(*args) / sizeof(u64) };
+	const u64 __user *from = src;
+	u64 *to = (u64 *)args;
+
+	if (usize != sizeof(*args))
+		return copy_struct_from_user(args, sizeof(*args), src, usize);
+	might_fault();
+	if (should_fail_usercopy() || !user_read_access_begin(from, sizeof(*args)))
+		return -EFAULT;
+	for (size_t i = 0; i < WORDS; i++)
+		unsafe_get_user(to[i], &from[i], fault);
+	user_read_access_end();
+	return 0;
+fault:
+	user_read_access_end();
+	return -EFAULT;
+}
+
+/* For speed: as above. */
+int unshare_put_user_pair(u64 __user *to, u64 first, u64 second)
+{
+	might_fault();
+	if (should_fail_usercopy() || !user_write_access_begin(to, 2 * sizeof(u64)))
+		return -EFAULT;
+	unsafe_put_user(first, &to[0], fault);
+	unsafe_put_user(second, &to[1], fault);
+	user_write_access_end();
+	return 0;
+fault:
+	user_write_access_end();
+	return -EFAULT;
 }
 
 int unshare_copy_struct_to_user(void __user *dst, size_t usize,
@@ -95,6 +130,31 @@ struct files_struct *unshare_files_install(struct task_struct *task,
 {
 	swap(task->files, new);
 	return new;
+}
+
+/*
+ * Takes descriptors out of a table that no task has had. For speed: what was
+ * never a descriptor of anybody has nothing to flush and no record locks, so
+ * that putting the files, which may be done under the lock, is all of it.
+ */
+void unshare_files_leave_out(struct files_struct *files, unsigned int first,
+			     unsigned int last)
+{
+	struct fdtable *fdt;
+	unsigned int fd;
+
+	spin_lock(&files->file_lock);
+	fdt = files_fdtable(files);
+	last = min(last, fdt->max_fds - 1);
+	for (fd = find_next_bit(fdt->open_fds, last + 1, first); fd <= last;
+	     fd = find_next_bit(fdt->open_fds, last + 1, fd + 1)) {
+		struct file *file = unshare_file_close_fd_locked(files, fd);
+
+		if (file)
+			fput(file);
+		cond_resched_lock(&files->file_lock);
+	}
+	spin_unlock(&files->file_lock);
 }
 
 /* As __range_close() of fs/file.c. */

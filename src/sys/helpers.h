@@ -22,10 +22,13 @@
 #include <linux/uts_namespace.h>
 #include <net/net_namespace.h>
 
-int unshare_copy_struct_from_user(void *dst, size_t ksize,
-				  const void __user *src, size_t usize);
+#include "unshare.h"
+
+int unshare_copy_args_from_user(struct unshare_args *args, const void __user *src,
+				size_t usize);
 int unshare_copy_struct_to_user(void __user *dst, size_t usize,
 				const void *src, size_t ksize);
+int unshare_put_user_pair(u64 __user *to, u64 first, u64 second);
 
 const char *unshare_kernel_release(void);
 
@@ -45,6 +48,8 @@ bool unshare_files_is_shared(struct task_struct *task);
 struct files_struct *unshare_files_of(struct task_struct *task);
 struct files_struct *unshare_files_install(struct task_struct *task,
 					   struct files_struct *new);
+void unshare_files_leave_out(struct files_struct *files, unsigned int first,
+			     unsigned int last);
 void unshare_files_close_range(struct files_struct *files, unsigned int first,
 			       unsigned int last);
 

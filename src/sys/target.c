@@ -190,8 +190,11 @@ void unshare_target_unpin(struct unshare_target *target)
 		put_user_ns(target->user_ns);
 	if (target->pid_ns)
 		put_pid_ns(target->pid_ns);
-	path_put(&target->root);
-	path_put(&target->pwd);
+	/* For speed: most who attach want no directories. */
+	if (target->root.mnt) {
+		path_put(&target->root);
+		path_put(&target->pwd);
+	}
 }
 
 static struct ns_common *target_ns(const struct unshare_target *target, u64 kind)

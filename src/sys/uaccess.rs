@@ -12,52 +12,41 @@ use kernel::{
 
 use super::bindings::{
     unshare_args,
-    unshare_copy_struct_from_user,
+    unshare_copy_args_from_user,
     unshare_copy_struct_to_user,
+    unshare_put_user_pair,
     unshare_query, //
 };
 
-/// A struct of the ABI: plain integers without padding.
+/// Reads the arguments, of which the caller knows `size` bytes.
 ///
-/// # Safety
-///
-/// Each bit pattern is a value, and each byte of a value is initialized.
-pub(crate) unsafe trait AbiStruct: Default {}
-
-// SAFETY: Eight integers that fill 48 bytes, as the assertion in `device.rs` says.
-unsafe impl AbiStruct for unshare_args {}
-// SAFETY: Four integers that fill 32 bytes.
-unsafe impl AbiStruct for unshare_query {}
-
-/// Reads a struct whose size the caller knows as `size`.
-///
-/// Mirrors `copy_struct_from_user()`: what a shorter one lacks is zero, and what a longer one has
+/// Mirrors `copy_struct_from_user()`: what a shorter struct lacks is zero, and what a longer one has
 /// beyond must be, else `E2BIG`. Fails with `EFAULT`.
-pub(crate) fn read_struct<T: AbiStruct>(from: UserPtr, size: usize) -> Result<T> {
-    let mut value = T::default();
-    // SAFETY: `value` has the size that is given, and by `AbiStruct` may hold any bytes.
-    to_result(unsafe {
-        unshare_copy_struct_from_user(
-            (&raw mut value).cast(),
-            size_of::<T>(),
-            from.as_const_ptr(),
-            size,
-        )
-    })?;
-    Ok(value)
+pub(crate) fn read_args(from: UserPtr, size: usize) -> Result<unshare_args> {
+    let mut args = unshare_args::default();
+    // SAFETY: `args` may hold any bytes: eight integers that fill 48 bytes, as the assertion in
+    // `device.rs` says.
+    to_result(unsafe { unshare_copy_args_from_user(&mut args, from.as_const_ptr(), size) })?;
+    Ok(args)
 }
 
-/// Writes a struct whose size the caller knows as `size`.
+/// Writes an answer, of which the caller knows `size` bytes.
 ///
 /// Mirrors `copy_struct_to_user()`: as much as fits, and zeroes beyond. Fails with `EFAULT`.
-pub(crate) fn write_struct<T: AbiStruct>(to: UserPtr, size: usize, value: &T) -> Result {
-    // SAFETY: `value` has the size that is given, and by `AbiStruct` no byte is uninitialized.
+pub(crate) fn write_answer(to: UserPtr, size: usize, answer: &unshare_query) -> Result {
+    // SAFETY: The answer has the size that is given, four integers that fill 32 bytes.
     to_result(unsafe {
         unshare_copy_struct_to_user(
             to.as_mut_ptr(),
             size,
-            (&raw const *value).cast(),
-            size_of::<T>(),
+            (&raw const *answer).cast(),
+            size_of::<unshare_query>(),
         )
     })
+}
+
+/// Writes two numbers, one after the other. Fails with `EFAULT`.
+pub(crate) fn write_pair(to: UserPtr, first: u64, second: u64) -> Result {
+    // SAFETY: Any address may be given.
+    to_result(unsafe { unshare_put_user_pair(to.as_mut_ptr().cast(), first, second) })
 }
