@@ -4,14 +4,14 @@
 
 # Taken as they are: a `$` in RUN= is the guest's.
 override RUN := $(value RUN)
-export KERNEL KDIR KERNEL_SRC TEST SEED TIME RUN FILES TIMEOUT
+export KERNEL KDIR KERNEL_SRC TEST SEED TIME RUN FILES TIMEOUT COMPARE
 # With `make -C` not the folder that make is in.
 export CALLER := $(PWD)
 
 help:
 	@qemu/help
 
-run test soak fuzz vm modules modules_install check clean distclean:
+run test soak fuzz bench vm modules modules_install check clean distclean:
 	@qemu/$@
 
-.PHONY: help run test soak fuzz vm modules modules_install check clean distclean
+.PHONY: help run test soak fuzz bench vm modules modules_install check clean distclean

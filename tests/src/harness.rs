@@ -33,6 +33,8 @@ pub(crate) enum Pace {
     Usual,
     /// Time, or two processors, on which things happen at the same time.
     Slow,
+    /// A clock that counts instructions; not unless it is asked for.
+    Counted,
 }
 
 /// The tests of one subject.
@@ -72,6 +74,15 @@ impl Suite {
         body: impl Fn() -> Result<()> + 'static,
     ) -> Self {
         self.add(name.into(), Pace::Slow, limit, body)
+    }
+
+    /// Adds a test of how many instructions something takes.
+    pub(crate) fn counted(
+        self,
+        name: impl Into<Cow<'static, str>>,
+        body: impl Fn() -> Result<()> + 'static,
+    ) -> Self {
+        self.add(name.into(), Pace::Counted, Duration::from_secs(120), body)
     }
 
     fn add(
@@ -124,7 +135,8 @@ impl Suite {
     pub(crate) fn filter(mut self, filter: &str, pace: Option<Pace>) -> Self {
         let suite = self.name;
         self.tests.retain(|test| {
-            test.title(suite).contains(filter) && pace.is_none_or(|pace| test.pace == pace)
+            test.title(suite).contains(filter)
+                && pace.map_or(test.pace != Pace::Counted, |pace| test.pace == pace)
         });
         self
     }

@@ -10,6 +10,7 @@ mod atomicity;
 mod attach;
 mod backend;
 mod barrier;
+mod bench;
 mod cgroup;
 mod child;
 mod combinations;
@@ -58,6 +59,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Parser;
 
+use crate::bench::Measure;
 use crate::harness::{Pace, Suite};
 
 /// Proves the unshare module in a running kernel, as root, and reports in KTAP.
@@ -75,6 +77,9 @@ struct Options {
     /// As many rounds as a proof takes, instead of those that are worth it every time
     #[arg(long)]
     full: bool,
+    /// Measure requests instead of testing them, and write what they cost as JSON
+    #[arg(long)]
+    bench: Option<Measure>,
     /// Where tests begin that throw dice; each says where it did
     #[arg(long)]
     seed: Option<u64>,
@@ -144,6 +149,7 @@ fn suites() -> Vec<Suite> {
         samples::attach::suite(),
         samples::scratch_copy::suite(),
         samples::suite(),
+        bench::guard::suite(),
         lifetime::suite(),
     ]
 }
@@ -160,6 +166,10 @@ pub fn tried() -> String {
 /// When there is no such test, or the report cannot be written.
 pub fn main() -> Result<ExitCode> {
     let options = Options::parse();
+    if let Some(measure) = options.bench {
+        bench::run(measure, &options.filter)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     scale::set(options.full, options.seed);
     let suites = suites()
         .into_iter()

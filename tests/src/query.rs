@@ -76,7 +76,7 @@ fn offered() -> Result<()> {
     ensure!(offered == expected, "{offered} instead of {expected}");
     let attachable = Contexts::from_bits_retain(query.attachable);
     ensure!(attachable == kinds() | Contexts::FS, "{attachable}");
-    ensure!(query.options == (DRY_RUN | CLOSE_RANGE).into());
+    ensure!(query.options == u64::from(DRY_RUN | CLOSE_RANGE));
     Ok(())
 }
 

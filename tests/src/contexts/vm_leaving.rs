@@ -157,7 +157,7 @@ fn rseq_word(offset: isize) -> *const u32 {
         .cast()
 }
 
-fn run_on(cpu: usize) -> Result<()> {
+pub(crate) fn run_on(cpu: usize) -> Result<()> {
     let mut set = rustix::thread::CpuSet::new();
     set.set(cpu);
     Ok(rustix::thread::sched_setaffinity(None, &set)?)

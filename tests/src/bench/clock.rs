@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The time stamp counter, which on a machine for this purpose counts instructions.
+
+use std::arch::asm;
+use std::arch::x86_64::{_mm_lfence, _rdtsc};
+use std::time::{Duration, Instant};
+
+/// What the counter counts, for a result in nanoseconds.
+#[derive(Clone, Copy)]
+pub(super) struct Clock {
+    per_microsecond: f64,
+}
+
+impl Clock {
+    /// Compares the counter with the time for a moment.
+    pub(super) fn new() -> Self {
+        let (start, begun) = (Instant::now(), now());
+        while start.elapsed() < Duration::from_millis(5) {}
+        let counted = now() - begun;
+        Self {
+            per_microsecond: counted as f64 / start.elapsed().as_secs_f64() / 1e6,
+        }
+    }
+
+    /// Nanoseconds of so many counts; an instruction is one of them where these are counted.
+    pub(super) fn nanoseconds(self, counts: u64) -> u64 {
+        (counts as f64 * 1e3 / self.per_microsecond).round() as u64
+    }
+}
+
+/// What `work` takes, and what comes of it.
+#[inline(always)]
+pub(super) fn count<T>(work: impl FnOnce() -> T) -> (u64, T) {
+    let begun = now();
+    let result = work();
+    let ended = now();
+    (ended - begun, result)
+}
+
+/// Whether the counter counts instructions: a loop of so many takes so many.
+pub(super) fn counts() -> bool {
+    const ROUNDS: u64 = 10_000;
+    let of_loop = |rounds: u64| {
+        count(|| {
+            // SAFETY: A loop that counts a register down to zero.
+            unsafe { asm!("2:", "dec {0}", "jnz 2b", inout(reg) rounds => _) }
+        })
+    };
+    // The same code twice, so that what is around the loop cancels out.
+    let least = |rounds| (0..3).map(|_| of_loop(rounds).0).min();
+    matches!((least(1), least(1 + ROUNDS)), (Some(one), Some(all)) if all - one == 2 * ROUNDS)
+}
+
+#[inline(always)]
+fn now() -> u64 {
+    // SAFETY: Each processor of this architecture has the counter, and Linux lets programs read it.
+    unsafe {
+        _mm_lfence();
+        let now = _rdtsc();
+        _mm_lfence();
+        now
+    }
+}

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The requests that everybody makes may not come to cost more without a word.
+
+use anyhow::{Context, Result, ensure};
+use unshare_bench::Report;
+
+use super::{clock, plans, prepare};
+use crate::harness::Suite;
+
+/// What `make bench` said when the figures were last committed.
+const COMMITTED: &str = include_str!("../../../bench/figures.json");
+
+const MAIN: [&str; 6] = [
+    "nothing",
+    "fs and files",
+    "files, 64 open",
+    "mount, 30 mounts",
+    "vm, 16 MiB in 4 KiB pages",
+    "attach 5, unshare 3",
+];
+
+pub(crate) fn suite() -> Suite {
+    let suite = Suite::new("bench");
+    MAIN.into_iter().fold(suite, |suite, name| {
+        suite.counted(
+            format!("{name}: within 5 % of the committed count"),
+            move || guard(name),
+        )
+    })
+}
+
+fn guard(name: &str) -> Result<()> {
+    ensure!(clock::counts(), "the clock does not count instructions");
+    prepare()?;
+    let committed: Report = serde_json::from_str(COMMITTED)?;
+    let committed = committed.counted.request(name);
+    let committed = committed.with_context(|| format!("no figure of {name:?}"))?;
+    let plan = plans().into_iter().find(|plan| plan.name == name);
+    let now = plan.context("no such request")?.ours(3)?;
+    let (before, now) = (committed.ours.median(), now.median());
+    ensure!(
+        now * 100 <= before * 105,
+        "{now} instructions, and {before} when bench/figures.json was committed: if that is what it \
+         takes, commit what `make bench` says now, and why"
+    );
+    Ok(())
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Address spaces of different size.
+
+use std::ffi::c_void;
+use std::ptr;
+
+use anyhow::Result;
+use rustix::io::Errno;
+use rustix::mm::{Advice, MapFlags, madvise};
+use unshare_device::Contexts;
+
+use super::plan::{Plan, way};
+use super::scene::{bare, commit, done};
+use crate::device::{self, checked};
+use crate::mailbox::Mapping;
+use crate::memory::mark_all;
+use crate::sharer::Sharer;
+
+const STACK: usize = 64 << 10;
+
+pub(super) fn plans() -> Vec<Plan> {
+    [
+        ("vm", "4 KiB pages", Advice::LinuxNoHugepage),
+        ("vm, huge", "2 MiB pages", Advice::LinuxHugepage),
+    ]
+    .into_iter()
+    .flat_map(|(curve, pages, advice)| {
+        [1, 16, 256].map(|size| {
+            let args = move || {
+                let memory = touched(size, advice)?;
+                let sharer = Sharer::new(Contexts::VM)?;
+                Ok((device::unshare(Contexts::VM), sharer, memory))
+            };
+            Plan::new(
+                format!("vm, {size} MiB in {pages}"),
+                way(args, |(args, ..)| commit(args)),
+            )
+            .against("fork", way(move || touched(size, advice), |_| fork()))
+            .against(
+                "vfork, exec",
+                way(
+                    move || {
+                        let stack = Mapping::new(STACK, MapFlags::PRIVATE)?;
+                        Ok((stack, touched(size, advice)?))
+                    },
+                    |(stack, _)| vfork_and_exec(stack),
+                ),
+            )
+            .at(curve, "MiB touched", size)
+        })
+    })
+    .collect()
+}
+
+/// So many MiB that have been written to.
+fn touched(size: usize, advice: Advice) -> Result<Mapping> {
+    bare()?;
+    let memory = Mapping::new(size << 20, MapFlags::PRIVATE)?;
+    // SAFETY: The mapping is ours, and no page of it changes by the advice.
+    unsafe { madvise(memory.start(), memory.len(), advice)? };
+    mark_all(&memory, 1);
+    Ok(memory)
+}
+
+/// fork(2), of which only the parent's part is measured: it is not preempted.
+#[inline(always)]
+fn fork() -> Result<(), Errno> {
+    let flags = libc::SIGCHLD;
+    // SAFETY: Without CLONE_VM, the child has a copy of all, and it ends at once.
+    let child = unsafe { libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) };
+    if child == 0 {
+        // SAFETY: Nothing is the child's own that would have to be left in order.
+        unsafe { libc::_exit(0) };
+    }
+    done(child)
+}
+
+/// vfork(2) of a child that starts a program, up to where the parent goes on.
+fn vfork_and_exec(stack: &Mapping) -> Result<(), Errno> {
+    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
+    // SAFETY: The child is on a stack of its own while this task sleeps, and touches nothing else.
+    checked(unsafe { libc::clone(exec, stack.end(), flags, ptr::null_mut()) }).map(drop)
+}
+
+extern "C" fn exec(_: *mut c_void) -> i32 {
+    let program = c"/bin/true";
+    let (arguments, environment) = ([program.as_ptr(), ptr::null()], [ptr::null()]);
+    // SAFETY: All of it is terminated and lives across the call.
+    unsafe { libc::execve(program.as_ptr(), arguments.as_ptr(), environment.as_ptr()) };
+    127
+}

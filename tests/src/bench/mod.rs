@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! What requests cost, and what the system calls that do the same.
+
+mod attach;
+mod clock;
+mod contexts;
+mod crowd;
+mod files;
+pub(crate) mod guard;
+mod image;
+mod memory;
+mod mounts;
+mod plan;
+mod scene;
+
+use std::io;
+
+use anyhow::{Result, ensure};
+use clap::ValueEnum;
+use rustix::process::{Pid, Resource, Rlimit, set_child_subreaper, setrlimit};
+use unshare_bench::Figures;
+
+use plan::Plan;
+
+/// What a clock shows.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Measure {
+    /// Instructions, on a machine whose clock counts them
+    Counted,
+    /// Time, of a processor that is a real one
+    Timed,
+    /// Time, of one that is emulated: only what takes two
+    Emulated,
+}
+
+/// Measures each request whose name contains `filter`, and writes the figures to standard output.
+pub(crate) fn run(measure: Measure, filter: &str) -> Result<()> {
+    let plans = match measure {
+        Measure::Counted => plans(),
+        Measure::Timed => plans().into_iter().chain(crowd::plans()).collect(),
+        Measure::Emulated => crowd::plans(),
+    };
+    let runs = match measure {
+        Measure::Counted => 5,
+        Measure::Timed => 50,
+        Measure::Emulated => 20,
+    };
+    if measure == Measure::Counted {
+        ensure!(clock::counts(), "the clock does not count instructions");
+    }
+    prepare()?;
+    let plans = plans.iter().filter(|plan| plan.name.contains(filter));
+    let requests = plans
+        .map(|plan| plan.measure(runs))
+        .collect::<Result<_>>()?;
+    let kernel = rustix::system::uname();
+    let figures = Figures {
+        kernel: kernel.release().to_str()?.to_owned(),
+        requests,
+    };
+    Ok(serde_json::to_writer(io::stdout(), &figures)?)
+}
+
+/// Room for the largest of descriptor tables, and a way home for orphans.
+fn prepare() -> Result<()> {
+    let many = Rlimit {
+        current: Some(1 << 17),
+        maximum: Some(1 << 17),
+    };
+    setrlimit(Resource::Nofile, many)?;
+    image::find()?;
+    Ok(set_child_subreaper(Pid::from_raw(1))?)
+}
+
+/// Everything that one task does by itself.
+fn plans() -> Vec<Plan> {
+    [
+        contexts::plans(),
+        files::plans(),
+        mounts::plans(),
+        memory::plans(),
+        attach::plans(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
