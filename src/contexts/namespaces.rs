@@ -58,17 +58,21 @@ pub(crate) fn prepare(
     attached: Option<NsProxy>,
 ) -> Result<Option<Namespaces>, Failure> {
     let new = request.unshare & Contexts::NSPROXY;
-    // For speed: many requests are about none of these.
-    if new.is_empty() && attached.is_none() {
-        return Ok(None);
-    }
+    // For speed: most requests make none, and the order is gone through for those that do.
+    let first = match new.is_empty() {
+        true => None,
+        false => ORDER.into_iter().find(|kind| new.contains(*kind)),
+    };
+    let Some(first) = first else {
+        return Ok(attached.map(|set| Namespaces::new(current, request, set)));
+    };
     let owner = credentials.map_or_else(|| UserNs::of(current), Cred::user_ns);
-    let first = ORDER.into_iter().find(|kind| new.contains(*kind));
-    let mut set = match (attached, first) {
-        (None, None) => return Ok(None),
-        (_, Some(first)) if !owner.has_admin() => return Err(Failure::of(first)(EPERM)),
-        (Some(attached), _) => attached,
-        (None, Some(first)) => NsProxy::dup(current).map_err(Failure::of(first))?,
+    if !owner.has_admin() {
+        return Err(Failure::of(first)(EPERM));
+    }
+    let mut set = match attached {
+        Some(attached) => attached,
+        None => NsProxy::dup(current).map_err(Failure::of(first))?,
     };
     if let Some(fs) = fs.filter(|_| new.contains(Context::Mount)) {
         let mount = request.unshare & (Context::Mount | Context::EmptyMount);
@@ -88,12 +92,7 @@ pub(crate) fn prepare(
         }
         .map_err(Failure::of(kind))?;
     }
-    Ok(Some(Namespaces {
-        replaced: set.changes(current),
-        set,
-        leaves_segments: new.contains(Context::Ipc),
-        joins_clocks: request.attach.contains(Context::Time),
-    }))
+    Ok(Some(Namespaces::new(current, request, set)))
 }
 
 /// The order in which they are made or attached: the first of them that cannot be is the one that
@@ -109,6 +108,15 @@ pub(crate) const ORDER: [Context; 7] = [
 ];
 
 impl Namespaces {
+    fn new(current: &Current, request: &Request, set: NsProxy) -> Self {
+        Self {
+            replaced: set.changes(current),
+            set,
+            leaves_segments: request.unshare.contains(Context::Ipc),
+            joins_clocks: request.attach.contains(Context::Time),
+        }
+    }
+
     /// Does what has to be done while the task is still in its old namespaces.
     ///
     /// The shared memory segments that the task made stay behind with the old IPC namespace where

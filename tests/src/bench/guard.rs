@@ -17,7 +17,7 @@ const MAIN: [&str; 6] = [
     "files, 64 open",
     "mount, 30 mounts",
     "vm, 16 MiB in 4 KiB pages",
-    "attach 5, unshare 3",
+    "attach 5",
 ];
 
 pub(crate) fn suite() -> Suite {
