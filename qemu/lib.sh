@@ -103,8 +103,8 @@ locked() {
 kernels() {
 	local kernel
 	for kernel in ${KERNEL:-$@}; do
-		[[ $kernel == release || $kernel == debug ]] ||
-			die "KERNEL=$kernel: there are 'release' and 'debug'"
+		[[ $kernel == release || -e $qemu/$kernel.config && $kernel != kernel ]] ||
+			die "KERNEL=$kernel: there are 'release', 'debug' and 'kcsan'"
 		echo "$kernel"
 	done
 }

@@ -48,7 +48,9 @@ pub(crate) fn some<T>(test: &str, few: usize, mut all: Vec<T>) -> Vec<T> {
 }
 
 fn is_slow() -> bool {
-    Path::new("/sys/kernel/debug/kmemleak").exists()
+    ["kmemleak", "kcsan"]
+        .iter()
+        .any(|detector| Path::new("/sys/kernel/debug").join(detector).exists())
 }
 
 /// How long a test of so many rounds may take.
