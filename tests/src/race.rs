@@ -53,7 +53,8 @@ fn changes(backend: Backend) -> Result<String> {
     });
     let start = Instant::now();
     let mut changes = 0;
-    while start.elapsed() < limit && page.state() != CAUGHT {
+    // Fewer would be too few to tell, on however slow a machine.
+    while (start.elapsed() < limit || changes <= 10) && page.state() != CAUGHT {
         // The observer must have seen this state before the next.
         let seen = page.word.load(Relaxed);
         while page.state() == 0 && page.word.load(Relaxed) < seen + 2 {
@@ -68,7 +69,6 @@ fn changes(backend: Backend) -> Result<String> {
     if page.state() == CAUGHT {
         return Ok(TORN.to_owned());
     }
-    ensure!(changes > 10, "only {changes} changes: too few to tell");
     Ok(WHOLE.to_owned())
 }
 
