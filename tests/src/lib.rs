@@ -15,6 +15,7 @@ mod cgroup;
 mod child;
 mod combinations;
 mod conditions;
+mod contention;
 mod contexts;
 mod device;
 mod differences;
@@ -140,6 +141,7 @@ fn suites() -> Vec<Suite> {
         abi32::suite(),
         spec2006::suite(),
         storm::suite(),
+        contention::suite(),
         regressions::suite(),
         fuzz::suite(),
         unprivileged::suite(),

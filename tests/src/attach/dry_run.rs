@@ -30,7 +30,7 @@ pub(crate) fn suite() -> Suite {
         .test("what refuses is named", refusals)
 }
 
-fn dry(args: Args) -> Args {
+pub(crate) fn dry(args: Args) -> Args {
     Args {
         options: args.options | DRY_RUN,
         ..args

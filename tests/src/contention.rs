@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! All that the module reads of other tasks and changes of its caller, as often as a few tasks can: a
+//! race detector watches one place for a moment, and has to see somebody else come by.
+
+use std::fs;
+
+use anyhow::{Context, Result, bail, ensure};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use unshare_device::Contexts;
+
+use crate::attach::dry_run::dry;
+use crate::attach::target::{ATTACHABLE, attach};
+use crate::child::Child;
+use crate::device::{COMMIT, Device, ioctl, unshare};
+use crate::everything::{PROCESS, SHARED, all_at_once};
+use crate::harness::Suite;
+use crate::scale::{limit, rounds};
+use crate::sharer::Sharer;
+use crate::tally::{Tried, tried};
+
+pub(crate) fn suite() -> Suite {
+    Suite::new("contention").slow(
+        "two leave each other, a third looks at them and attaches",
+        limit(),
+        all_at_it,
+    )
+}
+
+fn all_at_it() -> Result<()> {
+    let changer = Child::spawn(change)?;
+    let observer = Child::spawn(|| look(changer.pid))?;
+    changer.report(limit())?;
+    observer.stop()
+}
+
+/// Shares all with a task, and leaves it as it leaves.
+fn change() -> Result<String> {
+    let device = Device::open()?;
+    // Making namespaces takes longer than all else.
+    let [often, seldom] = [PROCESS, PROCESS | all_at_once()]
+        .map(|contexts| format!("{} {}", device.number(), contexts.bits()));
+    for round in 0..rounds(1000, 20_000) {
+        tried(Tried::Race);
+        let sharer = Sharer::new(PROCESS)?;
+        sharer.begin(leave, if round % 8 == 0 { &seldom } else { &often });
+        // Until the other has memory of its own, nothing here allocates.
+        let reply = device.commit(unshare(SHARED | Contexts::UTS));
+        sharer.answer()?;
+        ensure!(reply.errno.is_none(), "{reply:?}");
+    }
+    Ok(String::new())
+}
+
+/// A [`Question`](crate::sharer::Question): leaves contexts. `arg`: the device's number, and the bits.
+fn leave(arg: &str) -> Result<String> {
+    let (device, bits) = arg.split_once(' ').context("two numbers")?;
+    let mut args = unshare(Contexts::from_bits_retain(bits.parse()?));
+    match ioctl(device.parse()?, COMMIT, (&raw mut args).cast()) {
+        None => Ok(String::new()),
+        Some(errno) => bail!(errno),
+    }
+}
+
+/// Asks what it shares with the others, and what would come of attaching to the task and to its child.
+fn look(task: Pid) -> Result<String> {
+    let device = Device::open()?;
+    let kinds = ATTACHABLE.difference(Contexts::USER | Contexts::TIME);
+    let children = format!(
+        "/proc/{task}/task/{task}/children",
+        task = task.as_raw_nonzero()
+    );
+    loop {
+        device.shared()?;
+        // A task that has been reaped has no file of them.
+        let child = fs::read_to_string(&children).unwrap_or_default();
+        let child = child.trim().parse().ok();
+        for task in [Some(task), child.and_then(Pid::from_raw)]
+            .into_iter()
+            .flatten()
+        {
+            let Ok(pidfd) = pidfd_open(task, PidfdFlags::empty()) else {
+                continue;
+            };
+            let reply = device.commit(dry(attach(&pidfd, kinds, Contexts::empty())));
+            ensure!(
+                reply.errno.is_none_or(|errno| errno == Errno::SRCH),
+                "{reply:?}"
+            );
+        }
+    }
+}
