@@ -74,12 +74,10 @@ impl Ground {
 
     /// The struct that [`lay`](Self::lay) put there, as it is now; none where nobody can tell.
     pub(crate) fn args(&self, place: Place, address: *const c_void) -> Option<Args> {
-        match place {
-            // SAFETY: Both are whole in the first page, and any bytes are a value.
-            Place::Plain | Place::Unaligned => {
-                Some(unsafe { address.cast::<Args>().read_unaligned() })
-            }
-            _ => None,
+        if ![Place::Plain, Place::Unaligned].contains(&place) {
+            return None;
         }
+        // SAFETY: Both are whole in the first page, and any bytes are a value.
+        Some(unsafe { address.cast::<Args>().read_unaligned() })
     }
 }

@@ -91,9 +91,17 @@ fn make(cast: &Cast) -> Result<Target> {
 }
 
 impl Player<'_> {
-    /// Who kills somebody soon after the caller has begun.
+    /// Who is killed, and how long after the caller has begun.
+    fn victim(&self) -> Option<(Pid, Duration)> {
+        match (&self.scene.beside, &self.target) {
+            (Beside::KillsCaller(delay), _) => Some((getpid(), *delay)),
+            (Beside::KillsTarget(delay), Some(target)) => Some((target.pid().ok()?, *delay)),
+            _ => None,
+        }
+    }
+
     fn killer(&self) -> Result<Option<Child>> {
-        let kill_at = |victim: Pid, delay| {
+        let kill_at = |(victim, delay)| {
             Child::spawn(move || {
                 self.barrier.come(2)?;
                 sleep(delay);
@@ -101,13 +109,7 @@ impl Player<'_> {
                 Ok(String::new())
             })
         };
-        match (&self.scene.beside, &self.target) {
-            (Beside::KillsCaller(delay), _) => kill_at(getpid(), *delay).map(Some),
-            (Beside::KillsTarget(delay), Some(target)) if target.pid().is_ok() => {
-                kill_at(target.pid()?, *delay).map(Some)
-            }
-            _ => Ok(None),
-        }
+        self.victim().map(kill_at).transpose()
     }
 
     fn make_calls(&self, world: &World) -> Result<String> {
@@ -147,20 +149,16 @@ impl Player<'_> {
         call: impl Fn() -> Option<Errno>,
     ) -> Result<(Option<Errno>, bool)> {
         let mut alone = true;
-        match &self.scene.beside {
-            Beside::Nothing => {}
-            Beside::KillsTarget(_) if !self.target.as_ref().is_some_and(|t| t.pid().is_ok()) => {}
-            Beside::KillsTarget(_) | Beside::KillsCaller(_) => self.barrier.come(2)?,
-            Beside::Calls(call) => {
-                alone = false;
-                let address = self
-                    .ground
-                    .lay_beside(&call.bytes(self.pidfd(call, world)).0);
-                let [fd, number] = [i64::from(world.device.number()), call.number.into()];
-                let arg = format!("{fd} {number} {} {}", address.addr(), self.barrier.name());
-                world.sharer.begin(call_beside, &arg);
-                self.barrier.come(2)?;
-            }
+        if let Beside::Calls(call) = &self.scene.beside {
+            alone = false;
+            let bytes = call.bytes(self.pidfd(call, world)).0;
+            let address = self.ground.lay_beside(&bytes);
+            let [fd, number] = [i64::from(world.device.number()), call.number.into()];
+            let arg = format!("{fd} {number} {} {}", address.addr(), self.barrier.name());
+            world.sharer.begin(call_beside, &arg);
+        }
+        if !alone || self.victim().is_some() {
+            self.barrier.come(2)?;
         }
         if let Some((injection, nth)) = &self.injection {
             injection.arm(*nth)?;
