@@ -89,9 +89,10 @@ struct user_namespace *unshare_cred_user_ns(const struct cred *cred)
 	return cred->user_ns;
 }
 
+/* Without the lock of who counts, as unshare_fs(): at worst, a copy that was not needed. */
 bool unshare_fs_is_shared(struct task_struct *task)
 {
-	return READ_ONCE(task->fs->users) > 1;
+	return data_race(READ_ONCE(task->fs->users)) > 1;
 }
 
 struct fs_struct *unshare_fs_of(struct task_struct *task)

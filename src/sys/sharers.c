@@ -30,8 +30,11 @@ static u64 common_memory(struct task_struct *me, struct task_struct *it)
 		common |= CLONE_SIGHAND;
 	if (me->signal == it->signal)
 		common |= CLONE_THREAD;
-	/* A kernel thread has an mm only while it works for the mm's owner. */
-	if (me->mm == READ_ONCE(it->mm) && !(it->flags & PF_KTHREAD))
+	/*
+	 * A kernel thread has an mm only while it works for the mm's owner. The
+	 * task changes its mm and other flags by plain stores meanwhile.
+	 */
+	if (me->mm == data_race(READ_ONCE(it->mm)) && !data_race(it->flags & PF_KTHREAD))
 		common |= CLONE_VM;
 	return common;
 }
@@ -50,7 +53,9 @@ static u64 common_contexts(struct task_struct *me, struct task_struct *it)
 	if (me->files == it->files)
 		common |= CLONE_FILES;
 #ifdef CONFIG_SYSVIPC
-	if (me->sysvsem.undo_list && me->sysvsem.undo_list == READ_ONCE(it->sysvsem.undo_list))
+	/* It takes and leaves its list without a lock, and by plain stores. */
+	if (me->sysvsem.undo_list &&
+	    me->sysvsem.undo_list == data_race(READ_ONCE(it->sysvsem.undo_list)))
 		common |= CLONE_SYSVSEM;
 #endif
 	if (it->nsproxy) {

@@ -103,7 +103,9 @@ static bool is_at_rest(struct task_struct *task)
 	unsigned int rest = TASK_INTERRUPTIBLE | TASK_WAKEKILL | __TASK_STOPPED |
 			    __TASK_TRACED | TASK_FROZEN;
 
-	if (task == current || (task->flags & (PF_EXITING | PF_KTHREAD | PF_USER_WORKER)))
+	/* Only the task itself changes its flags, by plain stores: who asks again sees it in time. */
+	if (task == current || (data_race(READ_ONCE(task->flags)) &
+				(PF_EXITING | PF_KTHREAD | PF_USER_WORKER)))
 		return true;
 	/* What the task has changed before it went to sleep is seen after this. */
 	return smp_load_acquire(&task->__state) & rest;
