@@ -85,6 +85,13 @@ impl Sharer {
         page.wait(&[ANSWERED, COULD_NOT], Duration::from_secs(20))
     }
 
+    /// Waits until a question is answered that somebody asked who has been killed since.
+    pub(crate) fn settle(&self) {
+        if self.mailbox.page().state() == ASKED {
+            self.wait();
+        }
+    }
+
     /// Whether the sharer has an answer already.
     pub(crate) fn is_through(&self) -> bool {
         [ANSWERED, COULD_NOT].contains(&self.mailbox.page().state())

@@ -16,6 +16,7 @@ use crate::world::World;
 /// What is done while a situation lasts.
 pub(crate) type Body<'a> = &'a mut dyn FnMut(&World) -> Result<String>;
 
+#[derive(Debug)]
 pub(crate) struct Situation {
     pub(crate) name: &'static str,
     /// What the caller shares with another task.

@@ -46,6 +46,11 @@ impl Witness {
         ensure!(COMMON.set(witness).is_ok(), "one is enough");
         Ok(())
     }
+
+    /// The common witness is at nobody's service, after somebody who asked was killed.
+    pub(crate) fn settle() {
+        Self::Common.deref().settle();
+    }
 }
 
 /// A [`Question`](crate::sharer::Question): who is never dropped holds what the tests write to open.

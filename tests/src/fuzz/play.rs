@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::thread::sleep;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, getpid, kill_process};
 
@@ -24,7 +24,7 @@ use crate::contexts::files::fill;
 use crate::device::ioctl;
 use crate::injection::Injection;
 use crate::tally::{Tried, tried};
-use crate::world::World;
+use crate::world::{Witness, World};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -37,13 +37,20 @@ pub(crate) fn play(input: &[u8], trace: Option<&Trace>) -> Result<String> {
     }
     let player = Child::spawn(|| act(&scene, trace))?;
     let end = match scene.beside {
-        Beside::KillsCaller(_) => player.report_unless_killed(SOON),
+        Beside::KillsCaller(_) => {
+            let end = player.report_unless_killed(SOON);
+            Witness::settle();
+            end
+        }
         _ => player.report(SOON).map(Some),
     };
     match end {
         // Not each kernel has all that a situation takes.
         Err(error) if error.is::<Skip>() => Ok("skipped".to_owned()),
-        end => Ok(end?.unwrap_or("killed".to_owned())),
+        end => {
+            let end = end.with_context(|| format!("{scene:?}"))?;
+            Ok(end.unwrap_or("killed".to_owned()))
+        }
     }
 }
 
@@ -130,7 +137,7 @@ impl Player<'_> {
                 errno,
                 args: self.ground.args(call.place, address),
             };
-            let after = look()?;
+            let after = look().with_context(|| format!("after call {number}: {answer:?}"))?;
             if alone {
                 ensure_just(&answer, &before, &after)
                     .map_err(|error| error.context(format!("call {number}: {answer:?}")))?;

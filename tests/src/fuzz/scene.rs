@@ -37,6 +37,7 @@ pub(crate) enum Beside {
     KillsTarget(Duration),
 }
 
+#[derive(Debug)]
 pub(crate) struct Scene {
     pub(crate) situation: &'static Situation,
     /// What the caller shares with another task.
