@@ -21,7 +21,6 @@ pub(crate) struct Injection(File);
 impl Injection {
     /// What can fail, for as long as these last: all that a request takes.
     pub(crate) fn settings() -> Result<Vec<Setting>> {
-        mark_caches()?;
         let settings = [
             ("failslab/cache-filter", "Y"),
             // Also those that could wait for memory: all of ours can.
@@ -33,7 +32,9 @@ impl Injection {
             ("fail_usercopy/verbose", "0"),
         ];
         let set = |(name, value)| Setting::new(format!("/sys/kernel/debug/{name}"), value);
-        settings.into_iter().map(set).collect()
+        let settings = settings.into_iter().map(set).collect::<Result<_>>()?;
+        mark_caches()?;
+        Ok(settings)
     }
 
     pub(crate) fn of_this_thread() -> Result<Self> {

@@ -3,7 +3,6 @@
 //! `CLONE_VM`, and a SIGKILL. It is what can end a caller half way: only its own threads call
 //! exit_group for it, and one that has threads is refused before anything is copied.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread::{sleep, yield_now};
@@ -184,41 +183,68 @@ fn leave_all(arg: &str) -> Result<String> {
     Ok(String::new())
 }
 
-/// A task that waits for who copies the memory that it is to copy. Not each has to.
-fn one_that_waits(shared: Contexts, device: &str) -> Result<Sharer> {
-    let (start, mut places) = (Instant::now(), BTreeSet::new());
+const KILLED: u32 = 3;
+
+/// Kills the task that has its number in the page, when it waits for who copies the memory that it is to
+/// copy. Not from that memory, where who writes waits for that too.
+fn kill_waiting(page: &Page) -> Result<String> {
+    loop {
+        let Some(victim) = Pid::from_raw(page.word.load(Relaxed).try_into()?) else {
+            yield_now();
+            continue;
+        };
+        let place = fs::read_to_string(format!("/proc/{}/wchan", victim.as_raw_nonzero()));
+        // Where the compiler has the one in the other, it is that one.
+        let places = ["dup_mmap", "mmap_write_lock_killable"];
+        if place.is_ok_and(|place| places.contains(&&*place)) {
+            kill_process(victim, Signal::KILL)?;
+            page.word.store(0, Relaxed);
+            page.post(KILLED, "");
+        }
+    }
+}
+
+/// Has tasks leave, each of which may have to wait, until one is killed.
+fn until_killed(shared: Contexts, device: &str, page: &Page) -> Result<()> {
+    let start = Instant::now();
+    page.post(COPYING, "");
     while start.elapsed() < SOON {
         let victim = Sharer::new(shared)?;
         victim.begin(leave_all, device);
-        let file = format!("/proc/{}/wchan", victim.pid.as_raw_nonzero());
-        while !victim.is_through() {
-            let place = fs::read_to_string(&file)?;
-            // Where the compiler has the one in the other, it is that one.
-            if ["dup_mmap", "mmap_write_lock_killable"].contains(&&*place) {
-                return Ok(victim);
-            }
-            places.insert(place);
+        let number = victim.pid.as_raw_nonzero().get();
+        page.word.store(number.try_into()?, Relaxed);
+        while !victim.is_through() && page.state() != KILLED {
+            yield_now();
+        }
+        page.word.store(0, Relaxed);
+        if page.state() == KILLED {
+            let end = victim.end(SOON)?;
+            ensure!(
+                end.terminating_signal() == Some(Signal::KILL.as_raw()),
+                "{end:?}"
+            );
+            return Ok(());
         }
         victim.answer()?;
     }
-    bail!("it waits in {places:?} at most");
+    bail!("none ever waits");
 }
 
 fn waiting(shared: Contexts) -> Result<()> {
-    let memory = large()?;
     let device = Device::open()?;
     let number = device.number().to_string();
+    let mailbox = Mailbox::new()?;
+    let page = mailbox.page();
+    let _killer = Child::spawn(|| kill_waiting(page))?;
+    let memory = large()?;
     let times = rounds(10, 500);
     leaves_nothing(times, times, || {
         tried(Tried::Race);
         // Not from the first round to the last: it always has some children that are not gone yet.
         let forks = Sharer::new(VM)?;
         forks.begin(fork_all_the_time, "");
-        let victim = one_that_waits(shared, &number)?;
-        kill_process(victim.pid, Signal::KILL)?;
-        let end = victim.end(SOON)?;
-        let killed = end.terminating_signal() == Some(Signal::KILL.as_raw());
-        ensure!(killed && unmarked(&memory, 1) == 0, "{end:?}");
+        until_killed(shared, &number, page)?;
+        ensure!(unmarked(&memory, 1) == 0, "the others lost pages");
         Ok(())
     })
 }
