@@ -11,13 +11,16 @@ use unshare_tests::fuzz::{Edges, Trace};
 /// Places for what the caller is told, of which there is more than that.
 const TOLD: usize = 1 << 12;
 
+/// The places of a map that something has led to, and how often.
+type Led = BTreeSet<(usize, u8)>;
+
 pub(crate) struct Finds {
     functions: Vec<String>,
     /// The edges of loading the module.
     load: BTreeSet<usize>,
-    seen: BTreeSet<(usize, u8)>,
+    seen: Led,
     /// The inputs that led to something new, and all that each of them led to.
-    inputs: Vec<(Vec<u8>, BTreeSet<(usize, u8)>)>,
+    inputs: Vec<(Vec<u8>, Led)>,
 }
 
 impl Finds {
@@ -57,7 +60,7 @@ impl Finds {
             map[self.functions.len() + place] = 1;
         }
         let places = map.iter().copied().enumerate().filter(|place| place.1 != 0);
-        let found: BTreeSet<_> = places.collect();
+        let found: Led = places.collect();
         if !found.is_subset(&self.seen) {
             self.seen.extend(&found);
             self.inputs.push((input.to_vec(), found));
@@ -80,16 +83,21 @@ impl Finds {
     /// How many edges were reached, and where the others are.
     pub(crate) fn report(&self) -> String {
         let reached: BTreeSet<_> = self.seen.iter().map(|(place, _)| *place).collect();
+        let of_load = |place: &usize| self.load.contains(place) && !reached.contains(place);
         let mut left = BTreeMap::<&str, [usize; 2]>::new();
-        for (place, function) in self.functions.iter().enumerate() {
+        let places = self.functions.iter().enumerate();
+        for (place, function) in places.filter(|(place, _)| !of_load(place)) {
             let [missed, all] = left.entry(function).or_default();
             *missed += usize::from(!reached.contains(&place));
             *all += 1;
         }
-        let total = self.functions.len();
-        let count = reached.range(..total).count();
-        let mut text =
-            format!("Reached {count} of the {total} edges of the module. Not, of all:\n");
+        let count = reached.range(..self.functions.len()).count();
+        let load = self.load.iter().filter(|place| of_load(place)).count();
+        let total = self.functions.len() - load;
+        let mut text = format!(
+            "Reached {count} of the {total} edges of the module; {load} more are of its loading. \
+             Not, of all:\n"
+        );
         for (function, [missed, all]) in left.iter().filter(|(_, [missed, _])| *missed > 0) {
             let _ = writeln!(text, "{missed:4} of {all:4}  {function}");
         }
