@@ -147,7 +147,7 @@ fn no_task(shared: Contexts) -> Result<()> {
 fn no_memory(shared: Contexts) -> Result<()> {
     let group = Cgroup::new("atomicity", "memory")?;
     // By smaller steps where there is little: the last takes most.
-    let times = rounds(20, 400);
+    let times = rounds(16, 400);
     let stopped = (0..times)
         .map(|time| in_child(|| with_room(&group, shared, (time.pow(2) << 20) / times.pow(2))))
         .collect::<Result<BTreeSet<_>>>()?;

@@ -236,7 +236,7 @@ fn waiting(shared: Contexts) -> Result<()> {
     let mailbox = Mailbox::new()?;
     let page = mailbox.page();
     let _killer = Child::spawn(|| kill_waiting(page))?;
-    let memory = large()?;
+    let memory = marked(8 << 8, 1, MapFlags::PRIVATE)?;
     let times = rounds(10, 500);
     leaves_nothing(times, times, || {
         tried(Tried::Race);

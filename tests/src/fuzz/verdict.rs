@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use unshare_device::Contexts;
 
 use crate::device::{Args, CLOSE_RANGE, COMMIT, DRY_RUN, LOCAL};
-use crate::everything::{PROCESS, points};
+use crate::everything::{self, PROCESS, points};
 use crate::oracle::Snapshot;
 
 /// A call, and what came of it.
@@ -95,6 +95,7 @@ pub(crate) fn ensure_just(
         return Ok(());
     };
     let asked = answer.asked;
+    ensure_all(&asked, replaced, &before[0])?;
     let dry = asked.options & DRY_RUN != 0;
     let [mut due, possible] = explained(&asked, if dry { Contexts::empty() } else { replaced });
     // A structure can be another one without that anybody else has had it.
@@ -108,6 +109,26 @@ pub(crate) fn ensure_just(
     let mut others = before[1].changed(&after[1]);
     others.retain(|point| !point.starts_with("kcmp/"));
     ensure!(others.is_empty(), "the sharer's {others:?}");
+    Ok(())
+}
+
+/// Nothing is left shared that was asked for, or is implied. What is attached may be what the caller had.
+fn ensure_all(asked: &Args, replaced: Contexts, before: &Snapshot) -> Result<()> {
+    if asked.attach != 0 {
+        return Ok(());
+    }
+    let shared = [
+        (Contexts::FS, "kcmp/fs"),
+        (Contexts::FILES, "kcmp/files"),
+        (Contexts::VM, "kcmp/vm"),
+        (Contexts::SIGHAND, "kcmp/sighand"),
+    ]
+    .into_iter()
+    .filter(|(_, point)| before.get(point).ok() == Some("same"))
+    .map(|(context, _)| context)
+    .collect();
+    let left = everything::replaced(shared, Contexts::from_bits_retain(asked.unshare)) - replaced;
+    ensure!(left.is_empty(), "{left} is still shared");
     Ok(())
 }
 
