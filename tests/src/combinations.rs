@@ -44,7 +44,7 @@ pub(crate) fn suite() -> Suite {
             sharer_stays(all_at_once() | PROCESS | Contexts::EMPTY_MNTNS)
         })
         .test("one after the other comes to the same", one_by_one)
-        .by_lot(50)
+        .by_lot(30)
 }
 
 fn exactly(shared: Contexts, bits: Contexts) -> Result<()> {

@@ -40,7 +40,7 @@ pub(crate) fn suite() -> Suite {
             }
             Ok(())
         })
-        .by_lot(50)
+        .by_lot(25)
 }
 
 /// A request in a situation.

@@ -57,7 +57,7 @@ pub(crate) fn suite() -> Suite {
         .slow("attach all, and unshare all together", limit(), || {
             attach_fails(sparse(), all(), PROCESS)
         })
-        .by_lot(4)
+        .by_lot(3)
 }
 
 fn attach_fails(step: usize, contexts: Contexts, shared: Contexts) -> Result<()> {

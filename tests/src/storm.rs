@@ -274,5 +274,5 @@ fn beset(dice: &mut Rng) -> Result<()> {
 }
 
 fn under_fire() -> Result<()> {
-    storm("32 under fire", rounds(4, 500), 32, beset)
+    storm("32 under fire", rounds(3, 500), 32, beset)
 }

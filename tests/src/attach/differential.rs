@@ -43,7 +43,7 @@ fn case(kinds: Contexts, scene: &Scene) -> String {
 
 /// The target is the same one for both, and so are the numbers of what is taken from it.
 fn compare(scene: &Scene) -> Result<()> {
-    let requests = some(scene.name, 4, (scene.requests)());
+    let requests = some(scene.name, 2, (scene.requests)());
     let target = (scene.target)()?;
     let syscall = outcomes(scene, &target, &requests, Backend::Syscall)?;
     let ioctl = outcomes(scene, &target, &requests, Backend::Ioctl)?;

@@ -243,7 +243,7 @@ fn waiting(shared: Contexts) -> Result<()> {
     one.set(0);
     sched_setaffinity(None, &one)?;
     let memory = marked(8 << 8, 1, MapFlags::PRIVATE)?;
-    let times = rounds(10, 500);
+    let times = rounds(8, 500);
     leaves_nothing(times, times, || {
         tried(Tried::Race);
         // Not from the first round to the last: it always has some children that are not gone yet.

@@ -68,7 +68,7 @@ pub(crate) fn suite() -> Suite {
 
 fn replay() -> Result<()> {
     let stage = Stage::new()?;
-    let inputs = some("what was found once", 24, inputs(CORPUS)?);
+    let inputs = some("what was found once", 12, inputs(CORPUS)?);
     ensure!(!inputs.is_empty(), "nothing was found");
     for input in inputs {
         stage
