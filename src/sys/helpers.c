@@ -134,6 +134,23 @@ struct files_struct *unshare_files_install(struct task_struct *task,
 }
 
 /*
+ * Takes the next open descriptor out of a locked table, if there is one from
+ * @fd to @last. A number that is reserved has no file yet.
+ */
+static bool take_next(struct files_struct *files, unsigned int *fd, unsigned int last,
+		      struct file **file)
+{
+	struct fdtable *fdt = files_fdtable(files);
+	unsigned int end = min(last, fdt->max_fds - 1) + 1;
+
+	*fd = find_next_bit(fdt->open_fds, end, *fd);
+	if (*fd >= end)
+		return false;
+	*file = unshare_file_close_fd_locked(files, (*fd)++);
+	return true;
+}
+
+/*
  * Takes descriptors out of a table that no task has had. For speed: what was
  * never a descriptor of anybody has nothing to flush and no record locks, so
  * that putting the files, which may be done under the lock, is all of it.
@@ -141,16 +158,10 @@ struct files_struct *unshare_files_install(struct task_struct *task,
 void unshare_files_leave_out(struct files_struct *files, unsigned int first,
 			     unsigned int last)
 {
-	struct fdtable *fdt;
-	unsigned int fd;
+	struct file *file;
 
 	spin_lock(&files->file_lock);
-	fdt = files_fdtable(files);
-	last = min(last, fdt->max_fds - 1);
-	for (fd = find_next_bit(fdt->open_fds, last + 1, first); fd <= last;
-	     fd = find_next_bit(fdt->open_fds, last + 1, fd + 1)) {
-		struct file *file = unshare_file_close_fd_locked(files, fd);
-
+	while (take_next(files, &first, last, &file)) {
 		if (file)
 			fput(file);
 		cond_resched_lock(&files->file_lock);
@@ -162,23 +173,16 @@ void unshare_files_leave_out(struct files_struct *files, unsigned int first,
 void unshare_files_close_range(struct files_struct *files, unsigned int first,
 			       unsigned int last)
 {
-	struct fdtable *fdt;
 	struct file *file;
-	unsigned int fd;
 
 	spin_lock(&files->file_lock);
-	fdt = files_fdtable(files);
-	last = min(last, fdt->max_fds - 1);
-	for (fd = find_next_bit(fdt->open_fds, last + 1, first); fd <= last;
-	     fd = find_next_bit(fdt->open_fds, last + 1, fd + 1)) {
-		file = unshare_file_close_fd_locked(files, fd);
+	while (take_next(files, &first, last, &file)) {
 		if (file || need_resched()) {
 			spin_unlock(&files->file_lock);
 			if (file)
 				filp_close(file, files);
 			cond_resched();
 			spin_lock(&files->file_lock);
-			fdt = files_fdtable(files);
 		}
 	}
 	spin_unlock(&files->file_lock);
