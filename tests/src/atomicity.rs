@@ -151,7 +151,7 @@ fn no_memory(shared: Contexts) -> Result<()> {
     let stopped = (0..times)
         .map(|time| in_child(|| with_room(&group, shared, (time.pow(2) << 20) / times.pow(2))))
         .collect::<Result<BTreeSet<_>>>()?;
-    ensure!(stopped.len() > 3, "it failed at {stopped:?} alone");
+    ensure!(stopped.len() > 2, "it failed at {stopped:?} alone");
     Ok(())
 }
 
@@ -165,8 +165,8 @@ fn with_room(group: &Cgroup, shared: Contexts, room: usize) -> Result<String> {
         world.ensure_replaced(reply, replaced(shared, all()) | Contexts::FS)?;
         return Ok("nothing".to_owned());
     }
-    // A part of a network says that it has no buffers, then.
-    let without = [Some(Errno::NOMEM), Some(Errno::NOBUFS)].contains(&reply.errno);
+    // Not each part of a network says so when it has no memory: ENOBUFS and ENODEV were seen.
+    let without = reply.errno == Some(Errno::NOMEM) || reply.failed == Contexts::NET;
     ensure!(without && reply.replaced.is_empty(), "{reply:?}");
     before[0].ensure_same(&world.snapshot()?)?;
     before[1].ensure_same(&world.snapshot_of_sharer()?)?;

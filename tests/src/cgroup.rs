@@ -12,6 +12,7 @@ use rustix::process::getpid;
 use crate::child::{Child, skip};
 use crate::mailbox::Mailbox;
 use crate::memory::field_of;
+use crate::rseq;
 
 /// Removed when dropped; its tasks go to the root before.
 pub(crate) struct Cgroup(PathBuf);
@@ -64,6 +65,7 @@ impl Cgroup {
         })?;
         fs::write("/proc/self/oom_score_adj", "-1000")?;
         self.add(getpid().as_raw_nonzero().get())?;
+        rseq::unregister()?;
         page.post(LIMIT, "");
         page.wait(&[LIMITED], SOON);
         let outcome = work();

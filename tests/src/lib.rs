@@ -41,6 +41,7 @@ mod questions;
 mod race;
 mod regressions;
 mod ring;
+mod rseq;
 mod samples;
 mod scale;
 mod sharer;

@@ -2,7 +2,6 @@
 
 //! `CLONE_VM`: what stays behind, and what goes along with the task that leaves.
 
-use std::arch::asm;
 use std::fs;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Relaxed;
@@ -21,6 +20,7 @@ use crate::harness::Suite;
 use crate::machine::Setting;
 use crate::mailbox::Mapping;
 use crate::memory::{PAGE, name, peek, read, write};
+use crate::rseq;
 use crate::world::World;
 
 const SOON: Duration = Duration::from_secs(20);
@@ -39,7 +39,7 @@ pub(crate) fn suite() -> Suite {
         .slow(
             "rseq stays registered, and tells the CPU in the copy",
             Duration::from_secs(30),
-            rseq,
+            rseq_stays,
         )
 }
 
@@ -140,41 +140,23 @@ fn robust_list() -> Result<()> {
     Ok(())
 }
 
-unsafe extern "C" {
-    /// Where the C library has the thread's `struct rseq`, from the thread pointer on.
-    static __rseq_offset: isize;
-    static __rseq_size: u32;
-}
-
-/// The word at `offset` in this thread's `struct rseq`.
-fn rseq_word(offset: isize) -> *const u32 {
-    let thread: *const u8;
-    // SAFETY: Reads the word at which each thread has its own address.
-    unsafe { asm!("mov {}, fs:[0]", out(reg) thread, options(nostack, readonly)) };
-    // SAFETY: The C library sets it once, at its start.
-    thread
-        .wrapping_offset(unsafe { __rseq_offset } + offset)
-        .cast()
-}
-
 pub(crate) fn run_on(cpu: usize) -> Result<()> {
     let mut set = rustix::thread::CpuSet::new();
     set.set(cpu);
     Ok(rustix::thread::sched_setaffinity(None, &set)?)
 }
 
-fn rseq() -> Result<()> {
+fn rseq_stays() -> Result<()> {
     const CPU: isize = 4;
     // Written also where the C library knows of no more than the first 20 bytes.
     const MM_CID: isize = 24;
-    // SAFETY: As above.
-    if unsafe { __rseq_size } == 0 {
+    if !rseq::is_registered() {
         return crate::child::skip("the C library does not use rseq");
     }
     let world = World::sharing(VM)?;
     let here = |offset| {
         // SAFETY: The kernel keeps it up to date while the thread lives.
-        unsafe { rseq_word(offset).read_volatile() }
+        unsafe { rseq::word(offset).read_volatile() }
     };
     run_on(0)?;
     ensure!(here(CPU) == 0, "not registered before");
@@ -189,7 +171,7 @@ fn rseq() -> Result<()> {
         here(MM_CID)
     );
     // Of 64 bits the lower half: `cpu_id_start`, as it was when the task left.
-    let left = world.sharer.ask(peek, &rseq_word(0).addr().to_string())?;
+    let left = world.sharer.ask(peek, &rseq::word(0).addr().to_string())?;
     ensure!(
         left.parse::<u64>()? >> 32 == 0,
         "the old one is written: {left}"

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The `struct rseq` of this thread, in which the kernel says, on its way back to user space, where the
+//! thread runs.
+
+use std::arch::asm;
+
+use anyhow::{Context, Result};
+
+use crate::device::checked;
+
+unsafe extern "C" {
+    /// Where the C library has it, from the thread pointer on.
+    static __rseq_offset: isize;
+    static __rseq_size: u32;
+}
+
+/// Whether the C library has registered one.
+pub(crate) fn is_registered() -> bool {
+    // SAFETY: The C library sets it once, at its start.
+    unsafe { __rseq_size != 0 }
+}
+
+/// The word at `offset` in it.
+pub(crate) fn word(offset: isize) -> *const u32 {
+    let thread: *const u8;
+    // SAFETY: Reads the word at which each thread has its own address.
+    unsafe { asm!("mov {}, fs:[0]", out(reg) thread, options(nostack, readonly)) };
+    // SAFETY: The C library sets it once, at its start.
+    thread
+        .wrapping_offset(unsafe { __rseq_offset } + offset)
+        .cast()
+}
+
+/// Has the kernel write to this thread's no more. Where that takes a page and there is none, it cannot wait
+/// for one, as a write of the thread itself would: it ends the task by SIGSEGV, after a fork too.
+pub(crate) fn unregister() -> Result<()> {
+    const UNREGISTER: i32 = 1;
+    const SIGNATURE: u32 = 0x5305_3053;
+    if !is_registered() {
+        return Ok(());
+    }
+    // With the length that it was registered with, which the C library does not tell.
+    (32_u32..=1024)
+        .step_by(4)
+        // SAFETY: Nobody relies on it.
+        .find_map(|length| {
+            checked(unsafe {
+                libc::syscall(libc::SYS_rseq, word(0), length, UNREGISTER, SIGNATURE)
+            })
+            .ok()
+        })
+        .context("rseq stays registered")?;
+    Ok(())
+}
