@@ -156,7 +156,7 @@ fn query(arg: UserPtr, size: usize) -> Result {
         true => UNSHARE_EMPTY_MNTNS,
         false => 0,
     };
-    let all = Contexts::from_bits(Contexts::all_bits());
+    let all = Contexts::from_bits(Contexts::all_bits()).without(Context::EmptyMount.into());
     let answer = unshare_query {
         contexts: offered.unshare.bits() | empty_mount,
         attachable: offered.attach.bits(),

@@ -61,11 +61,11 @@ impl Prepared {
         credentials::check_permitted(request)?;
         request.check(current.has_threads())?;
 
-        let needs_vm = vm::is_needed(current, request);
+        let shared = current.shared_contexts(request.unshare & (Context::Vm | Context::Sighand));
         let undo_list = sysvsem::prepare(current, request);
         let mut fs = fs::prepare(current, request)?;
         let files = files::prepare(current, request)?;
-        let sighand = sighand::prepare(current, request)?;
+        let sighand = sighand::prepare(shared)?;
         let mut credentials = credentials::prepare(request)?;
         let attached = attach::prepare(current, request, credentials.as_mut(), fs.as_mut())?;
         credentials::unshare(request, credentials.as_mut())?;
@@ -88,7 +88,7 @@ impl Prepared {
             files,
             fs,
             undo_list,
-            needs_vm,
+            needs_vm: shared.contains(Context::Vm),
         })
     }
 
@@ -161,8 +161,8 @@ impl Complete<'_> {
     ///    file system does on a close, and that with the new context: `close_range(2)`.
     /// 10. Who watches by perf is told: `perf_event_namespaces()`.
     ///
-    /// What the task had before is released at the end, outside of the lock, since the last
-    /// reference to a mount namespace or a file may sleep.
+    /// What the task had before is released outside of the lock, each as soon as its step is done
+    /// and the rest at the end, since the last reference to a mount namespace or a file may sleep.
     pub(crate) fn commit(self, current: &Current) {
         let Self {
             mut vm,

@@ -7,19 +7,18 @@
 //! after an execve of a task that shared them.
 
 use crate::{
-    contexts::Context,
-    failure::Failure,
-    request::Request,
-    sys::{
-        sighand::Sighand,
-        task::Current, //
+    contexts::{
+        Context,
+        Contexts, //
     },
+    failure::Failure,
+    sys::sighand::Sighand, //
 };
 
-/// Makes room for a copy of the handlers where another task uses them too.
-pub(crate) fn prepare(current: &Current, request: &Request) -> Result<Option<Sighand>, Failure> {
-    let handlers = request.unshare & Context::Sighand;
-    (!current.shared_contexts(handlers).is_empty())
+/// Makes room for a copy of the handlers where they are among what is `shared`.
+pub(crate) fn prepare(shared: Contexts) -> Result<Option<Sighand>, Failure> {
+    shared
+        .contains(Context::Sighand)
         .then(Sighand::alloc)
         .transpose()
         .map_err(Failure::of(Context::Sighand))

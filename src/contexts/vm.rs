@@ -36,7 +36,6 @@ use kernel::prelude::*;
 use crate::{
     contexts::Context,
     failure::Failure,
-    request::Request,
     sys::{
         mm::{
             self,
@@ -59,13 +58,6 @@ pub(crate) struct Vm<'a> {
     mm: Mm,
 }
 
-/// Returns whether the task has to leave an address space that another task uses too.
-pub(crate) fn is_needed(current: &Current, request: &Request) -> bool {
-    !current
-        .shared_contexts(request.unshare & Context::Vm)
-        .is_empty()
-}
-
 /// Copies the address space.
 ///
 /// The lock comes after the copy: who reads the task's memory has to answer the page faults and
@@ -80,6 +72,7 @@ fn dup(current: &Current) -> Result<Vm<'_>> {
     }
     let exec_state = ExecState::dup(current)?;
     let mm = Mm::dup(current)?;
+    mm::fault_in_child_tid(current);
     let update = ExecUpdate::lock(current)?;
     Ok(Vm {
         update,

@@ -23,17 +23,18 @@ int unshare_copy_args_from_user(struct unshare_args *args, const void __user *sr
 	const u64 __user *from = src;
 	u64 *to = (u64 *)args;
 
+	static_assert(sizeof(*args) % sizeof(u64) == 0);
 	if (usize != sizeof(*args))
 		return copy_struct_from_user(args, sizeof(*args), src, usize);
 	might_fault();
-	if (should_fail_usercopy() || !user_read_access_begin(from, sizeof(*args)))
+	if (should_fail_usercopy())
 		return -EFAULT;
-	for (size_t i = 0; i < WORDS; i++)
-		unsafe_get_user(to[i], &from[i], fault);
-	user_read_access_end();
+	scoped_user_read_access_size(from, sizeof(*args), fault) {
+		for (size_t i = 0; i < WORDS; i++)
+			unsafe_get_user(to[i], &from[i], fault);
+	}
 	return 0;
 fault:
-	user_read_access_end();
 	return -EFAULT;
 }
 
@@ -41,14 +42,14 @@ fault:
 int unshare_put_user_pair(u64 __user *to, u64 first, u64 second)
 {
 	might_fault();
-	if (should_fail_usercopy() || !user_write_access_begin(to, 2 * sizeof(u64)))
+	if (should_fail_usercopy())
 		return -EFAULT;
-	unsafe_put_user(first, &to[0], fault);
-	unsafe_put_user(second, &to[1], fault);
-	user_write_access_end();
+	scoped_user_write_access_size(to, 2 * sizeof(u64), fault) {
+		unsafe_put_user(first, &to[0], fault);
+		unsafe_put_user(second, &to[1], fault);
+	}
 	return 0;
 fault:
-	user_write_access_end();
 	return -EFAULT;
 }
 
@@ -135,7 +136,7 @@ struct files_struct *unshare_files_install(struct task_struct *task,
 
 /*
  * Takes the next open descriptor out of a locked table, if there is one from
- * @fd to @last. A number that is reserved has no file yet.
+ * @fd to @last. A number that is reserved has no file yet, and is in no copy.
  */
 static bool take_next(struct files_struct *files, unsigned int *fd, unsigned int last,
 		      struct file **file)
@@ -151,9 +152,10 @@ static bool take_next(struct files_struct *files, unsigned int *fd, unsigned int
 }
 
 /*
- * Takes descriptors out of a table that no task has had. For speed: what was
- * never a descriptor of anybody has nothing to flush and no record locks, so
- * that putting the files, which may be done under the lock, is all of it.
+ * Takes descriptors out of a table that no task has had. Their files are put,
+ * which may be done under the lock, and not closed: as if dup_fd() had not
+ * copied them, which it does not where the range reaches to the end. Whoever
+ * looks sees nothing of it, and no task is told that its file was closed.
  */
 void unshare_files_leave_out(struct files_struct *files, unsigned int first,
 			     unsigned int last)
@@ -162,8 +164,7 @@ void unshare_files_leave_out(struct files_struct *files, unsigned int first,
 
 	spin_lock(&files->file_lock);
 	while (take_next(files, &first, last, &file)) {
-		if (file)
-			fput(file);
+		fput(file);
 		cond_resched_lock(&files->file_lock);
 	}
 	spin_unlock(&files->file_lock);
@@ -263,7 +264,11 @@ void unshare_put_net(struct net *net)
 
 bool unshare_has_undo_list(struct task_struct *task)
 {
+#ifdef CONFIG_SYSVIPC
 	return task->sysvsem.undo_list;
+#else
+	return false;
+#endif
 }
 
 void unshare_shm_init_task(struct task_struct *task)

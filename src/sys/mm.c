@@ -9,6 +9,7 @@
 #include <linux/irqflags.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/pagemap.h>
 #include <linux/refcount.h>
 #include <linux/rwsem.h>
 #include <linux/sched/mm.h>
@@ -139,6 +140,12 @@ struct task_exec_state *unshare_dup_exec_state(struct task_struct *task)
 	if (new)
 		new->dumpable = READ_ONCE(old->dumpable);
 	return new;
+}
+
+void unshare_fault_in_child_tid(struct task_struct *task)
+{
+	if (task->clear_child_tid)
+		fault_in_writeable((char __user *)task->clear_child_tid, sizeof(u32));
 }
 
 /* As mm_release(): who waits for the task to leave the old address space is told there. */

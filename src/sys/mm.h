@@ -15,6 +15,7 @@ void unshare_unlock_exec_update(struct task_struct *task);
 
 struct task_exec_state *unshare_dup_exec_state(struct task_struct *task);
 
+void unshare_fault_in_child_tid(struct task_struct *task);
 void unshare_clear_child_tid(struct task_struct *task);
 void unshare_mm_cid_leave(struct task_struct *task);
 void unshare_mm_cid_join(struct task_struct *task);

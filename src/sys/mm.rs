@@ -125,6 +125,15 @@ pub(crate) fn is_bound(current: &Current) -> bool {
     unsafe { unshare_is_bound_to_mm(current.as_ptr()) }
 }
 
+/// Has the page in place that the task promised to clear a word in when it leaves.
+///
+/// Who handles the fault may want a look at the memory of the task, and so does it before that
+/// is locked.
+pub(crate) fn fault_in_child_tid(current: &Current) {
+    // SAFETY: The task runs, with nothing locked.
+    unsafe { unshare_fault_in_child_tid(current.as_ptr()) };
+}
+
 /// Clears the word that the task promised to clear when it leaves, and wakes who waits for it.
 ///
 /// Mirrors `mm_release()`.

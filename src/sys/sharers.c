@@ -21,7 +21,7 @@ static u64 common_namespaces(const struct nsproxy *mine, const struct nsproxy *i
 	       (mine->time_ns_for_children == its->time_ns_for_children ? CLONE_NEWTIME : 0);
 }
 
-/* Compared and not followed, and so without a lock, as in current_is_single_threaded(). */
+/* Compared and not followed, and so without a lock. */
 static u64 common_memory(struct task_struct *me, struct task_struct *it)
 {
 	u64 common = 0;
@@ -66,12 +66,33 @@ static u64 common_contexts(struct task_struct *me, struct task_struct *it)
 	return common;
 }
 
+/* Those that have no other user at all, so that there is no need to look for one. */
+static u64 own_contexts(struct task_struct *me)
+{
+	u64 own = 0;
+
+	if (atomic_read(&me->mm->mm_users) == 1)
+		own |= CLONE_VM;
+	if (refcount_read(&me->sighand->count) == 1)
+		own |= CLONE_SIGHAND;
+	if (thread_group_empty(me))
+		own |= CLONE_THREAD;
+	if (!unshare_fs_is_shared(me))
+		own |= CLONE_FS;
+	if (!unshare_files_is_shared(me))
+		own |= CLONE_FILES;
+	if (!unshare_has_undo_list(me))
+		own |= CLONE_SYSVSEM;
+	return own;
+}
+
 /**
  * unshare_shared_contexts - which contexts does the running task share?
  * @wanted: those of interest
  *
- * Looks at each other task as current_is_single_threaded() does, and so is not
- * misled by somebody who reads /proc/PID and holds an mm for a moment.
+ * What has more than one user may have a reader of /proc/PID for one, who holds
+ * an mm for a moment: so it is looked for in each other task, much as
+ * current_is_single_threaded() does.
  *
  * Return: those in @wanted that another task uses too.
  */
@@ -81,11 +102,7 @@ u64 unshare_shared_contexts(u64 wanted)
 	struct task_struct *process, *task;
 	u64 shared = 0;
 
-	/* For speed: what has one user in all needs no look at each task. */
-	if (atomic_read(&current->mm->mm_users) == 1)
-		wanted &= ~CLONE_VM;
-	if (refcount_read(&current->sighand->count) == 1)
-		wanted &= ~CLONE_SIGHAND;
+	wanted &= ~own_contexts(current);
 	if (!wanted)
 		return 0;
 
@@ -94,6 +111,8 @@ u64 unshare_shared_contexts(u64 wanted)
 		if (task == current)
 			continue;
 		shared |= common_memory(current, task);
+		/* If it has left its mm to exit: whom it forked before comes next. */
+		smp_rmb();
 		/* For speed: no lock of each task for who asks of memory only. */
 		if (wanted & ~memory) {
 			task_lock(task);

@@ -24,7 +24,7 @@ use super::bindings::{
 /// beyond must be, else `E2BIG`. Fails with `EFAULT`.
 pub(crate) fn read_args(from: UserPtr, size: usize) -> Result<unshare_args> {
     let mut args = unshare_args::default();
-    // SAFETY: `args` may hold any bytes: eight integers that fill 48 bytes, as the assertion in
+    // SAFETY: `args` may hold any bytes: it is integers, and has the size that the assertion in
     // `device.rs` says.
     to_result(unsafe { unshare_copy_args_from_user(&mut args, from.as_const_ptr(), size) })?;
     Ok(args)
