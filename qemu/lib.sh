@@ -6,6 +6,7 @@
 # A script's standard output is its result; what it says to a person goes to standard error.
 
 set -euo pipefail
+shopt -s inherit_errexit
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 qemu=$top/qemu

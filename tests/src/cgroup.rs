@@ -29,7 +29,8 @@ impl Cgroup {
         }
         let enable = format!("+{controller}");
         fs::write(format!("{ROOT}/cgroup.subtree_control"), enable)?;
-        let path = PathBuf::from(format!("{ROOT}/{name}"));
+        // One that was killed leaves its own.
+        let path = PathBuf::from(format!("{ROOT}/{name}-{}", getpid().as_raw_nonzero()));
         fs::create_dir(&path).with_context(|| path.display().to_string())?;
         Ok(Self(path))
     }

@@ -4,18 +4,20 @@
 //! race detector watches one place for a moment, and has to see somebody else come by.
 
 use std::fs;
+use std::sync::atomic::Ordering::Relaxed;
 
 use anyhow::{Context, Result, bail, ensure};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use unshare_device::Contexts;
 
-use crate::attach::dry_run::dry;
 use crate::attach::target::{ATTACHABLE, attach};
 use crate::child::Child;
 use crate::device::{COMMIT, Device, ioctl, unshare};
+use crate::dry_run::dry;
 use crate::everything::{PROCESS, SHARED, all_at_once};
 use crate::harness::Suite;
+use crate::mailbox::{Mailbox, Page};
 use crate::scale::{is_watched, limit, rounds};
 use crate::sharer::Sharer;
 use crate::tally::{Tried, tried};
@@ -29,20 +31,24 @@ pub(crate) fn suite() -> Suite {
 }
 
 fn all_at_it() -> Result<()> {
-    let changer = Child::spawn(change)?;
-    let observer = Child::spawn(|| look(changer.pid))?;
+    let mailbox = Mailbox::new()?;
+    let page = mailbox.page();
+    let changer = Child::spawn(|| change(page))?;
+    let observer = Child::spawn(|| look(changer.pid, page))?;
     changer.report(limit())?;
     observer.stop()
 }
 
-/// Shares all with a task, and leaves it as it leaves.
-fn change() -> Result<String> {
+/// Shares all with a task, and leaves it as it leaves, until it was looked at as often as that.
+fn change(page: &Page) -> Result<String> {
     let device = Device::open()?;
     // Making namespaces takes longer than all else.
     let [often, seldom] = [PROCESS, PROCESS | all_at_once()]
         .map(|contexts| format!("{} {}", device.number(), contexts.bits()));
     let times = rounds(if is_watched() { 1000 } else { 40 }, 20_000);
-    for round in 0..times {
+    let mut round = 0;
+    while round < times || page.word.load(Relaxed) < times {
+        round += 1;
         tried(Tried::Race);
         let sharer = Sharer::new(PROCESS)?;
         sharer.begin(leave, if round % 8 == 0 { &seldom } else { &often });
@@ -65,7 +71,7 @@ fn leave(arg: &str) -> Result<String> {
 }
 
 /// Asks what it shares with the others, and what would come of attaching to the task and to its child.
-fn look(task: Pid) -> Result<String> {
+fn look(task: Pid, page: &Page) -> Result<String> {
     let device = Device::open()?;
     let kinds = ATTACHABLE.difference(Contexts::USER | Contexts::TIME);
     let children = format!(
@@ -74,6 +80,7 @@ fn look(task: Pid) -> Result<String> {
     );
     loop {
         device.shared()?;
+        page.word.fetch_add(1, Relaxed);
         // A task that has been reaped has no file of them.
         let child = fs::read_to_string(&children).unwrap_or_default();
         let child = child.trim().parse().ok();

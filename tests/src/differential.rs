@@ -3,7 +3,6 @@
 //! The same request by unshare(2) and by the ioctl: the same errno, and the same effect.
 
 use std::fmt::Write;
-use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use rustix::io::Errno;
@@ -18,6 +17,7 @@ use crate::everything::{all_at_once, singles};
 use crate::harness::Suite;
 use crate::oracle::Snapshot;
 use crate::race;
+use crate::scale::limit;
 use crate::situations::{SITUATIONS, Situation, find};
 use crate::world::World;
 
@@ -32,7 +32,7 @@ pub(crate) fn suite() -> Suite {
             suite.test(case.name(), move || compare(&case))
         });
     suite
-        .slow(race::CASE, Duration::from_secs(30), race::compare)
+        .slow(race::CASE, limit(), race::compare)
         .test("each intended difference is about a case", move || {
             for difference in &INTENDED {
                 let known = names.iter().any(|name| name == difference.case);

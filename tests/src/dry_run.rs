@@ -7,7 +7,7 @@ use rustix::io::Errno;
 use unshare_device::Contexts;
 
 use crate::contexts::sysv::{Semaphore, new_segment, segment_exists, value};
-use crate::device::{Args, DRY_RUN, LOCAL, close_range, unshare};
+use crate::device::{Args, DRY_RUN, LOCAL, Reply, close_range, unshare};
 use crate::everything::{PROCESS, all_at_once, points};
 use crate::harness::Suite;
 use crate::machine::Setting;
@@ -31,12 +31,12 @@ pub(crate) fn suite() -> Suite {
     let all = all_at_once() | PROCESS;
     all.each().chain([all]).fold(suite, |suite, bits| {
         suite.test(format!("{bits}: reported as if done"), move || {
-            as_if_done(unshare(bits)).map(drop)
+            done(unshare(bits)).map(drop)
         })
     })
 }
 
-fn dry(args: Args) -> Args {
+pub(crate) fn dry(args: Args) -> Args {
     Args {
         options: args.options | DRY_RUN,
         ..args
@@ -44,7 +44,7 @@ fn dry(args: Args) -> Args {
 }
 
 /// The dry run changes nothing, and says what the request itself says afterwards.
-fn as_if_done(args: Args) -> Result<Contexts> {
+pub(crate) fn as_if_done(args: Args) -> Result<Reply> {
     let world = World::sharing(PROCESS)?;
     let before = [world.snapshot()?, world.snapshot_of_sharer()?];
     let tried = world.device.commit(dry(args));
@@ -52,12 +52,18 @@ fn as_if_done(args: Args) -> Result<Contexts> {
     before[1].ensure_same(&world.snapshot_of_sharer()?)?;
     let done = world.device.commit(args);
     ensure!(tried == done, "tried: {tried:?}, done: {done:?}");
-    ensure!(done.errno.is_none(), "{done:?}");
-    Ok(done.replaced)
+    Ok(done)
+}
+
+/// As above, of a request that succeeds: what it replaces.
+fn done(args: Args) -> Result<Contexts> {
+    let reply = as_if_done(args)?;
+    ensure!(reply.errno.is_none(), "{reply:?}");
+    Ok(reply.replaced)
 }
 
 fn keeps_the_range() -> Result<()> {
-    let replaced = as_if_done(close_range(Contexts::FILES, 0, u32::MAX))?;
+    let replaced = done(close_range(Contexts::FILES, 0, u32::MAX))?;
     ensure!(replaced == Contexts::FILES);
     Ok(())
 }

@@ -3,12 +3,16 @@
 //! Runs tests, each in a child of its own, and reports them.
 
 use std::borrow::Cow;
+use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use clap::ValueEnum;
-use rustix::process::{Pid, Resource, Rlimit, set_child_subreaper, setrlimit};
+use rustix::process::{
+    Pid, Resource, Rlimit, Signal, WaitOptions, kill_process, set_child_subreaper, setrlimit,
+    waitpid,
+};
 
 use crate::child::{Child, Skip};
 use crate::device::checked;
@@ -194,7 +198,7 @@ pub(crate) fn run(suites: &[Suite]) -> Result<Totals> {
 
 /// What has to be there before anything is tried.
 pub(crate) fn prepare() -> Result<()> {
-    // Orphans of a killed test come here, to be reaped before the next one starts.
+    // Orphans of a test come here, to be ended before the next one starts.
     set_child_subreaper(Pid::from_raw(1))?;
     // More descriptors than a machine gives by itself.
     let many = Rlimit {
@@ -205,6 +209,29 @@ pub(crate) fn prepare() -> Result<()> {
     one_arena();
     tally::begin()?;
     Witness::appoint()
+}
+
+/// Ends what a test has left running, which would hold the device open, say.
+fn end_orphans() -> Result<()> {
+    let witness = Witness::Common.pid;
+    loop {
+        let children = fs::read_to_string("/proc/thread-self/children")?;
+        let orphans = children.split_whitespace().map(str::parse);
+        let orphans = orphans.collect::<Result<Vec<_>, _>>()?;
+        let mut orphans = orphans
+            .into_iter()
+            .filter_map(Pid::from_raw)
+            .filter(|pid| *pid != witness)
+            .peekable();
+        if orphans.peek().is_none() {
+            return Ok(());
+        }
+        // Theirs come here when they have ended.
+        for orphan in orphans {
+            kill_process(orphan, Signal::KILL)?;
+            waitpid(Some(orphan), WaitOptions::empty())?;
+        }
+    }
 }
 
 /// Has threads take memory from where the first one does. By itself the allocator would map more for
@@ -232,6 +259,10 @@ fn run_one(
         (test.body)().map(|()| String::new())
     })
     .and_then(|child| child.report(test.limit));
+    end_orphans()?;
+    if outcome.is_err() {
+        Witness::settle();
+    }
     let left_behind = machine.restore()?;
     eprintln!(
         "{:6} ms  {}",

@@ -28,6 +28,31 @@ pub(crate) struct Attributes {
     pub(crate) rest: [u64; 9],
 }
 
+impl Attributes {
+    /// Opens the event for this task.
+    ///
+    /// # Safety
+    ///
+    /// What `rest` points to is there.
+    pub(crate) unsafe fn open(mut self) -> Result<OwnedFd> {
+        self.size = size_of::<Self>().try_into()?;
+        let (this_task, any_cpu, no_group, no_flags) = (0, -1, -1, 0);
+        // SAFETY: The attributes are as long as they say, and the caller answers for the rest.
+        let event = checked(unsafe {
+            libc::syscall(
+                libc::SYS_perf_event_open,
+                &raw const self,
+                this_task,
+                any_cpu,
+                no_group,
+                no_flags,
+            )
+        });
+        // SAFETY: The kernel has just made this descriptor for us.
+        Ok(unsafe { OwnedFd::from_raw_fd(event.context("perf_event_open")?.try_into()?) })
+    }
+}
+
 const SOFTWARE: u32 = 1;
 const DUMMY: u64 = 9;
 /// The bit `namespaces` of the flags.
@@ -61,25 +86,12 @@ fn records(backend: Backend, bits: Contexts) -> Result<String> {
     let device = Device::open()?;
     let attributes = Attributes {
         kind: SOFTWARE,
-        size: size_of::<Attributes>().try_into()?,
         config: DUMMY,
         flags: NAMESPACES,
         ..Attributes::default()
     };
-    let (this_task, any_cpu, no_group, no_flags) = (0, -1, -1, 0);
-    // SAFETY: The attributes are as long as they say.
-    let event = checked(unsafe {
-        libc::syscall(
-            libc::SYS_perf_event_open,
-            &raw const attributes,
-            this_task,
-            any_cpu,
-            no_group,
-            no_flags,
-        )
-    });
-    // SAFETY: The kernel has just made this descriptor for us.
-    let event = unsafe { OwnedFd::from_raw_fd(event.context("perf_event_open")?.try_into()?) };
+    // SAFETY: They point to nothing.
+    let event = unsafe { attributes.open()? };
     let access = ProtFlags::READ | ProtFlags::WRITE;
     // SAFETY: A new mapping, at an address that the kernel picks: a page that describes the ring,
     // and one of data.

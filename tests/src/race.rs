@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::thread::yield_now;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use rustix::process::getpid;
 use unshare_device::Contexts;
 
@@ -28,13 +28,24 @@ const CAUGHT: u32 = 1;
 const BLIND: u32 = 2;
 
 pub(crate) fn compare() -> Result<()> {
-    let syscall = in_child(|| changes(Backend::Syscall))?;
-    let ioctl = in_child(|| changes(Backend::Ioctl))?;
+    // unshare(2) is caught soon, if somewhat later on a busy machine.
+    let (number, syscall) = changes(Backend::Syscall, |_, elapsed| elapsed.as_secs() >= 120)?;
+    // Ten times as many would catch the module too.
+    let (_, ioctl) = changes(Backend::Ioctl, |changes, elapsed| {
+        changes >= 10 * number && elapsed.as_secs() >= 1
+    })?;
     judge(CASE, &syscall, &ioctl)
 }
 
-/// Goes from one mount namespace to the next under an observer's eyes.
-fn changes(backend: Backend) -> Result<String> {
+/// Goes from one mount namespace to the next under an observer's eyes, until that is caught or `enough`.
+fn changes(backend: Backend, enough: impl Fn(usize, Duration) -> bool) -> Result<(usize, String)> {
+    let told = in_child(|| observed(backend, enough))?;
+    let (changes, outcome) = told.split_once(' ').context("two words")?;
+    Ok((changes.parse()?, outcome.to_owned()))
+}
+
+/// How many changes there were, and what was seen of them.
+fn observed(backend: Backend, enough: impl Fn(usize, Duration) -> bool) -> Result<String> {
     let device = Device::open()?;
     let mailbox = Mailbox::new()?;
     let page = mailbox.page();
@@ -46,15 +57,9 @@ fn changes(backend: Backend) -> Result<String> {
         }
         end
     })?;
-    // unshare(2) is caught soon, if somewhat later on a busy machine.
-    let limit = Duration::from_secs(match backend {
-        Backend::Syscall => 10,
-        Backend::Ioctl => 1,
-    });
     let start = Instant::now();
     let mut changes = 0;
-    // Fewer would be too few to tell, on however slow a machine.
-    while (start.elapsed() < limit || changes <= 10) && page.state() != CAUGHT {
+    while !enough(changes, start.elapsed()) && page.state() != CAUGHT {
         // The observer must have seen this state before the next.
         let seen = page.word.load(Relaxed);
         while page.state() == 0 && page.word.load(Relaxed) < seen + 2 {
@@ -62,14 +67,15 @@ fn changes(backend: Backend) -> Result<String> {
         }
         ensure!(page.state() != BLIND, "the observer: {}", page.text());
         if let Err(errno) = backend.unshare(&device, Contexts::MOUNT) {
-            return Ok(errno.to_string());
+            return Ok(format!("{changes} {errno}"));
         }
         changes += 1;
     }
-    if page.state() == CAUGHT {
-        return Ok(TORN.to_owned());
-    }
-    Ok(WHOLE.to_owned())
+    let seen = match page.state() {
+        CAUGHT => TORN,
+        _ => WHOLE,
+    };
+    Ok(format!("{changes} {seen}"))
 }
 
 /// Looks, as fast as it can, which root goes with which namespace. In a task that changes both at

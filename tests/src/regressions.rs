@@ -4,8 +4,7 @@
 
 use std::fs::{self, File};
 use std::path::Path;
-use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use rustix::io::Errno;
@@ -14,6 +13,7 @@ use rustix::thread::set_thread_res_uid;
 use unshare_device::Contexts;
 
 use crate::attach::target::{ATTACHABLE, KINDS, Target};
+use crate::barrier::Barrier;
 use crate::child::{Child, in_child};
 use crate::conditions::in_chroot;
 use crate::contexts::files::{ensure_lowest_free, fill};
@@ -168,9 +168,11 @@ fn shared_root() -> Result<()> {
 fn exiting() -> Result<()> {
     let mut dice = dice("a target that exits meanwhile");
     let (mut attached, mut late) = (0, 0);
-    for _ in 0..rounds(40, 2000) {
+    // Until both have come, or the test's time is over.
+    while attached + late < rounds(40, 2000) || attached == 0 || late == 0 {
         let target = Target::new(KINDS)?;
-        let delay = Duration::from_micros(dice.u64(..4000));
+        // More than the looks at a target take, which come first in an attach.
+        let delay = Duration::from_micros(dice.u64(..400));
         match &*in_child(|| attach_to_dying(&target, delay))? {
             "attached" => attached += 1,
             _ => late += 1,
@@ -184,11 +186,16 @@ fn attach_to_dying(target: &Target, delay: Duration) -> Result<String> {
     tried(Tried::Race);
     let world = World::alone()?;
     let (pid, theirs) = (target.pid()?, target.snapshot(&world)?);
+    let barrier = Barrier::new()?;
     let killer = Child::spawn(|| {
-        sleep(delay);
+        barrier.come(2)?;
+        let start = Instant::now();
+        // Awake: a sleep has a length of its own.
+        while start.elapsed() < delay {}
         kill_process(pid, Signal::KILL)?;
         Ok(String::new())
     })?;
+    barrier.come(2)?;
     let reply = world.device.commit(target.attach(ATTACHABLE));
     killer.report(Duration::from_secs(20))?;
     match reply.errno {

@@ -43,8 +43,8 @@ pub(crate) fn unregister() -> Result<()> {
     // With the length that it was registered with, which the C library does not tell.
     (32_u32..=1024)
         .step_by(4)
-        // SAFETY: Nobody relies on it.
         .find_map(|length| {
+            // SAFETY: Nobody relies on it.
             checked(unsafe {
                 libc::syscall(libc::SYS_rseq, word(0), length, UNREGISTER, SIGNATURE)
             })

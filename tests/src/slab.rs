@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
@@ -26,6 +26,9 @@ pub(crate) fn leaves_nothing(
     // What each CPU keeps in stock counts as in use, and grows by some dozens; but not every time.
     round().or_else(|_| round()).or_else(|_| round())
 }
+
+/// How long nothing may be given back before nothing is expected any more.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Objects in use, by cache.
 pub(crate) struct Slabs(BTreeMap<String, usize>);
@@ -67,19 +70,26 @@ impl Slabs {
         Ok(counts)
     }
 
-    /// No cache has `leak` objects more than before. What is freed a little later is waited for.
+    /// No cache has `leak` objects more than before. What is freed later is waited for, as long as it is.
     pub(crate) fn ensure_flat(&self, leak: usize) -> Result<()> {
         let mut grown = self.grown(leak)?;
-        for _ in 0..8 {
+        let mut fell = Instant::now();
+        while !grown.is_empty() {
+            let most = grown.values().sum::<usize>();
             // Only where it may make a difference: it takes long.
             for name in grown.keys() {
                 shrink(&Path::new("/sys/kernel/slab").join(name))?;
             }
             grown = self.grown(leak)?;
-            if grown.is_empty() {
-                return Ok(());
+            if grown.values().sum::<usize>() < most {
+                fell = Instant::now();
+            } else if fell.elapsed() > PATIENCE {
+                break;
             }
             sleep(Duration::from_millis(250));
+        }
+        if grown.is_empty() {
+            return Ok(());
         }
         let before = grown.keys().map(|name| (name, self.0.get(name)));
         bail!("{grown:?} after {:?}", before.collect::<BTreeMap<_, _>>());

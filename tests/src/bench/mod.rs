@@ -53,7 +53,12 @@ pub(crate) fn run(measure: Measure, filter: &str) -> Result<()> {
     let plans = plans.iter().filter(|plan| plan.name.contains(filter));
     let requests = plans
         .map(|plan| plan.measure(runs))
-        .collect::<Result<_>>()?;
+        .collect::<Result<Vec<_>>>()?;
+    // In the other machine there may be none.
+    ensure!(
+        measure != Measure::Counted || !requests.is_empty(),
+        "no request has {filter:?} in its name"
+    );
     let kernel = rustix::system::uname();
     let figures = Figures {
         kernel: kernel.release().to_str()?.to_owned(),

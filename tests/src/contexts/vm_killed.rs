@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
 use rustix::mm::{MapFlags, MprotectFlags, mprotect};
-use rustix::process::{Pid, Signal, getpid, kill_process, set_child_subreaper};
+use rustix::process::{
+    Pid, Signal, WaitOptions, getpid, kill_process, set_child_subreaper, waitpgid,
+};
 use rustix::thread::{CpuSet, sched_setaffinity};
 use unshare_device::Contexts;
 
@@ -110,15 +112,17 @@ fn kill_each(page: &Page, within: Duration) -> Result<String> {
     }
 }
 
-const COPYING: u32 = 1;
-const LEFT: u32 = 2;
+const STARTED: u32 = 1;
+const COPYING: u32 = 2;
+const LEFT: u32 = 3;
 
 /// A vfork child leaves this task's memory, and is killed before, at, or after the commit.
 fn copy_and_die(device: &Device, page: &Page) -> Result<()> {
-    page.post(COPYING, "");
+    page.post(STARTED, "");
     let child = vfork(VM, || {
         page.word
             .store(getpid().as_raw_nonzero().get().try_into()?, Relaxed);
+        page.post(COPYING, "");
         let reply = device.commit(unshare(VM));
         ensure!(reply.replaced == VM, "{reply:?}");
         page.post(LEFT, "");
@@ -144,19 +148,22 @@ fn during_copy() -> Result<()> {
     let page = mailbox.page();
     let _killer = Child::spawn(|| kill_each(page, copying))?;
     let (mut half_way, mut whole) = (0_u32, 0_u32);
-    let times = rounds(40, 2000);
-    leaves_nothing(times, times, || {
+    let mut round = || {
         tried(Tried::Race);
         copy_and_die(&device, page)?;
         match page.state() {
+            STARTED => (),
             COPYING => half_way += 1,
             _ => whole += 1,
         }
         ensure!(unmarked(&memory, 1) == 0, "the parent lost pages");
-        Ok(())
-    })?;
+        Ok(half_way > 0)
+    };
+    let times = rounds(40, 2000);
+    leaves_nothing(times, times, || round().map(drop))?;
+    // Until the test's time is over.
+    while !round()? {}
     eprintln!("killed {half_way} times before the commit, {whole} times after it");
-    ensure!(half_way > 0, "no signal came during a copy");
     Ok(())
 }
 
@@ -184,7 +191,7 @@ fn leave_all(arg: &str) -> Result<String> {
     Ok(String::new())
 }
 
-const KILLED: u32 = 3;
+const KILLED: u32 = 4;
 
 /// Kills the task that has its number in the page, when it waits for who copies the memory that it is to
 /// copy. Not from that memory, where who writes waits for that too.
@@ -194,49 +201,66 @@ fn kill_waiting(page: &Page) -> Result<String> {
             yield_now();
             continue;
         };
-        let place = fs::read_to_string(format!("/proc/{}/wchan", victim.as_raw_nonzero()));
+        let number = victim.as_raw_nonzero().get();
+        let place = fs::read_to_string(format!("/proc/{number}/wchan"));
         // Where the compiler has the one in the other, it is that one.
         let places = ["dup_mmap", "mmap_write_lock_killable"];
-        if place.is_ok_and(|place| places.contains(&&*place)) {
+        let waits = place.is_ok_and(|place| places.contains(&&*place));
+        // It is this side's now: the other reaps it when it has been killed, and not before.
+        if waits && take(page, number)? {
             kill_process(victim, Signal::KILL)?;
-            page.word.store(0, Relaxed);
             page.post(KILLED, "");
         }
     }
 }
 
+/// Takes the task out of the page, unless the other side has.
+fn take(page: &Page, task: i32) -> Result<bool> {
+    let taken = page
+        .word
+        .compare_exchange(task.try_into()?, 0, Relaxed, Relaxed);
+    Ok(taken.is_ok())
+}
+
 /// Has tasks leave, each of which may have to wait, until one is killed.
 fn until_killed(shared: Contexts, device: &str, page: &Page) -> Result<()> {
     let start = Instant::now();
-    page.post(COPYING, "");
-    while start.elapsed() < SOON {
+    while start.elapsed() < 3 * SOON {
+        page.post(COPYING, "");
         let victim = Sharer::new(shared)?;
         victim.begin(leave_all, device);
         let number = victim.pid.as_raw_nonzero().get();
         page.word.store(number.try_into()?, Relaxed);
-        while !victim.is_through() && page.state() != KILLED {
+        while !victim.is_through() && page.word.load(Relaxed) != 0 {
             sleep(Duration::from_micros(200));
         }
-        page.word.store(0, Relaxed);
-        if page.state() == KILLED {
-            let end = victim.end(SOON)?;
-            ensure!(
-                end.terminating_signal() == Some(Signal::KILL.as_raw()),
-                "{end:?}"
-            );
+        if take(page, number)? {
+            victim.answer()?;
+            continue;
+        }
+        ensure!(page.wait(&[KILLED], SOON).is_some(), "who kills is late");
+        // It may have come through between the other's look and the signal.
+        let was_through = victim.is_through();
+        let end = victim.end(SOON)?;
+        ensure!(
+            end.terminating_signal() == Some(Signal::KILL.as_raw()),
+            "{end:?}"
+        );
+        if !was_through {
             return Ok(());
         }
-        victim.answer()?;
     }
     bail!("none ever waits");
 }
 
 fn waiting(shared: Contexts) -> Result<()> {
+    // The child of who forks comes here when that is killed.
+    set_child_subreaper(Some(getpid()))?;
     let device = Device::open()?;
     let number = device.number().to_string();
     let mailbox = Mailbox::new()?;
     let page = mailbox.page();
-    let _killer = Child::spawn(|| kill_waiting(page))?;
+    let killer = Child::spawn(|| kill_waiting(page))?;
     // Where who copies has a processor to itself, it is waited for awake; on one and the same it is
     // interrupted with the lock held.
     let mut one = CpuSet::new();
@@ -244,13 +268,18 @@ fn waiting(shared: Contexts) -> Result<()> {
     sched_setaffinity(None, &one)?;
     let memory = marked(8 << 8, 1, MapFlags::PRIVATE)?;
     let times = rounds(8, 500);
-    leaves_nothing(times, times, || {
+    let outcome = leaves_nothing(times, times, || {
         tried(Tried::Race);
         // Not from the first round to the last: it always has some children that are not gone yet.
         let forks = Sharer::new(VM)?;
         forks.begin(fork_all_the_time, "");
         until_killed(shared, &number, page)?;
+        drop(forks);
+        while matches!(waitpgid(getpid(), WaitOptions::NOHANG), Ok(Some(_))) {}
         ensure!(unmarked(&memory, 1) == 0, "the others lost pages");
         Ok(())
-    })
+    });
+    // If it has ended, that is why.
+    killer.stop()?;
+    outcome
 }

@@ -71,14 +71,14 @@ fn by_proc(task: Pid, address: usize) -> Result<u64> {
 
 /// Reads a number that only grows, wherever the task that makes it grow may be.
 fn watch(look: Look, task: Pid, address: usize, page: &Page) -> Result<String> {
-    let (mut last, mut looks) = (0, 0_u32);
+    let mut last = 0;
     while page.state() != STOP {
         let now = look(task, address)?;
         ensure!(now >= last, "{now} after {last}");
         last = now;
-        looks += 1;
+        page.word.fetch_add(1, Relaxed);
     }
-    Ok(looks.to_string())
+    Ok(String::new())
 }
 
 fn readers(look: Look) -> Result<()> {
@@ -88,7 +88,9 @@ fn readers(look: Look) -> Result<()> {
     let caller = getpid();
     let address = memory.start().addr();
     let watchers = [0, 1].map(|_| Child::spawn(|| watch(look, caller, address, mailbox.page())));
-    for _ in 0..rounds(60, 2000) {
+    let mut round = 0;
+    while round < rounds(60, 2000) || mailbox.page().word.load(Relaxed) < 60 {
+        round += 1;
         let _sharer = Sharer::new(VM)?;
         let reply = world.device.commit(unshare(VM));
         world.ensure_replaced(reply, VM)?;
@@ -96,8 +98,7 @@ fn readers(look: Look) -> Result<()> {
     }
     mailbox.page().post(STOP, "");
     for watcher in watchers {
-        let looks: u32 = watcher?.report(Duration::from_secs(20))?.parse()?;
-        ensure!(looks > 20, "only {looks} looks");
+        watcher?.report(Duration::from_secs(20))?;
     }
     Ok(())
 }

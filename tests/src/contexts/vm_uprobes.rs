@@ -4,14 +4,14 @@
 
 use std::ffi::CString;
 use std::fs;
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
 use anyhow::{Context, Result, ensure};
 use rustix::io::Errno;
 
 use super::vm::{VM, leave};
 use crate::child::skip;
-use crate::device::{Device, Reply, checked, unshare};
+use crate::device::{Device, Reply, unshare};
 use crate::harness::Suite;
 use crate::perf::Attributes;
 use crate::world::World;
@@ -42,26 +42,13 @@ fn probe(returns: bool) -> Result<OwnedFd> {
     let path = CString::new("/proc/self/exe")?;
     let mut attributes = Attributes {
         kind: kind.trim().parse()?,
-        size: size_of::<Attributes>().try_into()?,
         config: returns.into(),
         ..Attributes::default()
     };
     attributes.rest[1] = path.as_ptr().addr() as u64;
     attributes.rest[2] = offset_in_file(probed as *const () as u64)?;
-    let (this_task, any_cpu, no_group, no_flags) = (0, -1, -1, 0);
-    // SAFETY: The attributes are as long as they say, and the path is there.
-    let event = checked(unsafe {
-        libc::syscall(
-            libc::SYS_perf_event_open,
-            &raw const attributes,
-            this_task,
-            any_cpu,
-            no_group,
-            no_flags,
-        )
-    });
-    // SAFETY: The kernel has just made this descriptor for us.
-    Ok(unsafe { OwnedFd::from_raw_fd(event.context("perf_event_open")?.try_into()?) })
+    // SAFETY: The path is there.
+    unsafe { attributes.open() }
 }
 
 /// Where in its file the code at an address is.

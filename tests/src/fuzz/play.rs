@@ -54,6 +54,14 @@ pub(crate) fn play(input: &[u8], trace: Option<&Trace>) -> Result<String> {
     }
 }
 
+/// What came of the first call.
+struct First {
+    errno: Option<Errno>,
+    /// Nobody else changed what the caller has.
+    alone: bool,
+    lacked: bool,
+}
+
 /// The caller, and what it needs.
 struct Player<'a> {
     scene: &'a Scene,
@@ -127,14 +135,24 @@ impl Player<'_> {
             let (bytes, asked) = call.bytes(self.pidfd(call, world));
             let address = self.ground.lay(call.place, &bytes);
             let request = || ioctl(world.device.number(), call.number, address);
-            let (errno, alone) = match number {
+            let First {
+                errno,
+                alone,
+                lacked,
+            } = match number {
                 0 => self.first(world, request)?,
-                _ => (request(), true),
+                _ => First {
+                    errno: request(),
+                    alone: true,
+                    lacked: false,
+                },
             };
             let answer = Answer {
                 number: call.number,
                 asked,
                 errno,
+                lacked,
+                late: self.may_be_late(call),
                 args: self.ground.args(call.place, address),
             };
             let after = look().with_context(|| format!("after call {number}: {answer:?}"))?;
@@ -148,13 +166,19 @@ impl Player<'_> {
         Ok(said)
     }
 
-    /// Makes the first call, and has happen beside it what is to. Tells whether the caller was alone
-    /// at changing what it has.
-    fn first(
-        &self,
-        world: &World,
-        call: impl Fn() -> Option<Errno>,
-    ) -> Result<(Option<Errno>, bool)> {
+    /// Whether the task that the call names may have ended. A number may name any.
+    fn may_be_late(&self, call: &Call) -> bool {
+        match (call.pidfd, &self.scene.target) {
+            (Pidfd::Target, Some(cast)) => {
+                cast.end != End::Lives || matches!(self.scene.beside, Beside::KillsTarget(_))
+            }
+            (Pidfd::Number(_), _) => true,
+            _ => false,
+        }
+    }
+
+    /// Makes the first call, and has happen beside it what is to.
+    fn first(&self, world: &World, call: impl Fn() -> Option<Errno>) -> Result<First> {
         let mut alone = true;
         if let Beside::Calls(call) = &self.scene.beside {
             alone = false;
@@ -171,15 +195,21 @@ impl Player<'_> {
             injection.arm(*nth)?;
         }
         let errno = call();
-        if let Some((injection, _)) = &self.injection
-            && injection.disarm()? == "0"
-        {
+        let lacked = match &self.injection {
+            Some((injection, _)) => injection.disarm()? == "0",
+            None => false,
+        };
+        if lacked {
             tried(Tried::Fault);
         }
         if !alone {
             world.sharer.answer()?;
         }
-        Ok((errno, alone))
+        Ok(First {
+            errno,
+            alone,
+            lacked,
+        })
     }
 
     fn pidfd(&self, call: &Call, world: &World) -> i32 {

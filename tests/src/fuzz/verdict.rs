@@ -19,30 +19,39 @@ pub(crate) struct Answer {
     pub(crate) number: u32,
     pub(crate) asked: Args,
     pub(crate) errno: Option<Errno>,
+    /// Something that it asked the kernel for was made to fail.
+    pub(crate) lacked: bool,
+    /// The task behind the pidfd may have ended.
+    pub(crate) late: bool,
     /// What lay at the pointer afterwards, where anybody can tell.
     pub(crate) args: Option<Args>,
 }
 
-/// The errnos of the module, as the header, the README and the manuals of the two syscalls have them.
-const ERRNOS: [Errno; 15] = [
+/// The errnos of the module, as the header, the README and the manuals of the two syscalls have them. Not
+/// EINTR: who is interrupted does not come back.
+const ERRNOS: [Errno; 10] = [
     Errno::PERM,
-    Errno::SRCH,
-    Errno::INTR,
     Errno::TOOBIG,
     Errno::BADF,
-    Errno::AGAIN,
-    Errno::NOMEM,
     Errno::ACCESS,
     Errno::FAULT,
     Errno::BUSY,
     Errno::INVAL,
     Errno::MFILE,
     Errno::NOSPC,
-    Errno::NOBUFS,
     Errno::USERS,
 ];
 
+/// Those of who could not get something, and of no one else.
+const LACKED: [Errno; 4] = [Errno::AGAIN, Errno::NOMEM, Errno::NOBUFS, Errno::NODEV];
+
 impl Answer {
+    fn may_fail_with(&self, errno: Errno) -> bool {
+        ERRNOS.contains(&errno)
+            || self.lacked && LACKED.contains(&errno)
+            || self.late && errno == Errno::SRCH
+    }
+
     /// Whether it is one that a request gets: of one of the two commands that are, with a struct of
     /// that size at least.
     fn is_of_request(&self) -> bool {
@@ -80,7 +89,7 @@ pub(crate) fn ensure_just(
         return Ok(());
     }
     if let Some(errno) = answer.errno {
-        ensure!(ERRNOS.contains(&errno), "nobody tells of {errno}");
+        ensure!(answer.may_fail_with(errno), "nobody tells of {errno}");
         // A bad pointer is told by nothing else.
         if let Some(args) = answer.args
             && ![Errno::FAULT, Errno::BADF].contains(&errno)
