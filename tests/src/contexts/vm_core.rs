@@ -104,6 +104,8 @@ struct Collector {
 impl Collector {
     /// It does not read before it may [go on](Self::go_on): of a dump, a pipe's worth gets through.
     fn waiting() -> Result<Self> {
+        // One that was killed leaves its own.
+        let _ = fs::remove_dir_all(FOLDER);
         fs::create_dir(FOLDER).context(FOLDER)?;
         let script = format!(
             "#!/bin/sh\n\

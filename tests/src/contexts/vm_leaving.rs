@@ -170,7 +170,7 @@ fn rseq_stays() -> Result<()> {
         "concurrency id {} of one task",
         here(MM_CID)
     );
-    // Of 64 bits the lower half: `cpu_id_start`, as it was when the task left.
+    // Of 64 bits the upper half: `cpu_id`, as it was when the task left.
     let left = world.sharer.ask(peek, &rseq::word(0).addr().to_string())?;
     ensure!(
         left.parse::<u64>()? >> 32 == 0,
