@@ -169,7 +169,7 @@ fn exiting() -> Result<()> {
     let mut dice = dice("a target that exits meanwhile");
     let (mut attached, mut late) = (0, 0);
     // Until both have come, or the test's time is over.
-    while attached + late < rounds(40, 2000) || attached == 0 || late == 0 {
+    while attached + late < rounds(12, 2000) || attached == 0 || late == 0 {
         let target = Target::new(KINDS)?;
         // More than the looks at a target take, which come first in an attach.
         let delay = Duration::from_micros(dice.u64(..400));

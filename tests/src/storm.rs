@@ -200,7 +200,7 @@ fn storm(name: &str, times: usize, tasks: usize, round: fn(&mut Rng) -> Result<(
 }
 
 fn ten() -> Result<()> {
-    storm("ten at once", rounds(8, 1000), 10, at_once)
+    storm("ten at once", rounds(6, 1000), 10, at_once)
 }
 
 /// Attaches to the tasks, one after the other, and lets them go again.
@@ -274,5 +274,5 @@ fn beset(dice: &mut Rng) -> Result<()> {
 }
 
 fn under_fire() -> Result<()> {
-    storm("32 under fire", rounds(3, 500), 32, beset)
+    storm("32 under fire", rounds(2, 500), 32, beset)
 }

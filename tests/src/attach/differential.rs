@@ -21,9 +21,12 @@ use crate::world::World;
 
 pub(crate) fn suite() -> Suite {
     let suite = Suite::new("attach_differential");
-    SCENES.iter().fold(suite, |suite, scene| {
-        suite.test(scene.name, move || compare(scene))
-    })
+    SCENES
+        .iter()
+        .fold(suite, |suite, scene| {
+            suite.test(scene.name, move || compare(scene))
+        })
+        .by_lot(12)
 }
 
 /// The cases, as the list of the differences that are meant names them.

@@ -42,7 +42,7 @@ pub(crate) fn suite() -> Suite {
 
 fn one_set_or_none() -> Result<()> {
     let mut dice = dice("attach_race");
-    let wanted = rounds(60, 20_000);
+    let wanted = rounds(40, 20_000);
     let mut taken = 0;
     while taken < wanted {
         let generations = 1 + dice.u64(..GENERATIONS);

@@ -19,12 +19,15 @@ use crate::world::World;
 
 pub(crate) fn suite() -> Suite {
     let suite = Suite::new("attach_two_calls");
-    KINDS.each().fold(suite, |suite, kind| {
-        suite.test(
-            format!("{kind} attached, and each kind unshared"),
-            move || compare(kind),
-        )
-    })
+    KINDS
+        .each()
+        .fold(suite, |suite, kind| {
+            suite.test(
+                format!("{kind} attached, and each kind unshared"),
+                move || compare(kind),
+            )
+        })
+        .by_lot(4)
 }
 
 /// What comes of attaching `kind` and then unsharing each, by two calls and by one.

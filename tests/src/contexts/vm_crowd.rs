@@ -84,7 +84,7 @@ fn round() -> Result<()> {
 }
 
 fn all_at_once() -> Result<()> {
-    let times = rounds(10, 300);
+    let times = rounds(6, 300);
     // Half of what there would be if each of them left one.
     leaves_nothing(times, times * CROWD / 2, round)
 }

@@ -159,7 +159,7 @@ fn during_copy() -> Result<()> {
         ensure!(unmarked(&memory, 1) == 0, "the parent lost pages");
         Ok(half_way > 0)
     };
-    let times = rounds(40, 2000);
+    let times = rounds(30, 2000);
     leaves_nothing(times, times, || round().map(drop))?;
     // Until the test's time is over.
     while !round()? {}
@@ -267,7 +267,7 @@ fn waiting(shared: Contexts) -> Result<()> {
     one.set(0);
     sched_setaffinity(None, &one)?;
     let memory = marked(8 << 8, 1, MapFlags::PRIVATE)?;
-    let times = rounds(8, 500);
+    let times = rounds(4, 500);
     let outcome = leaves_nothing(times, times, || {
         tried(Tried::Race);
         // Not from the first round to the last: it always has some children that are not gone yet.

@@ -28,7 +28,7 @@ fn often() -> Result<()> {
     let device = Device::open()?;
     let _readers = [reader()?, reader()?];
     let mut round = 0;
-    let times = rounds(120, 10_000);
+    let times = rounds(80, 10_000);
     leaves_nothing(times, times, || {
         let more = [Contexts::empty(), SIGHAND][round % 2];
         let child = vfork(VM | more, || {
