@@ -266,7 +266,8 @@ fn waiting(shared: Contexts) -> Result<()> {
     let mut one = CpuSet::new();
     one.set(0);
     sched_setaffinity(None, &one)?;
-    let memory = marked(8 << 8, 1, MapFlags::PRIVATE)?;
+    // Much, so that it is held long enough to be seen.
+    let memory = marked(32 << 8, 1, MapFlags::PRIVATE)?;
     let times = rounds(4, 500);
     let outcome = leaves_nothing(times, times, || {
         tried(Tried::Race);
