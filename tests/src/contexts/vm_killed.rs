@@ -8,11 +8,9 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::thread::{sleep, yield_now};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use rustix::mm::{MapFlags, MprotectFlags, mprotect};
-use rustix::process::{
-    Pid, Signal, WaitOptions, getpid, kill_process, set_child_subreaper, waitpgid,
-};
+use rustix::process::{Pid, Signal, getpid, kill_process, set_child_subreaper};
 use rustix::thread::{CpuSet, sched_setaffinity};
 use unshare_device::Contexts;
 
@@ -167,17 +165,17 @@ fn during_copy() -> Result<()> {
     Ok(())
 }
 
-/// A [`Question`](crate::sharer::Question): forks, and so has the memory locked most of the time.
-fn fork_all_the_time(_: &str) -> Result<String> {
+/// A [`Question`](crate::sharer::Question): changes the protection of memory to and fro, and so has the
+/// address space locked nearly all the time. `arg`: where the memory is, and how much.
+fn protect_all_the_time(arg: &str) -> Result<String> {
+    let (start, len) = arg.split_once(' ').context("two numbers")?;
+    let start = std::ptr::without_provenance_mut(start.parse()?);
+    let len = len.parse()?;
+    let read_only = MprotectFlags::READ;
     loop {
-        // SAFETY: The child ends at once. It is made without what the C library does besides, which
-        // it does for one thread at a time.
-        unsafe {
-            let flags = i64::from(libc::SIGCHLD);
-            match libc::syscall(libc::SYS_clone, flags, 0_i64, 0_i64, 0_i64, 0_i64) {
-                0 => libc::syscall(libc::SYS_exit_group, 0_i64),
-                child => libc::syscall(libc::SYS_wait4, child, 0_i64, 0_i64, 0_i64),
-            };
+        for access in [read_only, read_only | MprotectFlags::WRITE] {
+            // SAFETY: Nobody writes to it.
+            unsafe { mprotect(start, len, access)? };
         }
     }
 }
@@ -193,8 +191,8 @@ fn leave_all(arg: &str) -> Result<String> {
 
 const KILLED: u32 = 4;
 
-/// Kills the task that has its number in the page, when it waits for who copies the memory that it is to
-/// copy. Not from that memory, where who writes waits for that too.
+/// Kills the task that has its number in the page, when it waits for the memory that it is to copy. Not
+/// from that memory, where who writes waits for that too.
 fn kill_waiting(page: &Page) -> Result<String> {
     loop {
         let Some(victim) = Pid::from_raw(page.word.load(Relaxed).try_into()?) else {
@@ -254,29 +252,24 @@ fn until_killed(shared: Contexts, device: &str, page: &Page) -> Result<()> {
 }
 
 fn waiting(shared: Contexts) -> Result<()> {
-    // The child of who forks comes here when that is killed.
-    set_child_subreaper(Some(getpid()))?;
     let device = Device::open()?;
     let number = device.number().to_string();
     let mailbox = Mailbox::new()?;
     let page = mailbox.page();
     let killer = Child::spawn(|| kill_waiting(page))?;
-    // Where who copies has a processor to itself, it is waited for awake; on one and the same it is
-    // interrupted with the lock held.
+    // Who has a processor to itself is waited for awake; on one and the same it is interrupted with the
+    // lock held.
     let mut one = CpuSet::new();
     one.set(0);
     sched_setaffinity(None, &one)?;
-    // Much, so that it is held long enough to be seen.
-    let memory = marked(32 << 8, 1, MapFlags::PRIVATE)?;
-    let times = rounds(4, 500);
+    let memory = marked(8 << 8, 1, MapFlags::PRIVATE)?;
+    let place = format!("{} {}", memory.start().addr(), memory.len());
+    let holder = Sharer::new(VM)?;
+    holder.begin(protect_all_the_time, &place);
+    let times = rounds(8, 500);
     let outcome = leaves_nothing(times, times, || {
         tried(Tried::Race);
-        // Not from the first round to the last: it always has some children that are not gone yet.
-        let forks = Sharer::new(VM)?;
-        forks.begin(fork_all_the_time, "");
         until_killed(shared, &number, page)?;
-        drop(forks);
-        while matches!(waitpgid(getpid(), WaitOptions::NOHANG), Ok(Some(_))) {}
         ensure!(unmarked(&memory, 1) == 0, "the others lost pages");
         Ok(())
     });
