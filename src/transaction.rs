@@ -183,7 +183,7 @@ impl Complete<'_> {
         }
         let mut nsproxy = namespaces.map(|namespaces| namespaces.activate(current));
 
-        let _unused_fs = {
+        let _left_fs = {
             let _without_cid = vm.as_ref().map(|vm| vm.leave(current));
             let mut lock = current.lock();
             if let Some(nsproxy) = &mut nsproxy {
@@ -195,7 +195,7 @@ impl Complete<'_> {
             if let Some(vm) = &mut vm {
                 vm.install(&mut lock);
             }
-            fs.and_then(|fs| fs.install(&mut lock))
+            fs.map(|fs| fs.install(&mut lock))
         };
 
         if let Some(nsproxy) = &nsproxy {

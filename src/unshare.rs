@@ -80,18 +80,19 @@ impl kernel::InPlaceModule for Module {
 /// Refuses a kernel whose inner structures nobody has compared with what the module expects.
 fn check_series() -> Result {
     let release = unexported::release().to_str()?;
-    let is_tested = env!("UNSHARE_SERIES").split(' ').any(|series| {
+    let is_tested = env!("UNSHARE_TESTED").split(' ').any(|series| {
         release
             .strip_prefix(series)
             .is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()))
     });
-    if is_tested || *module_parameters::untested.value() != 0 {
+    // Not by an operator: it is a reference in 7.2, and a copy from 7.3 on.
+    if is_tested || module_parameters::untested.value().ne(&0) {
         return Ok(());
     }
     pr_err!(
         "kernel {} is not of a tested series ({}); untested=1 loads all the same and may corrupt memory\n",
         release,
-        env!("UNSHARE_SERIES")
+        env!("UNSHARE_TESTED")
     );
     Err(ENODEV)
 }

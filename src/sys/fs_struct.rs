@@ -4,7 +4,10 @@
 //!
 //! C header: [`include/linux/fs_struct.h`](srctree/include/linux/fs_struct.h).
 
-use core::ptr::NonNull;
+use core::{
+    mem::ManuallyDrop,
+    ptr::NonNull, //
+};
 use kernel::{
     bindings,
     prelude::*, //
@@ -16,6 +19,7 @@ use super::{
         unshare_free_fs_struct,
         unshare_fs_install,
         unshare_fs_is_shared,
+        unshare_fs_left,
         unshare_fs_of, //
     },
     task::{
@@ -53,14 +57,16 @@ impl FsStruct {
         self.0.as_ptr()
     }
 
-    /// Gives the structure to the task, and returns its old one if nobody else uses that.
-    pub(crate) fn install(self, lock: &mut TaskLock<'_>) -> Option<Self> {
-        let new = self.0.as_ptr();
-        core::mem::forget(self);
+    /// Gives the structure to the task.
+    ///
+    /// What comes back is to be dropped when the lock is not held any more.
+    pub(crate) fn install(self, lock: &mut TaskLock<'_>) -> LeftFsStruct {
+        let new = ManuallyDrop::new(self).0.as_ptr();
+        let mut is_last = false;
         // SAFETY: The task is locked, and the ownership of `new` moves to it.
-        let old = unsafe { unshare_fs_install(lock.as_ptr(), new) };
-        // INVARIANT: What comes back has no user left.
-        NonNull::new(old).map(Self)
+        let old = unsafe { unshare_fs_install(lock.as_ptr(), new, &mut is_last) };
+        // INVARIANT: The task had it until now, and `is_last` says that nobody else has.
+        LeftFsStruct { old, is_last }
     }
 }
 
@@ -68,5 +74,22 @@ impl Drop for FsStruct {
     fn drop(&mut self) {
         // SAFETY: By the type invariant, the structure is ours to free.
         unsafe { unshare_free_fs_struct(self.0.as_ptr()) };
+    }
+}
+
+/// The `struct fs_struct` that the running task had.
+///
+/// # Invariants
+///
+/// Where `is_last`, nobody uses `old` any more; else it may be gone.
+pub(crate) struct LeftFsStruct {
+    old: *mut bindings::fs_struct,
+    is_last: bool,
+}
+
+impl Drop for LeftFsStruct {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant, the structure is ours to free where it is to be freed.
+        unsafe { unshare_fs_left(self.old, self.is_last) };
     }
 }

@@ -93,28 +93,36 @@ struct user_namespace *unshare_cred_user_ns(const struct cred *cred)
 /* Without the lock of who counts, as unshare_fs(): at worst, a copy that was not needed. */
 bool unshare_fs_is_shared(struct task_struct *task)
 {
-	return data_race(READ_ONCE(task->fs->users)) > 1;
+	return data_race(READ_ONCE(unshare_task_fs(task)->users)) > 1;
 }
 
 struct fs_struct *unshare_fs_of(struct task_struct *task)
 {
-	return task->fs;
+	return unshare_task_fs(task);
 }
 
 /*
  * As ksys_unshare() does it, under task_lock: gives the task a new fs_struct
- * and returns the old one if the task was its last user.
+ * and returns the old one, which is the caller's if the task was its last user.
  */
-struct fs_struct *unshare_fs_install(struct task_struct *task, struct fs_struct *new)
+struct fs_struct *unshare_fs_install(struct task_struct *task, struct fs_struct *new,
+				     bool *last)
 {
-	struct fs_struct *old = task->fs;
-	bool last;
+	struct fs_struct *old = unshare_task_fs(task);
 
 	read_seqlock_excl(&old->seq);
-	task->fs = new;
-	last = !--old->users;
+	unshare_set_task_fs(task, new);
+	*last = !--old->users;
 	read_sequnlock_excl(&old->seq);
-	return last ? old : NULL;
+	return old;
+}
+
+/* The rest of it, with no lock held. */
+void unshare_fs_left(struct fs_struct *old, bool last)
+{
+	unshare_task_left_fs(old);
+	if (last)
+		unshare_free_fs_struct(old);
 }
 
 bool unshare_files_is_shared(struct task_struct *task)

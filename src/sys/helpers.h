@@ -24,6 +24,9 @@
 
 #include "unshare.h"
 
+/* What differs between the series of kernels that the module knows, chosen by Kbuild. */
+#include UNSHARE_SERIES_HEADER
+
 int unshare_copy_args_from_user(struct unshare_args *args, const void __user *src,
 				size_t usize);
 int unshare_copy_struct_to_user(void __user *dst, size_t usize,
@@ -42,7 +45,9 @@ struct user_namespace *unshare_cred_user_ns(const struct cred *cred);
 
 bool unshare_fs_is_shared(struct task_struct *task);
 struct fs_struct *unshare_fs_of(struct task_struct *task);
-struct fs_struct *unshare_fs_install(struct task_struct *task, struct fs_struct *new);
+struct fs_struct *unshare_fs_install(struct task_struct *task, struct fs_struct *new,
+				     bool *last);
+void unshare_fs_left(struct fs_struct *old, bool last);
 
 bool unshare_files_is_shared(struct task_struct *task);
 struct files_struct *unshare_files_of(struct task_struct *task);

@@ -48,7 +48,7 @@ static u64 common_contexts(struct task_struct *me, struct task_struct *it)
 {
 	u64 common = 0;
 
-	if (me->fs == it->fs)
+	if (unshare_task_fs(me) == unshare_task_fs(it))
 		common |= CLONE_FS;
 	if (me->files == it->files)
 		common |= CLONE_FILES;

@@ -14,7 +14,6 @@
 #include <linux/ptrace.h>
 #include <linux/rcupdate.h>
 #include <linux/rcupdate_wait.h>
-#include <linux/securebits.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 #include <linux/security.h>
@@ -71,7 +70,7 @@ int unshare_target_pin(struct pid *pid, u64 kinds, struct unshare_target *target
 	guard(task_lock)(task);
 	if (!task->nsproxy)
 		return -ESRCH;
-	fs = task->fs;
+	fs = unshare_task_fs(task);
 	if (kinds & CLONE_FS) {
 		if (!fs)
 			return -ESRCH;
@@ -174,7 +173,7 @@ bool unshare_target_is_unchanged(struct pid *pid, u64 kinds,
 	if (kinds & CLONE_NEWUSER)
 		same = same && __task_cred(task)->user_ns == target->user_ns;
 	if (kinds & CLONE_FS) {
-		fs = task->fs;
+		fs = unshare_task_fs(task);
 		if (!fs)
 			return false;
 		read_seqlock_excl(&fs->seq);
@@ -261,7 +260,7 @@ int unshare_target_install_user(const struct unshare_target *target, struct cred
 
 	put_user_ns(cred->user_ns);
 	cred->user_ns = get_user_ns(target->user_ns);
-	cred->securebits = SECUREBITS_DEFAULT;
+	cred->securebits = unshare_user_ns_securebits(cred);
 	cred->cap_inheritable = CAP_EMPTY_SET;
 	cred->cap_permitted = CAP_FULL_SET;
 	cred->cap_effective = CAP_FULL_SET;

@@ -123,7 +123,8 @@
 	UNSHARE_IF(CONFIG_MEMCG, X(CLONE_VM, void, mm_update_next_owner,			\
 	  (struct mm_struct *mm), (mm)))							\
 	UNSHARE_IF(CONFIG_PERF_EVENTS, X(UNSHARE_NSPROXY | CLONE_NEWUSER, void,			\
-	  perf_event_namespaces, (struct task_struct *task), (task)))
+	  perf_event_namespaces, (struct task_struct *task), (task)))				\
+	UNSHARE_SERIES_UNEXPORTED(X)
 
 /* Variables, as pointers: X(contexts, type, name) */
 #define UNSHARE_VARIABLES(X)									\

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Linux 7.2, where a later series does it otherwise. */
+#ifndef _UNSHARE_SERIES_H
+#define _UNSHARE_SERIES_H
+
+#include <linux/cred.h>
+#include <linux/fs_struct.h>
+#include <linux/sched.h>
+#include <linux/securebits.h>
+
+/* More of UNSHARE_UNEXPORTED(). */
+#define UNSHARE_SERIES_UNEXPORTED(X)
+
+/* Under task_lock, or of the running task. */
+static inline struct fs_struct *unshare_task_fs(struct task_struct *task)
+{
+	return task->fs;
+}
+
+static inline void unshare_set_task_fs(struct task_struct *task, struct fs_struct *fs)
+{
+	task->fs = fs;
+}
+
+/* The running task has left an fs_struct, which may be gone: what else there is to do. */
+static inline void unshare_task_left_fs(const struct fs_struct *old)
+{
+}
+
+/* Of credentials that are put into another user namespace: as set_cred_user_ns(). */
+static inline unsigned int unshare_user_ns_securebits(const struct cred *cred)
+{
+	return SECUREBITS_DEFAULT;
+}
+
+#endif /* _UNSHARE_SERIES_H */
