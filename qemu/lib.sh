@@ -38,6 +38,13 @@ die() {
 fell=0
 trap 'fell=$?; ((fell == 125)) || say "error: ${0##*/}, line $LINENO: status $fell"' ERR
 
+# The kernel series to take: SERIES=, or else the first of those that Kbuild knows. What is built for
+# another than the first goes to a folder of its own, beside what every series shares.
+known=$(sed -n 's/^unshare-series := //p' "$top/Kbuild")
+series=${SERIES:-${known%% *}}
+[[ " $known " == *" $series "* ]] || die "SERIES=$series: the module is for ${known// / and }"
+if [[ $series != "${known%% *}" ]]; then build+=/$series; fi
+
 # step LOG TITLE COMMAND...: runs a long command with its output in LOG, says how far it is, and shows
 # the end of LOG if it fails. With expect=N, files built (kbuild's short lines) are counted against N.
 step() {
