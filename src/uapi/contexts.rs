@@ -11,6 +11,14 @@ bitflags! {
     ///
     /// Bits without a name here are kept: what they mean is for the kernel to say. Shown as the
     /// kernel names them: `CLONE_FS | CLONE_NEWNET`.
+    ///
+    /// ```
+    /// use unshare_device::Contexts;
+    ///
+    /// let contexts = Contexts::FS | Contexts::NET;
+    /// assert!(contexts.contains(Contexts::NET));
+    /// assert_eq!(contexts.to_string(), "CLONE_FS | CLONE_NEWNET");
+    /// ```
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
     pub struct Contexts: u64 {
         /// Root directory, working directory and umask (`unshare_fs`).
@@ -56,6 +64,13 @@ bitflags! {
 
 impl Contexts {
     /// The namespaces, which take privilege to leave or to enter: those that `commit_local` denies.
+    ///
+    /// ```
+    /// use unshare_device::Contexts;
+    ///
+    /// assert!(Contexts::NAMESPACES.contains(Contexts::MOUNT | Contexts::USER));
+    /// assert!(!Contexts::NAMESPACES.contains(Contexts::FILES));
+    /// ```
     pub const NAMESPACES: Self = Self::MOUNT
         .union(Self::EMPTY_MNTNS)
         .union(Self::UTS)
@@ -68,6 +83,13 @@ impl Contexts {
 
     /// The kernel's name of a single bit: `CLONE_NEWNS`. `None` for several bits, and for one that
     /// has no name here.
+    ///
+    /// ```
+    /// use unshare_device::Contexts;
+    ///
+    /// assert_eq!(Contexts::MOUNT.kernel_name(), Some("CLONE_NEWNS"));
+    /// assert_eq!((Contexts::MOUNT | Contexts::NET).kernel_name(), None);
+    /// ```
     pub fn kernel_name(self) -> Option<&'static str> {
         Some(match self {
             Self::FS => "CLONE_FS",
@@ -91,6 +113,13 @@ impl Contexts {
 
     /// Each context by itself, in the order of declaration; a bit without a name comes alone too,
     /// after the named ones.
+    ///
+    /// ```
+    /// use unshare_device::Contexts;
+    ///
+    /// let each: Vec<_> = (Contexts::NET | Contexts::FS).each().collect();
+    /// assert_eq!(each, [Contexts::FS, Contexts::NET]);
+    /// ```
     pub fn each(self) -> impl Iterator<Item = Self> {
         let named = self.iter_names().map(|(_, context)| context);
         let named_bits = self

@@ -12,11 +12,32 @@ use crate::{Contexts, Error, Query, Request, Result, raw};
 /// The open device. It holds no state: one can serve every request of a process.
 ///
 /// The requests are about the task that makes them, whoever opened the device.
+///
+/// ```no_run
+/// use std::os::fd::OwnedFd;
+/// use unshare_device::Device;
+///
+/// let device = Device::open()?;
+/// // To pass on to another process, which makes a `Device` of it again.
+/// let fd = OwnedFd::from(device);
+/// let device = Device::from(fd);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Device(OwnedFd);
 
 impl Device {
     /// Opens `/dev/unshare`, close-on-exec.
+    ///
+    /// ```no_run
+    /// use std::io::ErrorKind;
+    /// use unshare_device::Device;
+    ///
+    /// match Device::open() {
+    ///     Err(error) if error.kind() == ErrorKind::NotFound => println!("is the module loaded?"),
+    ///     device => println!("{device:?}"),
+    /// }
+    /// ```
     ///
     /// # Errors
     ///
@@ -28,6 +49,11 @@ impl Device {
 
     /// Opens a device node that is elsewhere.
     ///
+    /// ```no_run
+    /// let device = unshare_device::Device::open_at("/run/container/dev/unshare")?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// Those of open(2).
@@ -37,6 +63,16 @@ impl Device {
     }
 
     /// Asks what this kernel can do, and what the caller shares.
+    ///
+    /// ```no_run
+    /// use unshare_device::{Contexts, Device};
+    ///
+    /// let query = Device::open()?.query()?;
+    /// if query.shared.contains(Contexts::FILES) {
+    ///     println!("another task sees what this one opens and closes");
+    /// }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -54,6 +90,17 @@ impl Device {
     /// Replaces all that the request names, or nothing, for the calling task alone. Returns the
     /// contexts that were replaced, with those that the request implied, or, in a dry run, those
     /// that would be.
+    ///
+    /// ```no_run
+    /// use unshare_device::{Contexts, Device, Request};
+    ///
+    /// let device = Device::open()?;
+    /// // SAFETY: The descriptor table stays.
+    /// let replaced = unsafe { device.commit(&Request::new().unshare(Contexts::MOUNT))? };
+    /// // The root directory is one of the mount namespace, so both changed.
+    /// assert!(replaced.contains(Contexts::MOUNT));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -97,6 +144,17 @@ impl Device {
     ///
     /// It has its own ioctl number, so a seccomp filter, which cannot look into the request, can
     /// allow this one alone.
+    ///
+    /// ```no_run
+    /// use unshare_device::{Contexts, Device, Errno, Request};
+    ///
+    /// let device = Device::open()?;
+    /// let request = Request::new().unshare(Contexts::FS | Contexts::NET);
+    /// // SAFETY: The descriptor table stays.
+    /// let error = unsafe { device.commit_local(&request) }.unwrap_err();
+    /// assert_eq!((error.errno, error.context), (Errno::PERM, Contexts::NET));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     ///
     /// # Errors
     ///

@@ -7,12 +7,36 @@ use rustix::io::Errno;
 use crate::Contexts;
 
 /// What the calls of this crate that carry a request return.
+///
+/// ```no_run
+/// use unshare_device::{Contexts, Device, Request};
+///
+/// fn private_directories(device: &Device) -> unshare_device::Result<Contexts> {
+///     // SAFETY: The descriptor table stays.
+///     unsafe { device.commit(&Request::new().unshare(Contexts::FS)) }
+/// }
+/// ```
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// Why a request was refused. Nothing has changed.
 ///
 /// Shown as `CLONE_NEWNET: Operation not permitted (os error 1)`, or, when it was no context but the
 /// arguments, the pidfd among them, as `request refused: Invalid argument (os error 22)`.
+///
+/// ```
+/// use unshare_device::{Contexts, Errno, Error};
+///
+/// fn advice(error: Error) -> String {
+///     match (error.errno, error.context) {
+///         (Errno::PERM, Contexts::USER) => "user namespaces are denied here".to_owned(),
+///         (Errno::NOSPC, context) => format!("too many of {context}"),
+///         _ => error.to_string(),
+///     }
+/// }
+///
+/// let error = Error { errno: Errno::NOSPC, context: Contexts::NET };
+/// assert_eq!(advice(error), "too many of CLONE_NEWNET");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Error {
     /// What the kernel answered; for a context that unshare(2) knows too, the same as there.

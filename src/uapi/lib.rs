@@ -33,6 +33,19 @@ mod request;
 /// that makes the ioctl by itself.
 ///
 /// The names are the header's, and the documentation is the header's comments.
+///
+/// ```
+/// use unshare_device::raw;
+///
+/// let args = raw::unshare_args {
+///     unshare: raw::CLONE_NEWNS | raw::CLONE_FILES,
+///     options: raw::UNSHARE_CLOSE_RANGE,
+///     close_first: 3,
+///     close_last: u32::MAX,
+///     ..Default::default()
+/// };
+/// # assert_eq!(size_of_val(&args), raw::UNSHARE_ARGS_SIZE_VER0 as usize);
+/// ```
 #[allow(missing_docs, non_camel_case_types, rustdoc::all)]
 pub mod raw {
     include!(concat!(env!("OUT_DIR"), "/raw.rs"));
@@ -43,3 +56,5 @@ pub use device::Device;
 pub use error::{Error, Result};
 pub use query::{Options, Query};
 pub use request::Request;
+/// An error number of the kernel, as [`Error::errno`] has it.
+pub use rustix::io::Errno;

@@ -6,6 +6,14 @@ use crate::{Contexts, raw};
 
 bitflags! {
     /// Options of a request, as the kernel knows them.
+    ///
+    /// ```no_run
+    /// use unshare_device::{Device, Options};
+    ///
+    /// let known = Device::open()?.query()?.options;
+    /// assert!(known.contains(Options::DRY_RUN));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
     pub struct Options: u32 {
         /// Prepare and report, change nothing.
@@ -19,6 +27,17 @@ bitflags! {
 
 /// What this kernel can do, and what the caller shares: the answer of
 /// [`Device::query`](crate::Device::query).
+///
+/// ```no_run
+/// use unshare_device::{Contexts, Device};
+///
+/// let query = Device::open()?.query()?;
+/// for context in query.contexts.each() {
+///     let shared = query.shared.contains(context);
+///     println!("{context}: {}", if shared { "shared" } else { "the caller's own" });
+/// }
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Query {

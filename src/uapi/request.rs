@@ -26,6 +26,11 @@ pub struct Request<'fd> {
 
 impl<'fd> Request<'fd> {
     /// A request for nothing, which succeeds.
+    ///
+    /// ```
+    /// let request = unshare_device::Request::new();
+    /// assert!(request.unshared().is_empty() && request.attached().is_empty());
+    /// ```
     pub fn new() -> Self {
         Self::default()
     }
@@ -33,6 +38,13 @@ impl<'fd> Request<'fd> {
     /// Also stop sharing these contexts.
     ///
     /// Which bits a kernel takes is in [`Query::contexts`](crate::Query::contexts).
+    ///
+    /// ```
+    /// use unshare_device::{Contexts, Request};
+    ///
+    /// let request = Request::new().unshare(Contexts::UTS).unshare(Contexts::IPC);
+    /// assert_eq!(request.unshared(), Contexts::UTS | Contexts::IPC);
+    /// ```
     pub fn unshare(mut self, contexts: Contexts) -> Self {
         self.unshare |= contexts;
         self
@@ -80,34 +92,90 @@ impl<'fd> Request<'fd> {
     /// Without [`Contexts::FILES`], or with an end before the start, the request is `EINVAL`. What
     /// becomes of the descriptors' owners in Rust is part of the promise that
     /// [`Device::commit`](crate::Device::commit) takes.
+    ///
+    /// ```no_run
+    /// use unshare_device::{Contexts, Device, Request};
+    ///
+    /// let device = Device::open()?;
+    /// let request = Request::new().unshare(Contexts::FILES).close_range(3..=u32::MAX);
+    /// // SAFETY: There is one thread, and what it owns above stderr is the device.
+    /// unsafe { device.commit(&request)? };
+    /// std::mem::forget(device);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn close_range(mut self, range: RangeInclusive<u32>) -> Self {
         self.close_range = Some(range);
         self
     }
 
     /// Whether to prepare everything and report, but to change nothing.
+    ///
+    /// ```no_run
+    /// use unshare_device::{Contexts, Device, Request};
+    ///
+    /// let device = Device::open()?;
+    /// let request = Request::new().unshare(Contexts::NAMESPACES).dry_run(true);
+    /// // SAFETY: A dry run changes nothing.
+    /// match unsafe { device.commit(&request) } {
+    ///     Ok(contexts) => println!("would replace {contexts}"),
+    ///     Err(error) => println!("would fail: {error}"),
+    /// }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn dry_run(mut self, dry_run: bool) -> Self {
         self.dry_run = dry_run;
         self
     }
 
     /// What is to be unshared, without what that implies.
+    ///
+    /// ```
+    /// use unshare_device::{Contexts, Request};
+    ///
+    /// let request = Request::new().unshare(Contexts::MOUNT);
+    /// assert_eq!(request.unshared(), Contexts::MOUNT);
+    /// ```
     pub fn unshared(&self) -> Contexts {
         self.unshare
     }
 
     /// What is to be attached.
+    ///
+    /// ```
+    /// use std::os::fd::BorrowedFd;
+    /// use unshare_device::{Contexts, Request};
+    ///
+    /// fn join_network(pidfd: BorrowedFd<'_>) -> Request<'_> {
+    ///     let request = Request::new().attach(Contexts::NET, pidfd);
+    ///     assert_eq!(request.attached(), Contexts::NET);
+    ///     request
+    /// }
+    /// ```
     pub fn attached(&self) -> Contexts {
         self.attach
             .map_or(Contexts::empty(), |(contexts, _)| contexts)
     }
 
     /// Whether nothing is to be changed.
+    ///
+    /// ```
+    /// use unshare_device::Request;
+    ///
+    /// assert!(!Request::new().is_dry_run());
+    /// assert!(Request::new().dry_run(true).is_dry_run());
+    /// ```
     pub fn is_dry_run(&self) -> bool {
         self.dry_run
     }
 
     /// The struct that the ioctl takes.
+    ///
+    /// ```
+    /// use unshare_device::{Contexts, Request, raw};
+    ///
+    /// let args = Request::new().unshare(Contexts::FS).dry_run(true).to_raw();
+    /// assert_eq!((args.unshare, args.options), (raw::CLONE_FS, raw::UNSHARE_DRY_RUN));
+    /// ```
     pub fn to_raw(&self) -> raw::unshare_args {
         let mut args = raw::unshare_args {
             unshare: self.unshare.bits(),
