@@ -14,7 +14,7 @@ pub fn open_device() -> Result<Device, Error> {
         let path = raw::UNSHARE_DEVICE.to_string_lossy();
         let advice = match Errno::from_io_error(&error) {
             Some(Errno::NOENT | Errno::NODEV | Errno::NXIO) => {
-                "is the module loaded? (insmod unshare.ko, as root)"
+                "is the module loaded? (modprobe unshare, as root)"
             }
             Some(Errno::ACCESS | Errno::PERM) => {
                 "the node is root's, mode 0600: be root, or have the administrator open it to you"

@@ -11,7 +11,7 @@ use clap::Parser;
 ///
 /// Prints how long each kind takes, and checks who saw which writes.
 #[derive(Debug, Parser)]
-#[command(version, after_long_help = AFTER_HELP)]
+#[command(name = "late-fork", version, after_long_help = AFTER_HELP)]
 pub(crate) struct Options {
     /// How many MiB the parent has written to
     #[arg(

@@ -15,6 +15,7 @@ use clap::Parser;
 /// login shell.
 #[derive(Debug, Parser)]
 #[command(
+    name = crate::PROGRAM,
     version,
     override_usage = "private-tmp [--user NAME] [--config FILE] [--] [COMMAND [ARGUMENT]...]\n       \
                       private-tmp --pam [--config FILE]",

@@ -14,6 +14,7 @@ use clap::Parser;
 /// This is the second use that the kernel's document on unshare had for it in 2006.
 #[derive(Debug, Parser)]
 #[command(
+    name = crate::PROGRAM,
     version,
     override_usage = "request-server SOCKET\n       \
                       request-server SOCKET --ask REQUEST\n       \

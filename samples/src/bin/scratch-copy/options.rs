@@ -18,6 +18,7 @@ use unshare_samples::parse_pid;
 /// Without a command, runs /bin/sh of the container.
 #[derive(Debug, Parser)]
 #[command(
+    name = crate::PROGRAM,
     version,
     override_usage = "scratch-copy [--scratch DIR]... PID [--] [COMMAND [ARGUMENT]...]",
     after_long_help = AFTER_HELP

@@ -19,6 +19,7 @@ use crate::attach::Attach;
 /// Without a command, $SHELL is run, or /bin/sh.
 #[derive(Debug, Parser)]
 #[command(
+    name = crate::PROGRAM,
     version,
     override_usage = "unshare-run [OPTIONS] [--] [COMMAND [ARGUMENT]...]\n       unshare-run --query",
     after_long_help = help::AFTER
