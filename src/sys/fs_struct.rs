@@ -89,7 +89,8 @@ pub(crate) struct LeftFsStruct {
 
 impl Drop for LeftFsStruct {
     fn drop(&mut self) {
-        // SAFETY: By the type invariant, the structure is ours to free where it is to be freed.
+        // SAFETY: By the type invariant, the structure is ours to free where `is_last`; else it is
+        // not followed. The lock of the task is not held any more, as `install` asks for.
         unsafe { unshare_fs_left(self.old, self.is_last) };
     }
 }

@@ -53,6 +53,7 @@ mod swap;
 mod tally;
 mod twin;
 mod unprivileged;
+mod userfaultfd;
 mod vfork;
 mod world;
 

@@ -7,7 +7,7 @@ use std::fs;
 use std::ptr;
 
 use anyhow::{Context, Result};
-use rustix::mm::MapFlags;
+use rustix::mm::{Advice, MapFlags, madvise};
 
 use crate::device::checked;
 use crate::mailbox::Mapping;
@@ -17,6 +17,15 @@ pub(crate) const PAGE: usize = 4096;
 /// A mapping of `pages` pages of which each begins with its number and `mark`.
 pub(crate) fn marked(pages: usize, mark: u64, flags: MapFlags) -> Result<Mapping> {
     let mapping = Mapping::new(pages * PAGE, flags)?;
+    mark_all(&mapping, mark);
+    Ok(mapping)
+}
+
+/// As above, with advice about them that is given before they are touched.
+pub(crate) fn marked_as(pages: usize, mark: u64, advice: Advice) -> rustix::io::Result<Mapping> {
+    let mapping = Mapping::new(pages * PAGE, MapFlags::PRIVATE)?;
+    // SAFETY: The advice changes nothing of what is there: nothing is.
+    unsafe { madvise(mapping.start(), mapping.len(), advice)? };
     mark_all(&mapping, mark);
     Ok(mapping)
 }

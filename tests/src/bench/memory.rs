@@ -7,14 +7,14 @@ use std::ptr;
 
 use anyhow::Result;
 use rustix::io::Errno;
-use rustix::mm::{Advice, MapFlags, madvise};
+use rustix::mm::{Advice, MapFlags};
 use unshare_device::Contexts;
 
 use super::plan::{Plan, way};
 use super::scene::{bare, commit, done};
 use crate::device::{self, checked};
 use crate::mailbox::Mapping;
-use crate::memory::mark_all;
+use crate::memory::{PAGE, marked_as};
 use crate::sharer::Sharer;
 
 const STACK: usize = 64 << 10;
@@ -56,11 +56,7 @@ pub(super) fn plans() -> Vec<Plan> {
 /// So many MiB that have been written to.
 fn touched(size: usize, advice: Advice) -> Result<Mapping> {
     bare()?;
-    let memory = Mapping::new(size << 20, MapFlags::PRIVATE)?;
-    // SAFETY: The mapping is ours, and no page of it changes by the advice.
-    unsafe { madvise(memory.start(), memory.len(), advice)? };
-    mark_all(&memory, 1);
-    Ok(memory)
+    Ok(marked_as((size << 20) / PAGE, 1, advice)?)
 }
 
 /// fork(2), of which only the parent's part is measured: it is not preempted.

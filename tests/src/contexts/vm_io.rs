@@ -5,19 +5,20 @@
 use std::os::fd::AsRawFd;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use rustix::io::Errno;
 use rustix::mm::MapFlags;
 use unshare_device::Contexts;
 
 use super::vm::{VM, leave};
-use crate::child::{Child, in_child, skip};
-use crate::device::{checked, ioctl, unshare};
+use crate::child::{Child, in_child};
+use crate::device::unshare;
 use crate::harness::Suite;
 use crate::mailbox::{Mailbox, Mapping};
 use crate::memory::{PAGE, marked, name, peek, read};
 use crate::ring::{ASYNC, NOP, POLL_ADD, READ, READ_FIXED, Ring};
 use crate::twin::Twin;
+use crate::userfaultfd::{self, Userfaultfd};
 use crate::world::World;
 
 pub(crate) fn suite() -> Suite {
@@ -113,67 +114,18 @@ fn worker() -> Result<()> {
     world.refuses(unshare(VM), Errno::INVAL, Contexts::THREAD)
 }
 
-const UFFDIO_API: u32 = 3 << 30 | 24 << 16 | 0xaa << 8 | 0x3f;
-const UFFDIO_REGISTER: u32 = 3 << 30 | 32 << 16 | 0xaa << 8;
-const UFFDIO_COPY: u32 = 3 << 30 | 40 << 16 | 0xaa << 8 | 3;
-const FEATURE_EVENT_FORK: u64 = 1 << 1;
-const MODE_MISSING: u64 = 1;
-const EVENT_PAGEFAULT: u8 = 0x12;
-const EVENT_FORK: u8 = 0x13;
-
-/// One message of a userfaultfd: what it is about, and a number that goes with it.
-fn message(fd: i32) -> Result<(u8, u64, u64)> {
-    let mut text = [0_u64; 4];
-    // SAFETY: A message is 32 bytes.
-    checked(unsafe { libc::read(fd, text.as_mut_ptr().cast(), 32) }).context("userfaultfd")?;
-    Ok((text[0].to_ne_bytes()[0], text[1], text[2]))
-}
-
-/// Waits for the fork, and then answers the copy's first page fault with a page that begins with 9.
-fn serve(fd: i32) -> Result<String> {
-    let (EVENT_FORK, new, _) = message(fd)? else {
-        bail!("no fork, but something else");
-    };
-    let new = i32::try_from(new & 0xffff_ffff)?;
-    let (EVENT_PAGEFAULT, _, address) = message(new)? else {
-        bail!("no page fault, but something else");
-    };
-    let mut page = vec![0_u64; 2 * PAGE / 8];
-    page.fill(9);
-    let source = page.as_ptr().addr().next_multiple_of(PAGE) as u64;
-    let mut copy = [address & !4095, source, PAGE as u64, 0, 0];
-    match ioctl(new, UFFDIO_COPY, copy.as_mut_ptr().cast()) {
-        None => Ok(String::new()),
-        Some(errno) => Err(errno).context("UFFDIO_COPY"),
-    }
-}
-
 fn faults(twin: Twin) -> Result<String> {
-    // SAFETY: userfaultfd(2) takes a number.
-    let fd = match checked(unsafe { libc::syscall(libc::SYS_userfaultfd, 0) }) {
-        Err(Errno::NOSYS) => return skip("this kernel has no userfaultfd"),
-        fd => i32::try_from(fd.context("userfaultfd")?)?,
-    };
-    let mut api = [0xaa, FEATURE_EVENT_FORK, 0];
-    ensure!(
-        ioctl(fd, UFFDIO_API, api.as_mut_ptr().cast()).is_none(),
-        "UFFDIO_API"
-    );
+    let watcher = Userfaultfd::new(userfaultfd::FORKS)?;
     let memory = Mapping::new(4 * PAGE, MapFlags::PRIVATE)?;
     // Made before it could hear of its own fork.
     let mailbox = Mailbox::new()?;
     let server = Child::spawn(|| {
         mailbox.page().wait(&[1], Duration::from_secs(20));
-        serve(fd)
+        let child = watcher.forked()?;
+        child.answer(child.fault()?, 9)?;
+        Ok(String::new())
     })?;
-    let mut register = [
-        memory.start().addr() as u64,
-        memory.len() as u64,
-        MODE_MISSING,
-        0,
-    ];
-    let registered = ioctl(fd, UFFDIO_REGISTER, register.as_mut_ptr().cast());
-    ensure!(registered.is_none(), "UFFDIO_REGISTER: {registered:?}");
+    watcher.register(&memory)?;
     mailbox.page().post(1, "");
     let seen = twin.look(|| Ok(read(memory.start().wrapping_byte_add(PAGE)).to_string()))?;
     server

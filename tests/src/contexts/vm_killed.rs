@@ -9,7 +9,7 @@ use std::thread::{sleep, yield_now};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use rustix::mm::{Advice, MapFlags, MprotectFlags, madvise, mprotect};
+use rustix::mm::{Advice, MapFlags, MprotectFlags, mprotect};
 use rustix::process::{Pid, Signal, getpid, kill_process, set_child_subreaper};
 use rustix::thread::{CpuSet, sched_setaffinity};
 use unshare_device::Contexts;
@@ -21,7 +21,7 @@ use crate::device::{COMMIT, Device, ioctl, unshare};
 use crate::everything::PROCESS;
 use crate::harness::Suite;
 use crate::mailbox::{Mailbox, Mapping, Page};
-use crate::memory::{PAGE, mark_all, marked, unmarked};
+use crate::memory::{marked, marked_as, unmarked};
 use crate::scale::{dice, limit, rounds};
 use crate::sharer::Sharer;
 use crate::slab::leaves_nothing;
@@ -189,16 +189,6 @@ fn leave_all(arg: &str) -> Result<String> {
     Ok(String::new())
 }
 
-/// Marked ones, of which it takes a while to change the protection.
-fn small_pages(pages: usize) -> Result<Mapping> {
-    let memory = Mapping::new(pages * PAGE, MapFlags::PRIVATE)?;
-    // SAFETY: The advice changes nothing of what is there: nothing is. A kernel that does not take it has
-    // no others.
-    let _ = unsafe { madvise(memory.start(), memory.len(), Advice::LinuxNoHugepage) };
-    mark_all(&memory, 1);
-    Ok(memory)
-}
-
 const KILLED: u32 = 4;
 
 /// Kills the task that has its number in the page, when it waits for the memory that it is to copy. Not
@@ -234,7 +224,7 @@ fn take(page: &Page, task: i32) -> Result<bool> {
 fn until_killed(shared: Contexts, device: &str, page: &Page) -> Result<()> {
     let start = Instant::now();
     while start.elapsed() < 3 * SOON {
-        page.post(COPYING, "");
+        page.post(STARTED, "");
         let victim = Sharer::new(shared)?;
         victim.begin(leave_all, device);
         let number = victim.pid.as_raw_nonzero().get();
@@ -272,7 +262,10 @@ fn waiting(shared: Contexts) -> Result<()> {
     let mut one = CpuSet::new();
     one.set(0);
     sched_setaffinity(None, &one)?;
-    let memory = small_pages(8 << 8)?;
+    // Of small pages it takes a while to change the protection. A kernel that does not take the advice has
+    // no others.
+    let memory = marked_as(8 << 8, 1, Advice::LinuxNoHugepage)
+        .or_else(|_| marked(8 << 8, 1, MapFlags::PRIVATE))?;
     let place = format!("{} {}", memory.start().addr(), memory.len());
     let holder = Sharer::new(VM)?;
     holder.begin(protect_all_the_time, &place);

@@ -11,16 +11,20 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use rustix::io::Errno;
 use rustix::mm::MapFlags;
+use rustix::process::getpid;
 use rustix::thread::futex;
 use unshare_device::Contexts;
 
 use super::vm::{VM, leave};
+use super::vm_observers::by_syscall;
+use crate::child::Child;
 use crate::device::{checked, unshare};
 use crate::harness::Suite;
 use crate::machine::Setting;
-use crate::mailbox::Mapping;
-use crate::memory::{PAGE, name, peek, read, write};
+use crate::mailbox::{Mailbox, Mapping};
+use crate::memory::{PAGE, marked, name, peek, read, write};
 use crate::rseq;
+use crate::userfaultfd::Userfaultfd;
 use crate::world::World;
 
 const SOON: Duration = Duration::from_secs(20);
@@ -35,6 +39,10 @@ pub(crate) fn suite() -> Suite {
             "clear_child_tid: not cleared by a request that fails",
             child_tid_stays,
         )
+        .test(
+            "clear_child_tid: who has its page ready may look at the task's memory first",
+            child_tid_missing,
+        )
         .test("the robust list stays registered", robust_list)
         .slow(
             "rseq stays registered, and tells the CPU in the copy",
@@ -47,9 +55,14 @@ pub(crate) fn suite() -> Suite {
 fn promised_word() -> Result<Mapping> {
     let page = Mapping::new(PAGE, MapFlags::PRIVATE)?;
     write(page.start(), 1);
+    promise(&page);
+    Ok(page)
+}
+
+/// Has the kernel clear the first word when the task leaves.
+fn promise(page: &Mapping) {
     // SAFETY: The page outlives the promise: each test ends by the end of its task.
     unsafe { libc::syscall(libc::SYS_set_tid_address, page.start()) };
-    Ok(page)
 }
 
 /// The word's address, as the kernel has it.
@@ -122,6 +135,31 @@ fn child_tid_stays() -> Result<()> {
     drop(limit);
     ensure!(read(page.start()) == 1);
     ensure!(promised()? == page.start().addr());
+    Ok(())
+}
+
+/// Whoever looks waits while the task moves; and the task must not wait for them then.
+fn child_tid_missing() -> Result<()> {
+    let watcher = Userfaultfd::new(0)?;
+    let page = Mapping::new(PAGE, MapFlags::PRIVATE)?;
+    let memory = marked(1, 7, MapFlags::PRIVATE)?;
+    let (caller, mailbox) = (getpid(), Mailbox::new()?);
+    let server = Child::spawn(|| {
+        mailbox.page().wait(&[1], SOON);
+        let address = watcher.fault()?;
+        ensure!(by_syscall(caller, memory.start().addr())? == 7);
+        watcher.answer(address, u64::MAX)?;
+        Ok(String::new())
+    })?;
+    watcher.register(&page)?;
+    promise(&page);
+    mailbox.page().post(1, "");
+    let world = World::sharing(VM)?;
+    leave(&world)?;
+    server.report(SOON)?;
+    // Of 64 bits the lower half is the promised word.
+    let left = world.sharer.ask(peek, &name(page.start()))?;
+    ensure!(left == (u64::MAX << 32).to_string(), "{left}");
     Ok(())
 }
 

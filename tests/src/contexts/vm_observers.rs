@@ -44,7 +44,7 @@ pub(crate) fn suite() -> Suite {
 
 type Look = fn(Pid, usize) -> Result<u64>;
 
-fn by_syscall(task: Pid, address: usize) -> Result<u64> {
+pub(super) fn by_syscall(task: Pid, address: usize) -> Result<u64> {
     let mut number = 0_u64;
     let local = libc::iovec {
         iov_base: (&raw mut number).cast(),

@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use anyhow::{Error, Result, ensure};
 use rustix::io::Errno;
-use rustix::mm::{Advice, MapFlags, MlockAllFlags, madvise, mlock, mlockall};
+use rustix::mm::{Advice, MapFlags, MlockAllFlags, mlock, mlockall};
 
 use crate::child::skip;
 use crate::machine::Setting;
 use crate::mailbox::Mapping;
 use crate::memory::{
-    PAGE, bytes, field, field_of, is_mapped, mark_all, marked, read, unmarked, write,
+    PAGE, bytes, field, field_of, is_mapped, mark_all, marked, marked_as, read, unmarked, write,
 };
 use crate::twin::Twin;
 
@@ -33,15 +33,9 @@ fn all_there(pages: &Mapping, mark: u64) -> String {
 
 /// Marked pages, and advice about them that was given before they were touched.
 fn advised(pages: usize, advice: Advice) -> Result<Mapping> {
-    let mapping = Mapping::new(pages * PAGE, MapFlags::PRIVATE)?;
-    // SAFETY: The advice changes nothing of what is there: nothing is.
-    match unsafe { madvise(mapping.start(), mapping.len(), advice) } {
+    match marked_as(pages, 5, advice) {
         Err(Errno::INVAL) => skip("this kernel does not take the advice"),
-        outcome => {
-            outcome?;
-            mark_all(&mapping, 5);
-            Ok(mapping)
-        }
+        outcome => Ok(outcome?),
     }
 }
 
