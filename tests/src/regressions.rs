@@ -171,9 +171,9 @@ fn exiting() -> Result<()> {
     // Until both have come, or the test's time is over.
     while attached + late < rounds(12, 2000) || attached == 0 || late == 0 {
         let target = Target::new(KINDS)?;
-        // More than the looks at a target take, which come first in an attach.
-        let delay = Duration::from_micros(dice.u64(..400));
-        match &*in_child(|| attach_to_dying(&target, delay))? {
+        // Of who attaches and who kills. More than the looks at a target take, which come first.
+        let delays = [(); 2].map(|()| Duration::from_micros(dice.u64(..400)));
+        match &*in_child(|| attach_to_dying(&target, delays))? {
             "attached" => attached += 1,
             _ => late += 1,
         }
@@ -182,20 +182,25 @@ fn exiting() -> Result<()> {
     Ok(())
 }
 
-fn attach_to_dying(target: &Target, delay: Duration) -> Result<String> {
+/// Waits, and awake: a sleep has a length of its own.
+fn spin(time: Duration) {
+    let start = Instant::now();
+    while start.elapsed() < time {}
+}
+
+fn attach_to_dying(target: &Target, delays: [Duration; 2]) -> Result<String> {
     tried(Tried::Race);
     let world = World::alone()?;
     let (pid, theirs) = (target.pid()?, target.snapshot(&world)?);
     let barrier = Barrier::new()?;
     let killer = Child::spawn(|| {
         barrier.come(2)?;
-        let start = Instant::now();
-        // Awake: a sleep has a length of its own.
-        while start.elapsed() < delay {}
+        spin(delays[1]);
         kill_process(pid, Signal::KILL)?;
         Ok(String::new())
     })?;
     barrier.come(2)?;
+    spin(delays[0]);
     let reply = world.device.commit(target.attach(ATTACHABLE));
     killer.report(Duration::from_secs(20))?;
     match reply.errno {
