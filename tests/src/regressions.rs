@@ -173,7 +173,9 @@ fn exiting() -> Result<()> {
         let target = Target::new(KINDS)?;
         // Of who attaches and who kills. More than the looks at a target take, which come first.
         let delays = [(); 2].map(|()| Duration::from_micros(dice.u64(..400)));
-        match &*in_child(|| attach_to_dying(&target, delays))? {
+        // A task that ends gives up its directories, and then its namespaces.
+        let kinds = [KINDS, ATTACHABLE][(attached + late) % 2];
+        match &*in_child(|| attach_to_dying(&target, kinds, delays))? {
             "attached" => attached += 1,
             _ => late += 1,
         }
@@ -188,7 +190,7 @@ fn spin(time: Duration) {
     while start.elapsed() < time {}
 }
 
-fn attach_to_dying(target: &Target, delays: [Duration; 2]) -> Result<String> {
+fn attach_to_dying(target: &Target, kinds: Contexts, delays: [Duration; 2]) -> Result<String> {
     tried(Tried::Race);
     let world = World::alone()?;
     let (pid, theirs) = (target.pid()?, target.snapshot(&world)?);
@@ -201,7 +203,7 @@ fn attach_to_dying(target: &Target, delays: [Duration; 2]) -> Result<String> {
     })?;
     barrier.come(2)?;
     spin(delays[0]);
-    let reply = world.device.commit(target.attach(ATTACHABLE));
+    let reply = world.device.commit(target.attach(kinds));
     killer.report(Duration::from_secs(20))?;
     match reply.errno {
         None => {
