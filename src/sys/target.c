@@ -243,7 +243,7 @@ int unshare_target_install(const struct unshare_target *target, u64 kind,
 		.cred = cred ?: current_cred(),
 	};
 
-	return ns->ops->install(&nsset, ns);
+	return unshare_install_ns(&nsset, ns);
 }
 
 /*

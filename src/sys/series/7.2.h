@@ -5,6 +5,8 @@
 
 #include <linux/cred.h>
 #include <linux/fs_struct.h>
+#include <linux/nsproxy.h>
+#include <linux/proc_ns.h>
 #include <linux/sched.h>
 #include <linux/securebits.h>
 
@@ -25,6 +27,12 @@ static inline void unshare_set_task_fs(struct task_struct *task, struct fs_struc
 /* The running task has left an fs_struct, which may be gone: what else there is to do. */
 static inline void unshare_task_left_fs(const struct fs_struct *old)
 {
+}
+
+/* As validate_ns(), of a set that the running task is not in. */
+static inline int unshare_install_ns(struct nsset *nsset, struct ns_common *ns)
+{
+	return ns->ops->install(nsset, ns);
 }
 
 /* Of credentials that are put into another user namespace: as set_cred_user_ns(). */

@@ -5,7 +5,9 @@
 
 #include <linux/cred.h>
 #include <linux/fs_struct.h>
+#include <linux/nsproxy.h>
 #include <linux/printk.h>
+#include <linux/proc_ns.h>
 #include <linux/sched.h>
 #include <linux/sched/task.h>
 #include <linux/securebits.h>
@@ -47,6 +49,24 @@ static inline void unshare_task_left_fs(const struct fs_struct *old)
 	pr_warn("unshare: PID 1 stopped sharing file system information\n");
 	unshare_set_fs_root(userspace_init_fs, nowhere);
 	unshare_set_fs_pwd(userspace_init_fs, nowhere);
+}
+
+/*
+ * As validate_ns(), of a set that the running task is not in. mntns_install()
+ * does not look whether the fs_struct that it moves is shared, but whether that
+ * is with which the task looks paths up: for that long, it is the one that the
+ * task is about to have. As with scoped_with_init_fs(), nobody else goes by it.
+ */
+static inline int unshare_install_ns(struct nsset *nsset, struct ns_common *ns)
+{
+	struct fs_struct *fs = current->fs;
+	int err;
+
+	if (nsset->fs)
+		WRITE_ONCE(current->fs, nsset->fs);
+	err = ns->ops->install(nsset, ns);
+	WRITE_ONCE(current->fs, fs);
+	return err;
 }
 
 /* As set_cred_user_ns(): what a task has put on itself for its programs stays. */
