@@ -264,13 +264,13 @@ fn waiting(shared: Contexts) -> Result<()> {
     sched_setaffinity(None, &one)?;
     // Of small pages it takes a while to change the protection. A kernel that does not take the advice has
     // no others.
-    let memory = marked_as(8 << 8, 1, Advice::LinuxNoHugepage)
+    let memory = marked_as(32 << 8, 1, Advice::LinuxNoHugepage)
         .or_else(|_| marked(8 << 8, 1, MapFlags::PRIVATE))?;
     let place = format!("{} {}", memory.start().addr(), memory.len());
     let holder = Sharer::new(VM)?;
     holder.begin(protect_all_the_time, &place);
-    let times = rounds(8, 500);
-    let outcome = leaves_nothing(times, times, || {
+    let times = rounds(16, 500);
+    let outcome = leaves_nothing(times, times / 2, || {
         tried(Tried::Race);
         until_killed(shared, &number, page)?;
         ensure!(unmarked(&memory, 1) == 0, "the others lost pages");
