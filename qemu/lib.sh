@@ -111,8 +111,8 @@ locked() {
 kernels() {
 	local kernel
 	for kernel in ${KERNEL:-$@}; do
-		[[ $kernel == release || -e $qemu/$kernel.config && $kernel != kernel ]] ||
-			die "KERNEL=$kernel: there are 'release', 'debug' and 'kcsan'"
+		[[ $kernel == release || $kernel == debian || -e $qemu/$kernel.config && $kernel != kernel ]] ||
+			die "KERNEL=$kernel: there are 'release', 'debug', 'kcsan' and 'debian'"
 		echo "$kernel"
 	done
 }
