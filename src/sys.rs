@@ -5,6 +5,7 @@
 //! Each file wraps one thing of the kernel in a type that owns it, or lends it under the lock that
 //! guards it. Nothing outside of this directory sees a raw pointer.
 
+mod arch;
 pub(crate) mod bindings;
 pub(crate) mod cred;
 pub(crate) mod files_struct;

@@ -24,7 +24,8 @@
 
 #include "unshare.h"
 
-/* What differs between the series of kernels that the module knows, chosen by Kbuild. */
+/* What differs between the series and the architectures that the module knows, chosen by Kbuild. */
+#include UNSHARE_ARCH_HEADER
 #include UNSHARE_SERIES_HEADER
 
 int unshare_copy_args_from_user(struct unshare_args *args, const void __user *src,

@@ -18,10 +18,8 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <linux/uprobes.h>
-#include <asm/mmu_context.h>
 
 #include "mm.h"
-#include "mm_x86.h"
 #include "unexported.h"
 
 /* What the memcpy() of dup_mm() carries over and neither mm_init() nor dup_mmap() does. */
@@ -192,7 +190,7 @@ struct mm_struct *unshare_mm_install(struct task_struct *task, struct mm_struct 
 #ifdef CONFIG_MEMBARRIER
 	unshare_membarrier_update_current_mm(mm);
 #endif
-	unshare_switch_mm_irqs_off(oldmm, mm, task);
+	unshare_switch_mm(oldmm, mm, task);
 	local_irq_enable();
 	/* For membarrier(2), between the store to mm and the first access to user memory. */
 	smp_mb();

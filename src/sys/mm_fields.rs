@@ -5,10 +5,7 @@
 //! A field that is in none of these lists does not compile: somebody has to decide on it, by what
 //! `dup_mm()` of that kernel does, and then change `dup_layout()` or name it here.
 
-use kernel::bindings::{
-    mm_context_t,
-    mm_struct__bindgen_ty_1, //
-};
+use kernel::bindings::mm_struct__bindgen_ty_1;
 
 /// `struct mm_struct`, whose fields are all in one unnamed struct.
 const _: fn(mm_struct__bindgen_ty_1) = |mm| {
@@ -120,48 +117,11 @@ const _: fn(mm_struct__bindgen_ty_1) = |mm| {
         #[cfg(CONFIG_PREEMPT_RT)]
             delayed_drop: _,
 
-        // The architecture's: below.
+        // The architecture's: see `super::arch`.
         context: _,
 
         // Of bindgen's making: `mm_cid` begins a cache line.
         #[cfg(CONFIG_SCHED_MM_CID)]
             __bindgen_padding_0: _,
     } = mm;
-};
-
-/// x86's `mm_context_t`.
-const _: fn(mm_context_t) = |context| {
-    let mm_context_t {
-        // Copied by `unshare_dup_mm_context()`.
-        flags: _,
-        vdso: _,
-        vdso_image: _,
-
-        // Copied by `arch_dup_mmap()`.
-        #[cfg(CONFIG_MODIFY_LDT_SYSCALL)]
-            ldt: _,
-        #[cfg(CONFIG_ADDRESS_MASKING)]
-            lam_cr3_mask: _,
-        #[cfg(CONFIG_ADDRESS_MASKING)]
-            untag_mask: _,
-        #[cfg(CONFIG_X86_INTEL_MEMORY_PROTECTION_KEYS)]
-            pkey_allocation_map: _,
-        #[cfg(CONFIG_X86_INTEL_MEMORY_PROTECTION_KEYS)]
-            execute_only_pkey: _,
-
-        // Made new by `init_new_context()`.
-        ctx_id: _,
-        tlb_gen: _,
-        next_trim_cpumask: _,
-        #[cfg(CONFIG_MODIFY_LDT_SYSCALL)]
-            ldt_usr_sem: _,
-        lock: _,
-        #[cfg(CONFIG_BROADCAST_TLB_FLUSH)]
-            global_asid: _,
-        #[cfg(CONFIG_BROADCAST_TLB_FLUSH)]
-            asid_transition: _,
-
-        // Zero: it counts mappings of perf events, which are VM_DONTCOPY.
-        perf_rdpmc_allowed: _,
-    } = context;
 };

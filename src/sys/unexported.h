@@ -103,9 +103,6 @@
 	X(CLONE_VM, long, do_futex,								\
 	  (u32 __user *uaddr, int op, u32 val, ktime_t *timeout, u32 __user *uaddr2,		\
 	   u32 val2, u32 val3), (uaddr, op, val, timeout, uaddr2, val2, val3))			\
-	X(CLONE_VM, void, switch_mm_irqs_off,							\
-	  (struct mm_struct *prev, struct mm_struct *next, struct task_struct *task),		\
-	  (prev, next, task))									\
 	X(CLONE_VM | CLONE_SIGHAND, void, __cleanup_sighand,					\
 	  (struct sighand_struct *sighand), (sighand))						\
 	UNSHARE_IF(CONFIG_UPROBES, X(CLONE_VM, void, uprobe_start_dup_mmap, (void), ()))	\
@@ -124,6 +121,7 @@
 	  (struct mm_struct *mm), (mm)))							\
 	UNSHARE_IF(CONFIG_PERF_EVENTS, X(UNSHARE_NSPROXY | CLONE_NEWUSER, void,			\
 	  perf_event_namespaces, (struct task_struct *task), (task)))				\
+	UNSHARE_ARCH_UNEXPORTED(X)								\
 	UNSHARE_SERIES_UNEXPORTED(X)
 
 /* Variables, as pointers: X(contexts, type, name) */
