@@ -28,10 +28,16 @@ fn main() {
     }
 
     let program = Path::new(&out).join("abi32");
-    let flags = "-m32 -O1 -nostdlib -static -fno-pic -ffreestanding -fno-stack-protector \
+    let arch = env::var("CARGO_CFG_TARGET_ARCH").expect("cargo sets CARGO_CFG_TARGET_ARCH");
+    let machine = match &*arch {
+        "aarch64" => "--target=arm-linux-gnueabihf -march=armv7-a -marm -fuse-ld=lld",
+        _ => "-m32",
+    };
+    let flags = "-O1 -nostdlib -static -fno-pic -ffreestanding -fno-stack-protector \
                  -Wl,--build-id=none -Wall -Wextra -Werror";
+    let flags = machine.split(' ').chain(flags.split_whitespace());
     let path = program.to_str().expect("OUT_DIR is UTF-8");
-    compile(flags.split_whitespace().chain(["src/abi32.c", "-o", path]));
+    compile(flags.chain(["src/abi32.c", "-o", path]));
 
     let elf = std::fs::read(&program).expect("the compiler has just written it");
     assert_eq!(&elf[..5], b"\x7fELF\x01", "{path} is no 32-bit program");

@@ -23,20 +23,36 @@ pub(crate) fn is_registered() -> bool {
 
 /// The word at `offset` in it.
 pub(crate) fn word(offset: isize) -> *const u32 {
-    let thread: *const u8;
-    // SAFETY: Reads the word at which each thread has its own address.
-    unsafe { asm!("mov {}, fs:[0]", out(reg) thread, options(nostack, readonly)) };
     // SAFETY: The C library sets it once, at its start.
-    thread
+    thread_pointer()
         .wrapping_offset(unsafe { __rseq_offset } + offset)
         .cast()
+}
+
+fn thread_pointer() -> *const u8 {
+    let thread;
+    // SAFETY: Reads the word at which each thread has its own address.
+    #[cfg(target_arch = "x86_64")]
+    unsafe {
+        asm!("mov {}, fs:[0]", out(reg) thread, options(nostack, readonly));
+    }
+    // SAFETY: Reads the register in which each thread has its own address.
+    #[cfg(target_arch = "aarch64")]
+    unsafe {
+        asm!("mrs {}, tpidr_el0", out(reg) thread, options(nostack, nomem));
+    }
+    thread
 }
 
 /// Has the kernel write to this thread's no more. Where that takes a page and there is none, it cannot wait
 /// for one, as a write of the thread itself would: it ends the task by SIGSEGV, after a fork too.
 pub(crate) fn unregister() -> Result<()> {
     const UNREGISTER: i32 = 1;
-    const SIGNATURE: u32 = 0x5305_3053;
+    // An instruction that nobody has, of each architecture.
+    const SIGNATURE: u32 = match cfg!(target_arch = "aarch64") {
+        true => 0xd428_bc00,
+        false => 0x5305_3053,
+    };
     if !is_registered() {
         return Ok(());
     }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The time stamp counter, which on a machine for this purpose counts instructions.
+//! The processor's own counter, which on a machine for this purpose counts instructions.
 
 use std::arch::asm;
+#[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::{_mm_lfence, _rdtsc};
 use std::time::{Duration, Instant};
 
@@ -44,7 +45,15 @@ pub(super) fn counts() -> bool {
     let of_loop = |rounds: u64| {
         count(|| {
             // SAFETY: A loop that counts a register down to zero.
-            unsafe { asm!("2:", "dec {0}", "jnz 2b", inout(reg) rounds => _) }
+            #[cfg(target_arch = "x86_64")]
+            unsafe {
+                asm!("2:", "dec {0}", "jnz 2b", inout(reg) rounds => _)
+            }
+            // SAFETY: As above.
+            #[cfg(target_arch = "aarch64")]
+            unsafe {
+                asm!("2:", "subs {0}, {0}, #1", "b.ne 2b", inout(reg) rounds => _)
+            }
         })
     };
     // The same code twice, so that what is around the loop cancels out.
@@ -52,6 +61,7 @@ pub(super) fn counts() -> bool {
     matches!((least(1), least(1 + ROUNDS)), (Some(one), Some(all)) if all - one == 2 * ROUNDS)
 }
 
+#[cfg(target_arch = "x86_64")]
 #[inline(always)]
 fn now() -> u64 {
     // SAFETY: Each processor of this architecture has the counter, and Linux lets programs read it.
@@ -61,4 +71,13 @@ fn now() -> u64 {
         _mm_lfence();
         now
     }
+}
+
+#[cfg(target_arch = "aarch64")]
+#[inline(always)]
+fn now() -> u64 {
+    let now;
+    // SAFETY: Each processor of this architecture has the counter, and Linux lets programs read it.
+    unsafe { asm!("isb", "mrs {}, cntvct_el0", "isb", out(reg) now, options(nostack, nomem)) };
+    now
 }

@@ -25,6 +25,8 @@ pub(crate) mod vm_crowd;
 pub(crate) mod vm_fork;
 pub(crate) mod vm_io;
 pub(crate) mod vm_killed;
+#[cfg(target_arch = "x86_64")]
+mod vm_ldt;
 pub(crate) mod vm_leaving;
 pub(crate) mod vm_observers;
 pub(crate) mod vm_oom;
@@ -35,5 +37,7 @@ mod vm_proc;
 pub(crate) mod vm_request;
 pub(crate) mod vm_stress;
 pub(crate) mod vm_swap;
+#[cfg(target_arch = "aarch64")]
+mod vm_tags;
 pub(crate) mod vm_uprobes;
 pub(crate) mod vm_vfork;

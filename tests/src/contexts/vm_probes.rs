@@ -4,9 +4,13 @@
 
 use anyhow::Result;
 
+#[cfg(target_arch = "x86_64")]
+use super::vm_ldt::ldt;
 use super::vm_pages::{dontfork, huge, locked, locked_future, merged, private, wipeonfork};
-use super::vm_parts::{aio, heap, ldt, membarrier, pkeys, vdso};
+use super::vm_parts::{aio, heap, membarrier, pkeys, vdso};
 use super::vm_proc::{coredump_filter, dumpable, exe, mdwe, merge_any, proc, thp_disable};
+#[cfg(target_arch = "aarch64")]
+use super::vm_tags::tags;
 use crate::twin::Twin;
 
 pub(super) struct Probe {
@@ -44,7 +48,14 @@ pub(super) const PROBES: &[Probe] = &[
         pkeys,
         Some("access kept, freed: Ok"),
     ),
+    #[cfg(target_arch = "x86_64")]
     probe("the LDT is a copy, and loaded", ldt, Some("kept")),
+    #[cfg(target_arch = "aarch64")]
+    probe(
+        "memory tags are copied, and checked",
+        tags,
+        Some("tag 5, by it: 7, by another: EFAULT"),
+    ),
     probe("the heap goes on where it was", heap, Some("goes on")),
     probe("the vdso answers", vdso, Some("ELF")),
     probe(
