@@ -5,7 +5,8 @@
 //! The task gets what a child would have got that it forks at this instant, at the same addresses,
 //! and goes on running in it. What a fork does to a mapping happens here: MAP_SHARED stays shared;
 //! MADV_DONTFORK is gone; MADV_WIPEONFORK is zero; mlock is not inherited; a userfaultfd that asked
-//! for it is told of the fork; aio contexts stay behind; protection keys and the LDT are copied.
+//! for it is told of the fork; aio contexts stay behind; protection keys are copied, and what one
+//! architecture alone has: x86's LDT, arm64's memory tags.
 //!
 //! What differs from a fork, because the task is the same one:
 //!

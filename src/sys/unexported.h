@@ -5,8 +5,12 @@
  * Each line says which contexts cannot do without the function, and its
  * prototype; the compiler holds the prototype against the kernel's own. For
  * each there is an unshare_NAME() with the same signature, which is a static
- * call: a direct call instruction once the address is known, so that kernels
- * with IBT or kCFI take it as they take any other.
+ * call. On x86 that is a direct call instruction once the address is known, so
+ * that kernels with IBT or kCFI take it as they take any other. On arm64 it
+ * goes by a pointer: of the function's own type, or, where there is kCFI, in a
+ * trampoline of the kernel's making that is not held against a type. With BTI
+ * it has to end where something may branch to: that is at any function, save a
+ * static one that calls no other, and of those there is none in the list.
  */
 #ifndef _UNSHARE_UNEXPORTED_H
 #define _UNSHARE_UNEXPORTED_H

@@ -32,10 +32,10 @@ static inline void unshare_dup_mm_context(struct mm_struct *mm, struct mm_struct
 }
 
 /*
- * Under task_lock, with interrupts off. As switch_mm(), which is inline: between
- * two address spaces of which neither is that of the kernel. Where PAN is
- * emulated, the task has the new page tables from its next access on, by
- * update_saved_ttbr0().
+ * Under task_lock, with interrupts off. As switch_mm() and __switch_mm(), which
+ * are inline: between two address spaces of which neither is the kernel's own.
+ * Where PAN is emulated, the processor has the new page tables from the task's
+ * next access on, which takes them from where update_saved_ttbr0() puts them.
  */
 static inline void unshare_switch_mm(struct mm_struct *prev, struct mm_struct *next,
 				     struct task_struct *task)
