@@ -45,6 +45,28 @@ series=${SERIES:-${known%% *}}
 [[ " $known " == *" $series "* ]] || die "SERIES=$series: the module is for ${known// / and }"
 if [[ $series != "${known%% *}" ]]; then build+=/$series; fi
 
+# The architecture: ARCH=, which kbuild reads too, or else x86-64. Likewise. `image` is where a kernel tree has
+# its kernel, `target` what rustc calls the programs' machine, and `here` how this one runs such a program.
+arch=${ARCH:-x86_64}
+case $arch in
+x86_64)
+	unset ARCH
+	prefix=
+	image=arch/x86/boot/bzImage
+	target=x86_64-unknown-linux-gnu
+	here=()
+	;;
+arm64)
+	export ARCH
+	prefix=arm64-
+	image=arch/arm64/boot/Image
+	target=aarch64-unknown-linux-gnu
+	here=(qemu-aarch64)
+	build+=/arm64
+	;;
+*) die "ARCH=$arch: there are 'x86_64' and 'arm64'" ;;
+esac
+
 # step LOG TITLE COMMAND...: runs a long command with its output in LOG, says how far it is, and shows
 # the end of LOG if it fails. With expect=N, files built (kbuild's short lines) are counted against N.
 step() {
@@ -113,6 +135,7 @@ kernels() {
 	for kernel in ${KERNEL:-$@}; do
 		[[ $kernel == release || $kernel == debian || -e $qemu/$kernel.config && $kernel != kernel ]] ||
 			die "KERNEL=$kernel: there are 'release', 'debug', 'kcsan' and 'debian'"
+		[[ $arch == x86_64 || $kernel == release ]] || die "KERNEL=$kernel: for $arch there is 'release' alone"
 		echo "$kernel"
 	done
 }
