@@ -140,6 +140,11 @@ kernels() {
 	done
 }
 
+# only_x86_64 WHAT: refuses another ARCH=.
+only_x86_64() {
+	[[ $arch == x86_64 ]] || die "ARCH=$arch: $1 is for x86_64 alone"
+}
+
 # config KDIR SYMBOL: whether the kernel of that build tree has it built in.
 config() {
 	grep -qx "$2=y" "$1/include/config/auto.conf"
