@@ -6,12 +6,19 @@
 
 emulator=qemu-system-aarch64
 bus=virtio-serial-device
-if [[ ${CPU:-} ]]; then
-	machine=(-M 'virt,gic-version=3' -cpu "$CPU")
-else
-	# Signatures of pointers by what is quick to compute, and not by what the architecture says.
-	machine=(-M 'virt,gic-version=3,mte=on' -cpu 'max,pauth-impdef=on')
-fi
-machine+=(-accel 'tcg,thread=multi')
+# Signatures of pointers by what is quick to compute, and not by what the architecture says.
+cpu=max,pauth-impdef=on
 parameters+=(console=ttyAMA0)
-name="TCG, which emulates ${CPU:-all that an arm64 processor can have}"
+if [[ ${CLOCK:-} == instructions ]]; then
+	# One boot is as the other: the same addresses, random numbers and date.
+	machine=(-M 'virt,gic-version=3' -cpu "$cpu,cntfrq=1000000000")
+	machine+=(-accel 'tcg,thread=single' -icount 'shift=0,sleep=off' -seed 1 -rtc 'base=2026-01-01,clock=vm')
+	parameters+=(nokaslr)
+	name='TCG, which counts instructions'
+elif [[ ${CPU:-} ]]; then
+	machine=(-M 'virt,gic-version=3' -cpu "$CPU" -accel 'tcg,thread=multi')
+	name="TCG, a $CPU"
+else
+	machine=(-M 'virt,gic-version=3,mte=on' -cpu "$cpu" -accel 'tcg,thread=multi')
+	name=TCG
+fi
