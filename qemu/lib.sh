@@ -150,6 +150,11 @@ config() {
 	grep -qx "$2=y" "$1/include/config/auto.conf"
 }
 
+# built_by CONFIG TOOL: what TOOL's --version (CC's, RUSTC's, BINDGEN's) said for a kernel's configuration.
+built_by() {
+	sed -n "s/^CONFIG_$2_VERSION_TEXT=\"\{0,1\}\([^\"]*\).*/\1/p" "$1"
+}
+
 # flavours NAME...: what a build for KDIR= is called under build/, when KERNEL= does not say.
 flavours() {
 	if [[ ${KDIR:-} && ! ${KERNEL:-} ]]; then
