@@ -11,7 +11,7 @@ export CALLER := $(PWD)
 help:
 	@qemu/help
 
-run test matrix soak fuzz bench vm modules modules_install deb check clean distclean:
+run test matrix soak fuzz bench vm modules modules_install deb deb_test check clean distclean:
 	@qemu/$@
 
-.PHONY: help run test matrix soak fuzz bench vm modules modules_install deb check clean distclean
+.PHONY: help run test matrix soak fuzz bench vm modules modules_install deb deb_test check clean distclean

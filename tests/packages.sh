@@ -1,0 +1,212 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# packages.sh RELEASE BEFORE: what a person does who has installed the packages, on a Debian system of that person's.
+# systemd has started it, at the end of a boot of the kernel RELEASE; BEFORE lists the files that were there
+# before the packages came. Speaks KTAP and the verdict to the ports that qemu/deb_test reads.
+
+set -uo pipefail
+export LC_ALL=C PATH=/usr/sbin:/usr/bin HOME=/root MANPAGER=cat MANWIDTH=100 DEBIAN_FRONTEND=noninteractive
+
+release=$1 before=$2
+ports=/dev/virtio-ports
+packages=(unshare-dkms unshare-dev unshare-tools)
+
+# What is said in the course of a test is shown when it fails.
+passed=0 failed=0
+log=$(mktemp)
+result() {
+	local status=$1 number=$((passed + failed + 1))
+	if ((status == 0)); then
+		passed=$((passed + 1))
+		echo "    ok $number $2"
+	else
+		failed=$((failed + 1))
+		sed 's/^/    # /' "$log"
+		echo "    not ok $number $2"
+	fi
+}
+
+# check NAME: runs the function that stands before it, `try`, in a shell of its own that ends with the first mistake.
+check() {
+	(
+		set -e
+		try
+	) </dev/null >"$log" 2>&1
+	result $? "$1"
+}
+
+# fails COMMAND...: for `set -e` knows no `!`.
+fails() {
+	if "$@"; then
+		echo "that should have failed: $*"
+		return 1
+	fi
+}
+
+same() {
+	[[ $1 == "$2" ]] || {
+		echo "'$1' is not '$2'"
+		return 1
+	}
+}
+
+differ() {
+	[[ $1 && $2 && $1 != "$2" ]] || {
+		echo "'$1' and '$2' should differ"
+		return 1
+	}
+}
+
+as() {
+	runuser -u "$1" -- "${@:2}"
+}
+
+tests() {
+	try() {
+		same "$(uname -r)" "$release"
+		# Nothing but what the module's loading and dkms's depmod write.
+		same "$(dpkg --verify "linux-image-$release" "linux-modules-$release" "linux-binary-$release")" ''
+	}
+	check "the kernel is Debian's, as it is"
+
+	try() {
+		dkms status unshare
+		[[ $(dkms status unshare) == unshare/*", $release, x86_64: installed" ]]
+		[[ $(modinfo -n unshare) == "/lib/modules/$release/updates/dkms/unshare.ko"* ]]
+	}
+	check "dkms has built and installed the module for it"
+
+	try() {
+		local module
+		module=$(dkms status unshare | sed 's/,.*//')
+		dkms unbuild "$module"
+		fails modinfo unshare
+		# Nothing is said of the kernel: it is the one that runs.
+		dkms install "$module"
+		[[ $(modinfo -n unshare) == "/lib/modules/$release/updates/dkms/unshare.ko"* ]]
+	}
+	check "dkms builds it again, in the system that runs"
+
+	try() {
+		fails test -e /dev/unshare
+		modprobe unshare
+		grep '^unshare ' /proc/modules
+	}
+	check "it loads by its name"
+
+	try() {
+		udevadm settle
+		same "$(stat -c '%F %U:%G %a' /dev/unshare)" 'character special file root:root 600'
+		fails as alice unshare-run --query
+		fails as alice unshare-run --user true
+	}
+	check "the device is root's alone"
+
+	try() {
+		unshare-run --query
+		differ "$(unshare-run --net --mount --close-from 3 -- readlink /proc/self/ns/net)" "$(readlink /proc/self/ns/net)"
+		unshare-run --mount -- mount -t tmpfs none /mnt
+		fails mountpoint /mnt
+		same "$(unshare-run --pid --fork --mount-proc -- sh -c 'echo $$')" 1
+	}
+	check "unshare-run runs commands for root"
+
+	try() {
+		# A container's process, for all that scratch-copy can see.
+		rm -f /tmp/ready
+		unshare-run --mount -- sh -c 'touch /tmp/ready; exec sleep 1000' &
+		timeout 60 sh -c 'until test -e /tmp/ready; do sleep 0.1; done'
+		scratch-copy "$!" -- sh -c 'echo changed >/etc/debian_version && grep changed /etc/debian_version'
+		kill "$!"
+		fails grep changed /etc/debian_version
+	}
+	check "scratch-copy leaves nothing behind"
+
+	try() {
+		# The very lines of the manual.
+		man unshare-device | sed -n '/To open it to a group/,/trigger/p' | sed 1d >/tmp/lines
+		cat /tmp/lines
+		same "$(wc -l </tmp/lines)" 7
+		sh -e /tmp/lines
+		udevadm settle
+		same "$(stat -c '%U:%G %a' /dev/unshare)" 'root:unshare 660'
+		usermod --append --groups unshare alice
+	}
+	check "the manual's lines open it to a group"
+
+	try() {
+		as alice unshare-run --query
+		same "$(as alice unshare-run --map-root-user --net id -u)" 0
+		differ "$(as alice unshare-run --user --net -- readlink /proc/self/ns/net)" "$(readlink /proc/self/ns/net)"
+		fails as alice unshare-run --net true
+		fails as bob unshare-run --query
+	}
+	check "who is in the group may, and may no more than the system calls allow"
+
+	try() {
+		modprobe --remove unshare
+		modprobe unshare
+		udevadm settle
+		same "$(stat -c '%U:%G %a' /dev/unshare)" 'root:unshare 660'
+	}
+	check "it is the group's when the module comes again"
+
+	try() {
+		local page text
+		for page in unshare-device:4 unshare-run:1 scratch-copy:1 private-tmp:8; do
+			text=$(man "${page#*:}" "${page%:*}")
+			[[ $text == *NAME*"${page%:*}"*DESCRIPTION* ]]
+			same "$(man --warnings "${page#*:}" "${page%:*}" 2>&1 >/dev/null)" ''
+		done
+		man --whatis unshare-device
+	}
+	check "the manuals are found by name"
+
+	try() {
+		cd "$(mktemp -d)"
+		same "$(pkg-config --modversion unshare)" "$(dpkg-query -W -f '${Version}' unshare-dev)"
+		# shellcheck disable=SC2046 # Several, or none.
+		cc $(pkg-config --cflags unshare) -Wall -Wextra -Werror -o program /usr/share/doc/unshare-dev/examples/unshare.c
+		[[ $(echo 'echo elsewhere >/proc/sys/kernel/hostname && uname -n' | ./program) == 'replaced 0x'*$'\nelsewhere' ]]
+		differ "$(uname -n)" elsewhere
+	}
+	check "a C program compiles, and runs"
+
+	try() {
+		# The administrator's own, which no package takes away.
+		rm /etc/udev/rules.d/60-unshare.rules /etc/sysusers.d/unshare-group.conf
+		apt-get purge -y "${packages[@]}"
+		fails test -e /sys/module/unshare
+		fails test -e /dev/unshare
+		fails modprobe unshare
+		same "$(dpkg-query -W -f '${Package} ${db:Status-Status}\n' 'unshare-*' 2>/dev/null | grep -v not-installed)" ''
+	}
+	check "apt removes the packages, and the module"
+
+	try() {
+		# What a running system writes anyhow, and what dkms has made for itself.
+		find / -xdev ! -type d -printf '%p\n' | sort | comm -13 "$before" - | grep -vE \
+			'^/(tmp|root|home|etc|var/(\.updated|log|tmp|mail|lib/(systemd|dpkg|private|dbus|dkms/mok\..*)|cache/(man|ldconfig|apt|debconf)))(/|$)' >/tmp/left || :
+		same "$(cat /tmp/left; find / -xdev -name '*unshare*' ! -path '/var/log/*' | sort | comm -13 "$before" -)" ''
+	}
+	check "nothing of them is left"
+}
+
+until [[ -e $ports/verdict && -e $ports/ktap && -e $ports/err ]]; do sleep 0.1; done
+{
+	echo 'KTAP version 1'
+	echo '1..1'
+	echo '    KTAP version 1'
+	echo '    # Subtest: packages'
+	echo "    1..$(grep -c '^	check "' "$0")"
+	tests
+	if ((failed)); then echo 'not ok 1 packages'; else echo 'ok 1 packages'; fi
+} >"$ports/ktap" 2>"$ports/err"
+
+verdict=fail
+if ((failed == 0 && passed > 0)); then verdict=pass; fi
+printf 'verdict: %s tests=%d leaks=unsought reports=%d\nend of verdict\n' "$verdict" "$failed" \
+	"$(dmesg | grep -cE -f /root/splats)" >"$ports/verdict"
+sync
+reboot --force --force
