@@ -4,7 +4,7 @@
 
 # Taken as they are: a `$` in RUN= is the guest's.
 override RUN := $(value RUN)
-export ARCH CPU KERNEL SERIES KDIR KERNEL_SRC TEST SEED TIME RUN FILES TIMEOUT COMPARE
+export ARCH MODEL KERNEL SERIES KDIR KERNEL_SRC TEST SEED TIME RUN FILES TIMEOUT COMPARE
 # With `make -C` not the folder that make is in.
 export CALLER := $(PWD)
 

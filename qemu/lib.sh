@@ -51,6 +51,7 @@ arch=${ARCH:-x86_64}
 case $arch in
 x86_64)
 	unset ARCH
+	[[ ! ${MODEL:-} ]] || die "MODEL=$MODEL: that is for ARCH=arm64"
 	prefix=
 	image=arch/x86/boot/bzImage
 	target=x86_64-unknown-linux-gnu

@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034 # What is set here is used by the caller.
 #
-# Sourced by qemu/boot: an arm64 machine, with the processor CPU= or else with one that has all there is.
+# Sourced by qemu/boot: an arm64 machine, with the processor MODEL= or else with one that has all there is.
 
 emulator=qemu-system-aarch64
 bus=virtio-serial-device
@@ -15,9 +15,9 @@ if [[ ${CLOCK:-} == instructions ]]; then
 	machine+=(-accel 'tcg,thread=single' -icount 'shift=0,sleep=off' -seed 1 -rtc 'base=2026-01-01,clock=vm')
 	parameters+=(nokaslr)
 	name='TCG, which counts instructions'
-elif [[ ${CPU:-} ]]; then
-	machine=(-M 'virt,gic-version=3' -cpu "$CPU" -accel 'tcg,thread=multi')
-	name="TCG, a $CPU"
+elif [[ ${MODEL:-} ]]; then
+	machine=(-M 'virt,gic-version=3' -cpu "$MODEL" -accel 'tcg,thread=multi')
+	name="TCG, a $MODEL"
 else
 	machine=(-M 'virt,gic-version=3,mte=on' -cpu "$cpu" -accel 'tcg,thread=multi')
 	name=TCG
