@@ -19,6 +19,8 @@ use super::{
     bindings::{
         unshare_create_user_ns,
         unshare_cred_user_ns,
+        unshare_has_admin,
+        unshare_is_admin,
         unshare_set_cred_ucounts,
         unshare_task_user_ns,
         unshare_userns_clone_is_restricted, //
@@ -118,10 +120,10 @@ impl<'a> UserNs<'a> {
 
     /// Returns whether the running task may make namespaces that belong to this one.
     ///
-    /// Mirrors `ns_capable(ns, CAP_SYS_ADMIN)`.
+    /// Mirrors `ns_capable()` with `CAP_SYS_ADMIN`.
     pub(crate) fn has_admin(self) -> bool {
         // SAFETY: The namespace is valid while it is borrowed.
-        unsafe { bindings::ns_capable(self.0, CAP_SYS_ADMIN) }
+        unsafe { unshare_has_admin(self.0) }
     }
 }
 
@@ -135,7 +137,5 @@ pub(crate) fn clone_user_ns_is_restricted() -> bool {
 /// Returns whether the running task may make a user namespace, as far as that sysctl is concerned.
 pub(crate) fn may_clone_user_ns() -> bool {
     // SAFETY: The function looks at the running task.
-    !clone_user_ns_is_restricted() || unsafe { bindings::capable(CAP_SYS_ADMIN) }
+    !clone_user_ns_is_restricted() || unsafe { unshare_is_admin() }
 }
-
-const CAP_SYS_ADMIN: c_int = bindings::CAP_SYS_ADMIN as c_int;

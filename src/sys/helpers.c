@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <linux/capability.h>
 #include <linux/fault-inject-usercopy.h>
 #include <linux/file.h>
 #include <linux/fs.h>
@@ -83,6 +84,17 @@ bool unshare_is_killed(struct task_struct *task)
 struct user_namespace *unshare_task_user_ns(struct task_struct *task)
 {
 	return task_cred_xxx(task, user_ns);
+}
+
+/* Inline functions, where a kernel knows of one user only. */
+bool unshare_has_admin(struct user_namespace *user_ns)
+{
+	return ns_capable(user_ns, CAP_SYS_ADMIN);
+}
+
+bool unshare_is_admin(void)
+{
+	return capable(CAP_SYS_ADMIN);
 }
 
 struct user_namespace *unshare_cred_user_ns(const struct cred *cred)
@@ -279,7 +291,18 @@ bool unshare_has_undo_list(struct task_struct *task)
 #endif
 }
 
-void unshare_shm_init_task(struct task_struct *task)
+/* Without System V IPC there is nothing to leave, and the functions are not there. */
+void unshare_leave_sem(struct task_struct *task)
 {
+#ifdef CONFIG_SYSVIPC
+	unshare_exit_sem(task);
+#endif
+}
+
+void unshare_leave_shm(struct task_struct *task)
+{
+#ifdef CONFIG_SYSVIPC
+	unshare_exit_shm(task);
 	shm_init_task(task);
+#endif
 }

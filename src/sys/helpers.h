@@ -42,6 +42,8 @@ bool unshare_is_killed(struct task_struct *task);
 u64 unshare_shared_contexts(u64 wanted);
 
 struct user_namespace *unshare_task_user_ns(struct task_struct *task);
+bool unshare_has_admin(struct user_namespace *user_ns);
+bool unshare_is_admin(void);
 struct user_namespace *unshare_cred_user_ns(const struct cred *cred);
 
 bool unshare_fs_is_shared(struct task_struct *task);
@@ -70,6 +72,7 @@ void unshare_put_cgroup_ns(struct cgroup_namespace *ns);
 void unshare_put_net(struct net *net);
 
 bool unshare_has_undo_list(struct task_struct *task);
-void unshare_shm_init_task(struct task_struct *task);
+void unshare_leave_sem(struct task_struct *task);
+void unshare_leave_shm(struct task_struct *task);
 
 #endif /* _UNSHARE_HELPERS_H */

@@ -146,6 +146,13 @@ void unshare_fault_in_child_tid(struct task_struct *task)
 		fault_in_writeable((char __user *)task->clear_child_tid, sizeof(u32));
 }
 
+static void wake_futex(u32 __user *futex)
+{
+#ifdef CONFIG_FUTEX
+	unshare_do_futex(futex, FUTEX_WAKE, 1, NULL, NULL, 0, 0);
+#endif
+}
+
 /* As mm_release(): who waits for the task to leave the old address space is told there. */
 void unshare_clear_child_tid(struct task_struct *task)
 {
@@ -155,7 +162,7 @@ void unshare_clear_child_tid(struct task_struct *task)
 		return;
 	/* An address that is not one is its owner's loss, as at an exit. */
 	if (!put_user(0, tid))
-		unshare_do_futex(tid, FUTEX_WAKE, 1, NULL, NULL, 0, 0);
+		wake_futex(tid);
 	task->clear_child_tid = NULL;
 }
 

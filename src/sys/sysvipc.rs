@@ -7,10 +7,9 @@
 
 use super::{
     bindings::{
-        unshare_exit_sem,
-        unshare_exit_shm,
         unshare_has_undo_list,
-        unshare_shm_init_task, //
+        unshare_leave_sem,
+        unshare_leave_shm, //
     },
     task::Current,
 };
@@ -26,16 +25,13 @@ pub(crate) fn has_undo_list(current: &Current) -> bool {
 /// Mirrors `exit_sem()`. The semaphores are looked up in the IPC namespace that the task is in.
 pub(crate) fn exit_sem(current: &Current) {
     // SAFETY: The task runs, and is in its namespaces.
-    unsafe { unshare_exit_sem(current.as_ptr()) };
+    unsafe { unshare_leave_sem(current.as_ptr()) };
 }
 
 /// Disowns the shared memory segments that the task made, which outlive it then.
 ///
 /// Mirrors `exit_shm()` and `shm_init_task()`, as `ksys_unshare()` calls them.
 pub(crate) fn exit_shm(current: &Current) {
-    // SAFETY: The task runs; after the first call its list is empty and no one else's.
-    unsafe {
-        unshare_exit_shm(current.as_ptr());
-        unshare_shm_init_task(current.as_ptr());
-    }
+    // SAFETY: The task runs; once it has left its list, that is empty and no one else's.
+    unsafe { unshare_leave_shm(current.as_ptr()) };
 }

@@ -40,10 +40,10 @@
 	  (struct files_struct *files), (files))						\
 	X(CLONE_FILES, struct file *, file_close_fd_locked,					\
 	  (struct files_struct *files, unsigned int fd), (files, fd))				\
-	X(CLONE_SYSVSEM | CLONE_NEWIPC, void, exit_sem,						\
-	  (struct task_struct *task), (task))							\
-	X(CLONE_NEWIPC, void, exit_shm,								\
-	  (struct task_struct *task), (task))							\
+	UNSHARE_IF(CONFIG_SYSVIPC, X(CLONE_SYSVSEM | CLONE_NEWIPC, void, exit_sem,		\
+	  (struct task_struct *task), (task)))							\
+	UNSHARE_IF(CONFIG_SYSVIPC, X(CLONE_NEWIPC, void, exit_shm,				\
+	  (struct task_struct *task), (task)))							\
 	X(CLONE_NEWUSER, int, create_user_ns,							\
 	  (struct cred *cred), (cred))								\
 	X(CLONE_NEWUSER, int, set_cred_ucounts,							\
@@ -104,9 +104,9 @@
 	  (struct task_struct *task, struct task_exec_state *exec_state), (task, exec_state))	\
 	X(CLONE_VM, void, put_task_exec_state,							\
 	  (struct task_exec_state *exec_state), (exec_state))					\
-	X(CLONE_VM, long, do_futex,								\
+	UNSHARE_IF(CONFIG_FUTEX, X(CLONE_VM, long, do_futex,					\
 	  (u32 __user *uaddr, int op, u32 val, ktime_t *timeout, u32 __user *uaddr2,		\
-	   u32 val2, u32 val3), (uaddr, op, val, timeout, uaddr2, val2, val3))			\
+	   u32 val2, u32 val3), (uaddr, op, val, timeout, uaddr2, val2, val3)))			\
 	X(CLONE_VM | CLONE_SIGHAND, void, __cleanup_sighand,					\
 	  (struct sighand_struct *sighand), (sighand))						\
 	UNSHARE_IF(CONFIG_UPROBES, X(CLONE_VM, void, uprobe_start_dup_mmap, (void), ()))	\

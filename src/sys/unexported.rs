@@ -22,8 +22,12 @@ use crate::contexts::Contexts;
 /// Logs those that it lacks. Returns the contexts that cannot do without them.
 pub(crate) fn resolve() -> Result<Contexts> {
     // SAFETY: Called from the module's initialization, before anything of it runs.
-    to_result(unsafe { unshare_find_kallsyms() })
-        .inspect_err(|_| pr_err!("the kernel lacks kallsyms_lookup_name or CONFIG_KPROBES=y\n"))?;
+    to_result(unsafe { unshare_find_kallsyms() }).inspect_err(|errno| {
+        pr_err!(
+            "the kernel lacks kallsyms_lookup_name or CONFIG_KPROBES=y ({:?})\n",
+            errno
+        )
+    })?;
 
     let mut lacking = Contexts::empty();
     // SAFETY: The two describe one array, which is never written.
