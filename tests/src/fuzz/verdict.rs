@@ -43,7 +43,13 @@ const ERRNOS: [Errno; 10] = [
 ];
 
 /// Those of who could not get something, and of no one else.
-const LACKED: [Errno; 4] = [Errno::AGAIN, Errno::NOMEM, Errno::NOBUFS, Errno::NODEV];
+const LACKED: [Errno; 5] = [
+    Errno::AGAIN,
+    Errno::NOMEM,
+    Errno::NOBUFS,
+    Errno::NODEV,
+    Errno::NFILE,
+];
 
 impl Answer {
     fn may_fail_with(&self, errno: Errno) -> bool {
