@@ -130,12 +130,17 @@ locked() {
 	flock "$fd"
 }
 
+known_kernels() {
+	echo release debian
+	find "$qemu" -name '*.config' ! -name 'kernel.*' -printf '%f\n' | sed 's/\.config$//' | sort
+}
+
 # The kernels to take: KERNEL=, or else the ones that the caller names.
 kernels() {
 	local kernel
 	for kernel in ${KERNEL:-$@}; do
 		[[ $kernel == release || $kernel == debian || -e $qemu/$kernel.config && $kernel != kernel ]] ||
-			die "KERNEL=$kernel: there are 'release', 'debug', 'kcsan' and 'debian'"
+			die "KERNEL=$kernel: there are $(known_kernels | paste -sd ' ')"
 		[[ $arch == x86_64 || $kernel == release ]] || die "KERNEL=$kernel: for $arch there is 'release' alone"
 		echo "$kernel"
 	done
@@ -154,6 +159,11 @@ config() {
 # built_by CONFIG TOOL: what TOOL's --version (CC's, RUSTC's, BINDGEN's) said for a kernel's configuration.
 built_by() {
 	sed -n "s/^CONFIG_$2_VERSION_TEXT=\"\{0,1\}\([^\"]*\).*/\1/p" "$1"
+}
+
+# signs KDIR: whether that build tree has the key that its kernel asks modules to be signed by.
+signs() {
+	[[ -e $1/certs/signing_key.pem ]]
 }
 
 # flavours NAME...: what a build for KDIR= is called under build/, when KERNEL= does not say.

@@ -39,6 +39,16 @@ pub(crate) enum Pace {
     Slow,
     /// A clock that counts instructions; not unless it is asked for.
     Counted,
+    /// A kernel that takes nothing unsigned, and that can be closed further and never opened again; not
+    /// unless it is asked for.
+    Sealed,
+}
+
+impl Pace {
+    /// Whether it takes a machine that few are.
+    fn is_special(self) -> bool {
+        !matches!(self, Self::Usual | Self::Slow)
+    }
 }
 
 /// The tests of one subject.
@@ -87,6 +97,15 @@ impl Suite {
         body: impl Fn() -> Result<()> + 'static,
     ) -> Self {
         self.add(name.into(), Pace::Counted, Duration::from_secs(120), body)
+    }
+
+    /// Adds a test that a kernel is for which is locked down, and perhaps more so afterwards.
+    pub(crate) fn sealed(
+        self,
+        name: impl Into<Cow<'static, str>>,
+        body: impl Fn() -> Result<()> + 'static,
+    ) -> Self {
+        self.add(name.into(), Pace::Sealed, Duration::from_secs(30), body)
     }
 
     fn add(
@@ -140,7 +159,7 @@ impl Suite {
         let suite = self.name;
         self.tests.retain(|test| {
             test.title(suite).contains(filter)
-                && pace.map_or(test.pace != Pace::Counted, |pace| test.pace == pace)
+                && pace.map_or(!test.pace.is_special(), |pace| test.pace == pace)
         });
         self
     }

@@ -24,6 +24,7 @@ mod dry_run;
 mod everything;
 mod faults;
 pub mod fuzz;
+mod hardening;
 mod harness;
 mod injection;
 mod kmsg;
@@ -155,6 +156,7 @@ fn suites() -> Vec<Suite> {
         samples::suite(),
         bench::guard::suite(),
         lifetime::suite(),
+        hardening::suite(),
     ]
 }
 

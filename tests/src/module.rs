@@ -8,16 +8,33 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use rustix::io::Errno;
-use rustix::system::{delete_module, finit_module};
+use rustix::system::{delete_module, finit_module, init_module};
 
 /// Where the harness puts the module, and variants of it that are made to fail.
 const FOLDER: &str = "/lib/unshare";
 
 /// Loads a variant: `unshare` is the real one.
 pub(crate) fn load(variant: &str, parameters: &str) -> Result<Result<(), Errno>> {
-    let path = format!("{FOLDER}/{variant}.ko");
-    let file = File::open(&path).with_context(|| format!("{path}: the harness puts it there"))?;
+    let file = File::open(path_of(variant)).with_context(|| absent(variant))?;
     Ok(finit_module(&file, &CString::new(parameters)?, 0))
+}
+
+/// What is in the file of a variant.
+pub(crate) fn image(variant: &str) -> Result<Vec<u8>> {
+    fs::read(path_of(variant)).with_context(|| absent(variant))
+}
+
+/// Loads what is, perhaps, a module.
+pub(crate) fn load_image(image: &[u8]) -> Result<(), Errno> {
+    init_module(image, c"")
+}
+
+fn path_of(variant: &str) -> String {
+    format!("{FOLDER}/{variant}.ko")
+}
+
+fn absent(variant: &str) -> String {
+    format!("{}: the harness puts it there", path_of(variant))
 }
 
 /// Unloads the module unless it is in use.
