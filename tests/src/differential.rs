@@ -10,6 +10,7 @@ use unshare_device::Contexts;
 
 use crate::attach;
 use crate::backend::Backend;
+use crate::bare::KINDS;
 use crate::child::in_child;
 use crate::device::UNSHARE_EMPTY_MNTNS;
 use crate::differences::INTENDED;
@@ -26,6 +27,7 @@ pub(crate) fn suite() -> Suite {
     let names = cases.iter().map(Case::name);
     let mut names: Vec<_> = names.chain(attach::differential::cases()).collect();
     names.push(race::CASE.to_owned());
+    names.extend(without().iter().map(Case::name));
     let suite = cases
         .into_iter()
         .fold(Suite::new("differential"), |suite, case| {
@@ -44,7 +46,7 @@ pub(crate) fn suite() -> Suite {
 }
 
 /// A request in a situation.
-struct Case {
+pub(crate) struct Case {
     what: String,
     bits: Contexts,
     situation: &'static Situation,
@@ -59,7 +61,7 @@ impl Case {
         }
     }
 
-    fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         format!("{}, {}", self.what, self.situation.name)
     }
 }
@@ -109,6 +111,19 @@ fn cases() -> Vec<Case> {
     cases
 }
 
+/// Requests for a namespace on a kernel that has none of the kind, and for adjustments of semaphores on one
+/// that has no semaphores.
+pub(crate) fn without() -> Vec<Case> {
+    let kinds = KINDS.map(|(kind, _)| kind);
+    let wanted = kinds.into_iter().chain([Contexts::SYSVSEM]);
+    let case = |bits| Case {
+        what: format!("{bits} on a kernel without"),
+        bits,
+        situation: find("nothing special"),
+    };
+    wanted.map(case).collect()
+}
+
 /// Makes the request one way and tells what came of it, point by point.
 fn outcome(case: &Case, backend: Backend) -> Result<String> {
     let mut world = World::sharing(case.situation.shared)?;
@@ -137,7 +152,7 @@ fn describe(result: Result<(), Errno>, before: &Snapshot, after: &Snapshot) -> R
     Ok(text)
 }
 
-fn compare(case: &Case) -> Result<()> {
+pub(crate) fn compare(case: &Case) -> Result<()> {
     // Each in a process of its own, of which this one will do for the second.
     let syscall = in_child(|| outcome(case, Backend::Syscall))?;
     let ioctl = outcome(case, Backend::Ioctl)?;

@@ -42,6 +42,8 @@ pub(crate) enum Pace {
     /// A kernel that takes nothing unsigned, and that can be closed further and never opened again; not
     /// unless it is asked for.
     Sealed,
+    /// A kernel that lacks most of what there is to unshare; not unless it is asked for.
+    Bare,
 }
 
 impl Pace {
@@ -106,6 +108,15 @@ impl Suite {
         body: impl Fn() -> Result<()> + 'static,
     ) -> Self {
         self.add(name.into(), Pace::Sealed, Duration::from_secs(30), body)
+    }
+
+    /// Adds a test of what a kernel does without.
+    pub(crate) fn bare(
+        self,
+        name: impl Into<Cow<'static, str>>,
+        body: impl Fn() -> Result<()> + 'static,
+    ) -> Self {
+        self.add(name.into(), Pace::Bare, Duration::from_secs(30), body)
     }
 
     fn add(

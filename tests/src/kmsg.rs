@@ -13,11 +13,16 @@ pub(crate) struct KernelLog(File);
 impl KernelLog {
     /// What is logged from now on.
     pub(crate) fn from_now() -> Result<Self> {
+        let mut log = Self::from_boot()?;
+        log.0.seek(SeekFrom::End(0))?;
+        Ok(log)
+    }
+
+    /// All that the kernel has kept.
+    pub(crate) fn from_boot() -> Result<Self> {
         let mut options = File::options();
         let options = options.read(true).custom_flags(libc::O_NONBLOCK);
-        let mut file = options.open("/dev/kmsg").context("/dev/kmsg")?;
-        file.seek(SeekFrom::End(0))?;
-        Ok(Self(file))
+        Ok(Self(options.open("/dev/kmsg").context("/dev/kmsg")?))
     }
 
     /// The messages that came since the last call.

@@ -9,6 +9,7 @@ mod abi_memory;
 mod atomicity;
 mod attach;
 mod backend;
+mod bare;
 mod barrier;
 mod bench;
 mod cgroup;
@@ -157,6 +158,7 @@ fn suites() -> Vec<Suite> {
         bench::guard::suite(),
         lifetime::suite(),
         hardening::suite(),
+        bare::suite(),
     ]
 }
 

@@ -9,9 +9,10 @@ use std::os::fd::OwnedFd;
 
 use anyhow::{Context, Result, bail, ensure};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, StatxFlags, open, readlinkat, statx};
+use rustix::io::Errno;
 use rustix::process::Pid;
 
-use crate::device::{checked, last_errno};
+use crate::device::checked;
 
 /// `STATX_MNT_ID_UNIQUE`: a mount's number that no later mount gets.
 const MNT_ID_UNIQUE: StatxFlags = StatxFlags::from_bits_retain(0x4000);
@@ -269,6 +270,8 @@ fn kcmp(a: i32, b: i32, kind: Kcmp, a_index: i32, b_index: i32) -> Result<bool> 
     let order = unsafe { libc::syscall(libc::SYS_kcmp, a, b, kind as i32, a_index, b_index) };
     match checked(order) {
         Ok(order) => Ok(order == 0),
-        Err(_) => Err(last_errno()).context("kcmp"),
+        // Of semaphores, on a kernel that has none.
+        Err(Errno::OPNOTSUPP) => Ok(false),
+        Err(errno) => Err(errno).context("kcmp"),
     }
 }

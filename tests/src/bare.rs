@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! A kernel without most of the contexts: the query says so, the log names what is missing, and a request
+//! is refused as unshare(2) and setns(2) refuse it there. What the kernel has is there nevertheless.
+
+use std::os::fd::AsFd;
+
+use anyhow::{Result, ensure};
+use rustix::io::Errno;
+use unshare_device::Contexts;
+
+use crate::attach::target::{attach, own_pidfd};
+use crate::backend::Backend;
+use crate::device::{Device, UNSHARE_EMPTY_MNTNS, close_range, unshare};
+use crate::differential::{compare, without};
+use crate::everything::PROCESS;
+use crate::harness::Suite;
+use crate::kmsg::KernelLog;
+use crate::world::World;
+
+const MEMORY: Contexts = Contexts::VM.union(Contexts::SIGHAND);
+
+/// What each kernel has; of System V semaphores, it is enough that nobody shares them.
+const ALWAYS: Contexts = PROCESS
+    .union(Contexts::THREAD)
+    .union(Contexts::MOUNT)
+    .union(Contexts::EMPTY_MNTNS);
+
+/// The kinds of namespaces that a kernel may lack, and the function that makes one.
+pub(crate) const KINDS: [(Contexts, &str); 7] = [
+    (Contexts::UTS, "copy_utsname"),
+    (Contexts::IPC, "copy_ipcs"),
+    (Contexts::USER, "create_user_ns"),
+    (Contexts::PID, "copy_pid_ns"),
+    (Contexts::NET, "copy_net_ns"),
+    (Contexts::CGROUP, "copy_cgroup_ns"),
+    (Contexts::TIME, "copy_time_ns"),
+];
+
+pub(crate) fn suite() -> Suite {
+    let suite = Suite::new("bare")
+        .bare("only what the kernel has is on offer", offered)
+        .bare("the log names what it has not, and what for", said)
+        .bare("to attach what it has not is refused", refused)
+        .bare("an address space and handlers are left", || {
+            let world = World::sharing(MEMORY)?;
+            world.replaces(unshare(MEMORY), MEMORY, &["kcmp/sighand", "kcmp/vm"])
+        })
+        .bare("a mount namespace is left", || {
+            let world = World::sharing(Contexts::FS)?;
+            let replaced = Contexts::MOUNT | Contexts::FS;
+            let points = ["cwd", "kcmp/fs", "ns/mnt", "root"];
+            world.replaces(unshare(Contexts::MOUNT), replaced, &points)
+        })
+        .bare("a descriptor table is left, without some", || {
+            let world = World::sharing(Contexts::FILES)?;
+            let args = close_range(Contexts::FILES, 1000, u32::MAX);
+            world.replaces(args, Contexts::FILES, &["kcmp/files"])
+        });
+    without().into_iter().fold(suite, |suite, case| {
+        suite.bare(case.name(), move || compare(&case))
+    })
+}
+
+fn offered() -> Result<()> {
+    let query = Device::open()?.query()?;
+    let offered = Contexts::from_bits_retain(query.contexts);
+    ensure!(offered == ALWAYS | UNSHARE_EMPTY_MNTNS, "{offered}");
+    let attachable = Contexts::from_bits_retain(query.attachable);
+    ensure!(attachable == Contexts::MOUNT | Contexts::FS, "{attachable}");
+    Ok(())
+}
+
+fn said() -> Result<()> {
+    let lines = KernelLog::from_boot()?.lines()?;
+    for (kind, function) in KINDS {
+        let line = format!("unshare: the kernel lacks {function}: no {kind}");
+        ensure!(lines.contains(&line), "the kernel did not log {line:?}");
+    }
+    let count = lines
+        .iter()
+        .filter(|line| line.contains(": the kernel lacks "));
+    ensure!(count.count() == KINDS.len(), "it lacks more");
+    Ok(())
+}
+
+fn refused() -> Result<()> {
+    let world = World::sharing(Contexts::FS)?;
+    let pidfd = own_pidfd()?;
+    for (kind, _) in KINDS {
+        let args = attach(&pidfd, kind, Contexts::empty());
+        world.refuses(args, Errno::INVAL, kind)?;
+        let syscall = Backend::Syscall.attach(&world.device, pidfd.as_fd(), kind);
+        ensure!(syscall == Err(Errno::INVAL), "setns: {syscall:?} of {kind}");
+    }
+    Ok(())
+}
