@@ -108,14 +108,16 @@ fn send_until_told(task: i32, signal: i32, page: &Page) -> Result<String> {
         let value = libc::sigval {
             sival_ptr: ptr::null_mut(),
         };
+        let begun = Instant::now();
         // SAFETY: sigqueue(3) takes numbers. When the queue is full it says so.
         match checked(unsafe { libc::sigqueue(task, signal, value) }) {
             Ok(_) => sent += 1,
             Err(Errno::AGAIN) => std::thread::yield_now(),
             Err(errno) => return Err(errno.into()),
         }
-        // Not so fast that the receiver does nothing else.
-        std::thread::sleep(Duration::from_micros(50));
+        // Not so fast that the receiver does nothing else: to take one takes it several times as long as
+        // it takes to send one, which some machines are slow at.
+        std::thread::sleep((begun.elapsed() * 10).max(Duration::from_micros(50)));
     }
     Ok(sent.to_string())
 }
