@@ -116,8 +116,9 @@ fn send_until_told(task: i32, signal: i32, page: &Page) -> Result<String> {
             Err(errno) => return Err(errno.into()),
         }
         // Not so fast that the receiver does nothing else: to take one takes it several times as long as
-        // it takes to send one, which some machines are slow at.
-        std::thread::sleep((begun.elapsed() * 10).max(Duration::from_micros(50)));
+        // it takes to send one, which some machines are slow at. What was not sent meanwhile is no measure.
+        let pause = begun.elapsed() * 10;
+        std::thread::sleep(pause.clamp(Duration::from_micros(50), Duration::from_millis(2)));
     }
     Ok(sent.to_string())
 }
