@@ -13,31 +13,41 @@
 #define SYS_exit	1
 #define SYS_write	4
 #define SYS_open	5
-#define SYS_readlink	85
+#define SYS_getpid	20
+#define SYS_kill	37
 #define SYS_ioctl	54
+#define SYS_readlink	85
+#define SYS_wait4	114
+#define SYS_rt_sigaction 174
+#define SYS_vfork	190
 #define O_RDWR		2
+#define SIGUSR1		10
+
+/* A vfork child may not return to where its parent has yet to return to. */
+#define INLINE static inline __attribute__((always_inline))
 
 #ifdef __arm__
-static long syscall(long number, long a, long b, long c)
+INLINE long syscall4(long number, long a, long b, long c, long d)
 {
 	register long r0 __asm__("r0") = a;
 	register long r1 __asm__("r1") = b;
 	register long r2 __asm__("r2") = c;
+	register long r3 __asm__("r3") = d;
 	register long r7 __asm__("r7") = number;
 
-	__asm__ volatile("svc #0" : "+r"(r0) : "r"(r1), "r"(r2), "r"(r7) : "memory");
+	__asm__ volatile("svc #0" : "+r"(r0) : "r"(r1), "r"(r2), "r"(r3), "r"(r7) : "memory");
 	return r0;
 }
 
 #define START
 #else
-static long syscall(long number, long a, long b, long c)
+INLINE long syscall4(long number, long a, long b, long c, long d)
 {
 	long result;
 
 	__asm__ volatile("int $0x80"
 			 : "=a"(result)
-			 : "a"(number), "b"(a), "c"(b), "d"(c)
+			 : "a"(number), "b"(a), "c"(b), "d"(c), "S"(d)
 			 : "memory");
 	return result;
 }
@@ -45,6 +55,11 @@ static long syscall(long number, long a, long b, long c)
 /* Called by nobody, so not with a stack that is aligned as a caller leaves it. */
 #define START	__attribute__((force_align_arg_pointer))
 #endif
+
+static long syscall(long number, long a, long b, long c)
+{
+	return syscall4(number, a, b, c, 0);
+}
 
 /* Compilers call it of themselves. */
 void *memset(void *to, int byte, __SIZE_TYPE__ size)
@@ -154,8 +169,49 @@ static void test(void)
 	CHECK(args.replaced == (CLONE_NEWNS | CLONE_FS));
 }
 
+static volatile int caught;
+
+static void catch(int signal)
+{
+	caught = signal;
+}
+
+/*
+ * A task that has left its address space returns from signals by what the old
+ * one had for that: the vdso of i386, arm's page of signal returns. There is no
+ * C library here that would bring its own.
+ */
+static void test_signal(void)
+{
+	const struct {
+		void (*handler)(int);
+		unsigned long flags;
+		void *restorer;
+		unsigned long mask[2];
+	} action = { .handler = catch };
+	struct unshare_args args = { .unshare = CLONE_VM };
+	long device = syscall(SYS_open, (long)UNSHARE_DEVICE, O_RDWR, 0);
+	volatile long child, status = -1;
+
+	CHECK(device >= 0);
+	CHECK(syscall4(SYS_rt_sigaction, SIGUSR1, (long)&action, 0, sizeof(action.mask)) == 0);
+	child = syscall4(SYS_vfork, 0, 0, 0, 0);
+	CHECK(child >= 0);
+	if (child == 0) {
+		CHECK(ioctl(device, UNSHARE_IOC_COMMIT, &args) == 0);
+		CHECK(args.replaced & CLONE_VM);
+		CHECK(syscall(SYS_kill, syscall(SYS_getpid, 0, 0, 0), SIGUSR1, 0) == 0);
+		CHECK(caught == SIGUSR1);
+		syscall(SYS_exit, 0, 0, 0);
+	}
+	CHECK(syscall4(SYS_wait4, child, (long)&status, 0, 0) == child);
+	CHECK(status == 0);
+	CHECK(caught == 0);
+}
+
 START void _start(void)
 {
+	test_signal();
 	test();
 	syscall(SYS_exit, 0, 0, 0);
 }
