@@ -15,7 +15,10 @@ use crate::harness::Suite;
 static PROGRAM: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/abi32"));
 
 pub(crate) fn suite() -> Suite {
-    Suite::new("abi32").test("query, success, failure, bad pointers, and a signal in a copy", run)
+    Suite::new("abi32").test(
+        "query, success, failure, bad pointers, and a signal in a copy",
+        run,
+    )
 }
 
 fn run() -> Result<()> {
