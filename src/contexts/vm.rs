@@ -27,6 +27,7 @@
 //! | a device that the task feeds by ENQCMD       | EBUSY: its PASID names the old one           |
 //! | ptrace, process_vm_readv, /proc/PID/mem      | the old one or the new: `exec_update_lock`   |
 //! | a reader of /proc/PID/maps                   | is no sharer; keeps what it opened           |
+//! | who waits for a PI futex of the task         | EBUSY; who comes meanwhile looks again       |
 //! | SIGKILL, exit_group                          | EINTR before the commit, too late after it   |
 //! | the OOM killer, swapoff, KSM, memory cgroups | the copy is an mm like any other             |
 //! | a core dump of a sharer                      | dumps its own threads, waits for nobody else |
@@ -47,6 +48,7 @@ use crate::{
         },
         task::{
             Current,
+            NoPiWaiters,
             TaskLock, //
         },
     },
@@ -58,10 +60,11 @@ pub(crate) struct Vm<'a> {
     exec_state: ExecState,
     mm: Mm,
 }
+    no_pi_waiters: NoPiWaiters<'a>,
 
 /// Copies the address space.
 ///
-/// The lock comes after the copy: who reads the task's memory has to answer the page faults and
+/// The locks come after the copy: who reads the task's memory has to answer the page faults and
 /// the fork event that a copy may wait for.
 pub(crate) fn prepare(current: &Current) -> Result<Vm<'_>, Failure> {
     dup(current).map_err(Failure::of(Context::Vm))
@@ -84,6 +87,7 @@ fn dup(current: &Current) -> Result<Vm<'_>> {
 
 impl<'a> Vm<'a> {
     /// Does what has to be done while the task is still in its old address space.
+        no_pi_waiters: NoPiWaiters::hold_up(current)?,
     pub(crate) fn leave(&self, current: &'a Current) -> WithoutCid<'a> {
         mm::clear_child_tid(current);
         WithoutCid::leave(current)
@@ -102,8 +106,9 @@ impl<'a> Vm<'a> {
             exec_state: _exec_state,
             mm,
         } = self;
-        drop(update);
+        drop((no_pi_waiters, update));
         mm.left_by(current);
         mm::complete_vfork(current);
     }
+            no_pi_waiters,
 }

@@ -143,6 +143,42 @@ struct task_exec_state *unshare_dup_exec_state(struct task_struct *task)
 void unshare_fault_in_child_tid(struct task_struct *task)
 {
 	if (task->clear_child_tid)
+/*
+ * As futex_cleanup_begin(): who comes to wait for a PI futex of the task sleeps
+ * until unshare_futex_end(), and looks again. Not where somebody waits already:
+ * the kernel would look for the futex in the wrong address space, when the task
+ * releases it by its end.
+ */
+bool unshare_futex_begin(struct task_struct *task)
+{
+#ifdef CONFIG_FUTEX
+	bool is_free;
+
+	mutex_lock(&task->futex.exit_mutex);
+	raw_spin_lock_irq(&task->pi_lock);
+	is_free = list_empty(&task->futex.pi_state_list);
+	if (is_free)
+		task->futex.state = FUTEX_STATE_EXITING;
+	raw_spin_unlock_irq(&task->pi_lock);
+	if (!is_free)
+		mutex_unlock(&task->futex.exit_mutex);
+	return is_free;
+#else
+	return true;
+#endif
+}
+
+/* As futex_exec_done(), after the store to mm. */
+void unshare_futex_end(struct task_struct *task)
+{
+#ifdef CONFIG_FUTEX
+	raw_spin_lock_irq(&task->pi_lock);
+	task->futex.state = FUTEX_STATE_OK;
+	raw_spin_unlock_irq(&task->pi_lock);
+	mutex_unlock(&task->futex.exit_mutex);
+#endif
+}
+
 		fault_in_writeable((char __user *)task->clear_child_tid, sizeof(u32));
 }
 

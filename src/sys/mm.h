@@ -13,6 +13,9 @@ bool unshare_is_bound_to_mm(struct task_struct *task);
 int unshare_lock_exec_update(struct task_struct *task);
 void unshare_unlock_exec_update(struct task_struct *task);
 
+bool unshare_futex_begin(struct task_struct *task);
+void unshare_futex_end(struct task_struct *task);
+
 struct task_exec_state *unshare_dup_exec_state(struct task_struct *task);
 
 void unshare_fault_in_child_tid(struct task_struct *task);

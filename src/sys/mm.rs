@@ -118,6 +118,30 @@ impl Drop for ExecUpdate<'_> {
     }
 }
 
+/// The running task while nobody waits for a PI futex that it holds, and who comes to wait is held up.
+///
+/// Mirrors `futex_cleanup_begin()` and, when dropped, `futex_exec_done()`.
+pub(crate) struct NoPiWaiters<'a>(&'a Current);
+
+impl<'a> NoPiWaiters<'a> {
+    /// Holds up who comes. Fails with `EBUSY` when somebody waits already.
+    pub(crate) fn hold_up(current: &'a Current) -> Result<Self> {
+        // SAFETY: The task runs, and does nothing with futexes now.
+        if unsafe { unshare_futex_begin(current.as_ptr()) } {
+            Ok(Self(current))
+        } else {
+            Err(EBUSY)
+        }
+    }
+}
+
+impl Drop for NoPiWaiters<'_> {
+    fn drop(&mut self) {
+        // SAFETY: The value exists only while others are held up, and by the task alone.
+        unsafe { unshare_futex_end(self.0.as_ptr()) };
+    }
+}
+
 /// Returns whether something ties the task to its address space that no copy would have: a page of
 /// uprobes, or a PASID in a register.
 pub(crate) fn is_bound(current: &Current) -> bool {

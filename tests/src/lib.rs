@@ -109,6 +109,7 @@ fn suites() -> Vec<Suite> {
         contexts::vm_request::suite(),
         contexts::vm_fork::suite(),
         contexts::vm_vfork::suite(),
+        contexts::vm_futex::suite(),
         contexts::vm_leaving::suite(),
         contexts::vm_accounts::suite(),
         contexts::vm_swap::suite(),

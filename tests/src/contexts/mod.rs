@@ -23,6 +23,7 @@ pub(crate) mod vm_accounts;
 pub(crate) mod vm_core;
 pub(crate) mod vm_crowd;
 pub(crate) mod vm_fork;
+pub(crate) mod vm_futex;
 pub(crate) mod vm_io;
 pub(crate) mod vm_killed;
 #[cfg(target_arch = "x86_64")]

@@ -27,7 +27,10 @@ use crate::rseq;
 use crate::userfaultfd::Userfaultfd;
 use crate::world::World;
 
-const SOON: Duration = Duration::from_secs(20);
+/// Where the id is in a `struct rseq`. Written also where the C library knows of no more than the first 20 bytes.
+const MM_CID: isize = 24;
+
+pub(super) const SOON: Duration = Duration::from_secs(20);
 
 pub(crate) fn suite() -> Suite {
     Suite::new("vm_leaving")
@@ -106,18 +109,13 @@ fn sleeps_at(arg: &str) -> Result<String> {
     }
 }
 
-fn child_tid() -> Result<()> {
-    let page = promised_word()?;
-    let world = World::sharing(VM)?;
-    let at = name(page.start());
-    let sleeper = format!(
-        "{} {:#x}",
-        world.sharer.pid.as_raw_nonzero(),
-        page.start().addr()
-    );
-    world.sharer.begin(wait_cleared, &at);
+/// Waits until the sharer sleeps at the futex at an address.
+pub(super) fn asleep_at(world: &World, at: *mut libc::c_void) -> Result<()> {
+    let sleeper = format!("{} {:#x}", world.sharer.pid.as_raw_nonzero(), at.addr());
     world.witness.ask(sleeps_at, &sleeper)?;
-    let reply = world.device.commit(unshare(VM));
+    Ok(())
+}
+
     world.ensure_replaced(reply, VM)?;
     let woken = world.sharer.answer()?;
     ensure!(woken == "woken", "{woken}");
