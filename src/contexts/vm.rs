@@ -14,8 +14,11 @@
 //!   unset. A parent that waits for a vfork child wakes when all of the request is done.
 //! - The robust list and rseq stay registered at their addresses, which are those of the copies.
 //!   A futex that the task holds in private memory is held in both: it has to be released before.
+//! - What PR_SET_MDWE has made irrevocable stays, PR_MDWE_NO_INHERIT or not: the task is no child.
 //! - io_uring requests under way write to the address in the space that they run in; registered
 //!   buffers stay the pages of the old one. Its workers are threads: see below.
+//! - A userfaultfd is told of the fork by a dry run, too, and by a request that fails after it.
+//! - A shadow stack that the kernel made for the task stays mapped in the old address space.
 //! - Whether the task may be dumped and traced is copied, and changes for it alone from then on.
 //!
 //! Who may look at the same moment:
@@ -24,10 +27,11 @@
 //! |----------------------------------------------|----------------------------------------------|
 //! | other threads, io_uring workers among them   | EINVAL, `failed` = CLONE_THREAD              |
 //! | a uretprobe that the task has to return by   | EBUSY: its trampoline is in no copy          |
+//! | who waits for a PI futex of the task         | EBUSY; who comes meanwhile looks again       |
 //! | a device that the task feeds by ENQCMD       | EBUSY: its PASID names the old one           |
+//! | a tracer of user_events                      | EBUSY: it would write to the old one         |
 //! | ptrace, process_vm_readv, /proc/PID/mem      | the old one or the new: `exec_update_lock`   |
 //! | a reader of /proc/PID/maps                   | is no sharer; keeps what it opened           |
-//! | who waits for a PI futex of the task         | EBUSY; who comes meanwhile looks again       |
 //! | SIGKILL, exit_group                          | EINTR before the commit, too late after it   |
 //! | the OOM killer, swapoff, KSM, memory cgroups | the copy is an mm like any other             |
 //! | a core dump of a sharer                      | dumps its own threads, waits for nobody else |
@@ -44,11 +48,11 @@ use crate::{
             ExecState,
             ExecUpdate,
             Mm,
+            NoPiWaiters,
             WithoutCid, //
         },
         task::{
             Current,
-            NoPiWaiters,
             TaskLock, //
         },
     },
@@ -56,11 +60,11 @@ use crate::{
 
 /// A copy of the address space, while nobody may look into the task's memory.
 pub(crate) struct Vm<'a> {
+    no_pi_waiters: NoPiWaiters<'a>,
     update: ExecUpdate<'a>,
     exec_state: ExecState,
     mm: Mm,
 }
-    no_pi_waiters: NoPiWaiters<'a>,
 
 /// Copies the address space.
 ///
@@ -74,11 +78,16 @@ fn dup(current: &Current) -> Result<Vm<'_>> {
     if mm::is_bound(current) {
         return Err(EBUSY);
     }
+    // A lock that nobody holds is taken without a look, and a copy takes memory.
+    if current.is_killed() {
+        return Err(EINTR);
+    }
     let exec_state = ExecState::dup(current)?;
     let mm = Mm::dup(current)?;
     mm::fault_in_child_tid(current);
     let update = ExecUpdate::lock(current)?;
     Ok(Vm {
+        no_pi_waiters: NoPiWaiters::hold_up(current)?,
         update,
         exec_state,
         mm,
@@ -87,7 +96,6 @@ fn dup(current: &Current) -> Result<Vm<'_>> {
 
 impl<'a> Vm<'a> {
     /// Does what has to be done while the task is still in its old address space.
-        no_pi_waiters: NoPiWaiters::hold_up(current)?,
     pub(crate) fn leave(&self, current: &'a Current) -> WithoutCid<'a> {
         mm::clear_child_tid(current);
         WithoutCid::leave(current)
@@ -102,6 +110,7 @@ impl<'a> Vm<'a> {
     /// Lets others look again, settles the accounts of what was left, and releases it.
     pub(crate) fn release(self, current: &Current) {
         let Self {
+            no_pi_waiters,
             update,
             exec_state: _exec_state,
             mm,
@@ -110,5 +119,4 @@ impl<'a> Vm<'a> {
         mm.left_by(current);
         mm::complete_vfork(current);
     }
-            no_pi_waiters,
 }

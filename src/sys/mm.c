@@ -11,6 +11,7 @@
 #include <linux/module.h>
 #include <linux/pagemap.h>
 #include <linux/refcount.h>
+#include <linux/rseq.h>
 #include <linux/rwsem.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
@@ -57,6 +58,15 @@ static void dup_layout(struct mm_struct *mm, struct mm_struct *oldmm)
 	/* Counted down as the copies of these pages go; ksm_fork() counts them for all of KSM. */
 	atomic_long_set(&mm->ksm_zero_pages, atomic_long_read(&oldmm->ksm_zero_pages));
 #endif
+#ifdef CONFIG_FUTEX
+	/* Where the vDSO unlocks robust futexes, which is at the same address. */
+	mm->futex.unlock = oldmm->futex.unlock;
+#endif
+	/* Not for children, and this is none: who may not do without it does not get rid of it. */
+	if (mm_flags_test(MMF_HAS_MDWE_NO_INHERIT, oldmm)) {
+		mm_flags_set(MMF_HAS_MDWE_NO_INHERIT, mm);
+		mm_flags_set(MMF_HAS_MDWE, mm);
+	}
 	unshare_dup_mm_context(mm, oldmm);
 }
 
@@ -104,7 +114,7 @@ struct mm_struct *unshare_dup_mm(struct task_struct *task)
  * Whether the task itself, and not only its memory, is bound to the address
  * space: it steps through or has to return by a page of uprobes, which is in no
  * copy, or gives a device work by ENQCMD, with a register that names the
- * address space.
+ * address space, or is one of those for whom tracers write to its user_events.
  */
 bool unshare_is_bound_to_mm(struct task_struct *task)
 {
@@ -114,6 +124,10 @@ bool unshare_is_bound_to_mm(struct task_struct *task)
 #endif
 #ifdef CONFIG_ARCH_HAS_CPU_PASID
 	if (task->pasid_activated)
+		return true;
+#endif
+#ifdef CONFIG_USER_EVENTS
+	if (task->user_event_mm)
 		return true;
 #endif
 	return false;
@@ -129,20 +143,6 @@ void unshare_unlock_exec_update(struct task_struct *task)
 	up_write(&task->signal->exec_update_lock);
 }
 
-/* As task_exec_state_copy(), which goes with a copied address space: what makes it dumpable. */
-struct task_exec_state *unshare_dup_exec_state(struct task_struct *task)
-{
-	struct task_exec_state *old = rcu_dereference_protected(task->exec_state, true);
-	struct task_exec_state *new = unshare_alloc_task_exec_state(old->user_ns);
-
-	if (new)
-		new->dumpable = READ_ONCE(old->dumpable);
-	return new;
-}
-
-void unshare_fault_in_child_tid(struct task_struct *task)
-{
-	if (task->clear_child_tid)
 /*
  * As futex_cleanup_begin(): who comes to wait for a PI futex of the task sleeps
  * until unshare_futex_end(), and looks again. Not where somebody waits already:
@@ -179,7 +179,22 @@ void unshare_futex_end(struct task_struct *task)
 #endif
 }
 
-		fault_in_writeable((char __user *)task->clear_child_tid, sizeof(u32));
+/* As task_exec_state_copy(), which goes with a copied address space: what makes it dumpable. */
+struct task_exec_state *unshare_dup_exec_state(struct task_struct *task)
+{
+	struct task_exec_state *old = rcu_dereference_protected(task->exec_state, true);
+	struct task_exec_state *new = unshare_alloc_task_exec_state(old->user_ns);
+
+	if (new)
+		new->dumpable = READ_ONCE(old->dumpable);
+	return new;
+}
+
+/* Writes nothing: the word is in use until the task leaves, if it does. */
+void unshare_fault_in_child_tid(struct task_struct *task)
+{
+	if (task->clear_child_tid)
+		fault_in_safe_writeable((char __user *)task->clear_child_tid, sizeof(u32));
 }
 
 static void wake_futex(u32 __user *futex)
@@ -213,6 +228,8 @@ void unshare_mm_cid_join(struct task_struct *task)
 {
 #ifdef CONFIG_SCHED_MM_CID
 	unshare_sched_mm_cid_after_execve(task);
+	/* As bprm_execve() of one that failed: programs are told of another id at a switch only. */
+	rseq_force_update();
 #endif
 }
 

@@ -143,9 +143,9 @@ impl Drop for NoPiWaiters<'_> {
 }
 
 /// Returns whether something ties the task to its address space that no copy would have: a page of
-/// uprobes, or a PASID in a register.
+/// uprobes, a PASID in a register, or user events.
 pub(crate) fn is_bound(current: &Current) -> bool {
-    // SAFETY: The task runs, and only it changes its `utask` and `pasid_activated`.
+    // SAFETY: The task runs, and only it changes its `utask`, `pasid_activated` and `user_event_mm`.
     unsafe { unshare_is_bound_to_mm(current.as_ptr()) }
 }
 
@@ -175,7 +175,8 @@ pub(crate) fn complete_vfork(current: &Current) {
 
 /// The running task without a concurrency id, which belongs to an address space.
 ///
-/// Mirrors `sched_mm_cid_before_execve()` and, when dropped, `sched_mm_cid_after_execve()`.
+/// Mirrors `sched_mm_cid_before_execve()` and, when dropped, `sched_mm_cid_after_execve()` and
+/// `rseq_force_update()`.
 pub(crate) struct WithoutCid<'a>(&'a Current);
 
 impl<'a> WithoutCid<'a> {

@@ -52,7 +52,7 @@ const _: fn(mm_struct__bindgen_ty_1) = |mm| {
         exe_file: _,
 
         // Inherited by `mm_init()` from the mm of the running task: `def_flags`, and of the flags
-        // those that a fork hands down.
+        // those that a fork hands down; those that it keeps from children by `dup_layout()`.
         __bindgen_anon_2: _,
         flags: _,
 
@@ -70,7 +70,6 @@ const _: fn(mm_struct__bindgen_ty_1) = |mm| {
             vma_writer_wait: _,
         #[cfg(CONFIG_PER_VMA_LOCK)]
             mm_lock_seq: _,
-        futex: _,
         locked_vm: _,
         pinned_vm: _,
         write_protect_seq: _,
@@ -117,6 +116,9 @@ const _: fn(mm_struct__bindgen_ty_1) = |mm| {
         #[cfg(CONFIG_PREEMPT_RT)]
             delayed_drop: _,
 
+        // See below.
+        futex: _,
+
         // The architecture's: see `super::arch`.
         context: _,
 
@@ -124,4 +126,16 @@ const _: fn(mm_struct__bindgen_ty_1) = |mm| {
         #[cfg(CONFIG_SCHED_MM_CID)]
             __bindgen_padding_0: _,
     } = mm;
+};
+
+#[cfg(CONFIG_FUTEX)]
+const _: fn(kernel::bindings::futex_mm_data) = |futex| {
+    let kernel::bindings::futex_mm_data {
+        // Copied by `dup_layout()`.
+        unlock: _,
+
+        // Made new by `futex_mm_init()`.
+        phash: _,
+        unique_id: _,
+    } = futex;
 };

@@ -33,7 +33,8 @@ bitflags! {
         const VM = raw::CLONE_VM;
         /// Signal handlers. `EINVAL` if the caller has other threads.
         const SIGHAND = raw::CLONE_SIGHAND;
-        /// The thread group. Nothing is replaced: `EINVAL` if the caller has other threads.
+        /// The thread group, of which nothing is replaced: `EINVAL` if the caller has other threads. Implies
+        /// [`VM`](Self::VM).
         const THREAD = raw::CLONE_THREAD;
         /// The mount namespace, `CLONE_NEWNS` (`copy_mnt_ns`). Implies [`FS`](Self::FS).
         const MOUNT = raw::CLONE_NEWNS;

@@ -44,15 +44,25 @@ fn thread_pointer() -> *const u8 {
     thread
 }
 
+/// An instruction that nobody has, of each architecture.
+const SIGNATURE: u32 = match cfg!(target_arch = "aarch64") {
+    true => 0xd428_bc00,
+    false => 0x5305_3053,
+};
+
+/// Has the kernel write to the page at `own` for this task, which has none yet.
+pub(crate) fn register(own: *mut u8) -> Result<()> {
+    // More than the first programs had, which are told of each switch, for theirs is updated at each.
+    const LENGTH: u32 = 64;
+    // SAFETY: The kernel writes to the page alone.
+    checked(unsafe { libc::syscall(libc::SYS_rseq, own, LENGTH, 0, SIGNATURE) })?;
+    Ok(())
+}
+
 /// Has the kernel write to this thread's no more. Where that takes a page and there is none, it cannot wait
 /// for one, as a write of the thread itself would: it ends the task by SIGSEGV, after a fork too.
 pub(crate) fn unregister() -> Result<()> {
     const UNREGISTER: i32 = 1;
-    // An instruction that nobody has, of each architecture.
-    const SIGNATURE: u32 = match cfg!(target_arch = "aarch64") {
-        true => 0xd428_bc00,
-        false => 0x5305_3053,
-    };
     if !is_registered() {
         return Ok(());
     }

@@ -40,5 +40,7 @@ pub(crate) mod vm_stress;
 pub(crate) mod vm_swap;
 #[cfg(target_arch = "aarch64")]
 mod vm_tags;
+#[cfg(target_arch = "x86_64")]
+mod vm_unlock;
 pub(crate) mod vm_uprobes;
 pub(crate) mod vm_vfork;

@@ -17,8 +17,10 @@ use unshare_device::Contexts;
 
 use super::vm::{VM, leave};
 use super::vm_observers::by_syscall;
+use super::vm_proc::prctl;
 use crate::child::Child;
-use crate::device::{checked, unshare};
+use crate::device::{Device, checked, unshare};
+use crate::dry_run::dry;
 use crate::harness::Suite;
 use crate::machine::Setting;
 use crate::mailbox::{Mailbox, Mapping};
@@ -42,11 +44,21 @@ pub(crate) fn suite() -> Suite {
             "clear_child_tid: not cleared by a request that fails",
             child_tid_stays,
         )
+        .test("clear_child_tid: not written by a dry run", child_tid_dry)
         .test(
             "clear_child_tid: who has its page ready may look at the task's memory first",
             child_tid_missing,
         )
         .test("the robust list stays registered", robust_list)
+        .test(
+            "what PR_SET_MDWE has forbidden stays so, PR_MDWE_NO_INHERIT or not",
+            mdwe_stays,
+        )
+        .slow(
+            "rseq tells the concurrency id of the copy at once",
+            Duration::from_secs(30),
+            rseq_at_once,
+        )
         .slow(
             "rseq stays registered, and tells the CPU in the copy",
             Duration::from_secs(30),
@@ -116,6 +128,13 @@ pub(super) fn asleep_at(world: &World, at: *mut libc::c_void) -> Result<()> {
     Ok(())
 }
 
+fn child_tid() -> Result<()> {
+    let page = promised_word()?;
+    let world = World::sharing(VM)?;
+    let at = name(page.start());
+    world.sharer.begin(wait_cleared, &at);
+    asleep_at(&world, page.start())?;
+    let reply = world.device.commit(unshare(VM));
     world.ensure_replaced(reply, VM)?;
     let woken = world.sharer.answer()?;
     ensure!(woken == "woken", "{woken}");
@@ -132,6 +151,17 @@ fn child_tid_stays() -> Result<()> {
     world.refuses(unshare(VM | Contexts::UTS), Errno::NOSPC, Contexts::UTS)?;
     drop(limit);
     ensure!(read(page.start()) == 1);
+    ensure!(promised()? == page.start().addr());
+    Ok(())
+}
+
+fn child_tid_dry() -> Result<()> {
+    let page = promised_word()?;
+    write(page.start(), 0x1234);
+    let world = World::sharing(VM)?;
+    World::ensure_reply(world.device.commit(dry(unshare(VM))), VM)?;
+    let word = read(page.start());
+    ensure!(word == 0x1234, "{word:#x}");
     ensure!(promised()? == page.start().addr());
     Ok(())
 }
@@ -184,8 +214,6 @@ pub(crate) fn run_on(cpu: usize) -> Result<()> {
 
 fn rseq_stays() -> Result<()> {
     const CPU: isize = 4;
-    // Written also where the C library knows of no more than the first 20 bytes.
-    const MM_CID: isize = 24;
     if !rseq::is_registered() {
         return crate::child::skip("the C library does not use rseq");
     }
@@ -212,5 +240,49 @@ fn rseq_stays() -> Result<()> {
         left.parse::<u64>()? >> 32 == 0,
         "the old one is written: {left}"
     );
+    Ok(())
+}
+
+/// A [`Question`](crate::sharer::Question): leaves the address space, and tells the concurrency id that it had
+/// there and the one that it has now.
+fn cids(_: &str) -> Result<String> {
+    // Of a move to another processor it would be told.
+    run_on(1)?;
+    let device = Device::open()?;
+    let own = Mapping::new(PAGE, MapFlags::PRIVATE)?;
+    rseq::register(own.start().cast())?;
+    // SAFETY: The page is this function's, and the kernel writes to it.
+    let cid = || unsafe {
+        own.start()
+            .byte_offset(MM_CID)
+            .cast::<u32>()
+            .read_volatile()
+    };
+    let before = cid();
+    let reply = device.commit(unshare(VM));
+    let after = cid();
+    // The task goes on, and the kernel would write to the page that is gone.
+    std::mem::forget(own);
+    World::ensure_reply(reply, VM)?;
+    Ok(format!("{before} {after}"))
+}
+
+fn rseq_at_once() -> Result<()> {
+    let world = World::sharing(VM)?;
+    let cids = world.sharer.ask(cids, "")?;
+    ensure!(
+        cids == "1 0",
+        "{cids}: the second of two tasks, and the only one"
+    );
+    Ok(())
+}
+
+fn mdwe_stays() -> Result<()> {
+    const BOTH: u64 = 3;
+    let world = World::sharing(VM)?;
+    prctl(libc::PR_SET_MDWE, BOTH)?;
+    leave(&world)?;
+    let stays = prctl(libc::PR_GET_MDWE, 0)?;
+    ensure!(u64::try_from(stays)? == BOTH, "{stays}");
     Ok(())
 }

@@ -11,6 +11,8 @@ use super::vm_parts::{aio, heap, membarrier, pkeys, vdso};
 use super::vm_proc::{coredump_filter, dumpable, exe, mdwe, merge_any, proc, thp_disable};
 #[cfg(target_arch = "aarch64")]
 use super::vm_tags::tags;
+#[cfg(target_arch = "x86_64")]
+use super::vm_unlock::robust_unlock;
 use crate::twin::Twin;
 
 pub(super) struct Probe {
@@ -58,6 +60,12 @@ pub(super) const PROBES: &[Probe] = &[
     ),
     probe("the heap goes on where it was", heap, Some("goes on")),
     probe("the vdso answers", vdso, Some("ELF")),
+    #[cfg(target_arch = "x86_64")]
+    probe(
+        "the vdso releases robust futexes whole",
+        robust_unlock,
+        Some("torn: 0"),
+    ),
     probe(
         "huge pages are a copy, and huge",
         huge,

@@ -108,7 +108,7 @@ pub(super) fn coredump_filter(twin: Twin) -> Result<String> {
     })
 }
 
-fn prctl(option: i32, arg: u64) -> Result<i32, Errno> {
+pub(super) fn prctl(option: i32, arg: u64) -> Result<i32, Errno> {
     // SAFETY: The options of these tests take numbers.
     checked(unsafe { libc::prctl(option, arg, 0, 0, 0) })
 }
