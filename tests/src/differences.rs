@@ -3,13 +3,15 @@
 //! Where the module differs from unshare(2) and setns(2), and means to. Anything else that differs is a bug,
 //! and so is something in this list that does not differ.
 
+use std::ops::Range;
+
 use crate::race;
 
 /// One case of [`differential`](crate::differential) or of [that of
 /// attaching](crate::attach::differential), and why its outcomes differ.
 pub(crate) struct Difference {
-    /// The series of kernels on which it does, if not on all.
-    pub(crate) series: Option<&'static str>,
+    /// The series of kernels on which it does, if not on all: those from the first, and before the second.
+    pub(crate) series: Range<(u32, u32)>,
     pub(crate) case: &'static str,
     /// How the outcome of the syscall begins.
     pub(crate) syscall: &'static str,
@@ -21,121 +23,126 @@ pub(crate) struct Difference {
 impl Difference {
     /// Whether it is there on a kernel of that release.
     pub(crate) fn is_on(&self, release: &str) -> bool {
-        self.series.is_none_or(|series| {
-            let rest = release.strip_prefix(series);
-            rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()))
-        })
+        let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(str::parse);
+        let (Some(Ok(version)), Some(Ok(patchlevel))) = (numbers.next(), numbers.next()) else {
+            panic!("no release: {release}");
+        };
+        self.series.contains(&(version, patchlevel))
     }
 }
 
+const ALL: Range<(u32, u32)> = (0, 0)..(u32::MAX, 0);
+const BEFORE_7_3: Range<(u32, u32)> = (0, 0)..(7, 3);
+const FROM_7_3: Range<(u32, u32)> = (7, 3)..(u32::MAX, 0);
+
 pub(crate) const INTENDED: [Difference; 16] = [
     Difference {
-        series: None,
+        series: ALL,
         case: "CLONE_VM, address space shared",
         syscall: "Invalid argument",
         ioctl: "success\nkcmp/vm: other",
         reason: "an address space can be left",
     },
     Difference {
-        series: None,
+        series: ALL,
         case: "CLONE_VM, address space and handlers shared",
         syscall: "Invalid argument",
         ioctl: "success\nkcmp/sighand: other\nkcmp/vm: other",
         reason: "an address space can be left, and implies the handlers in it",
     },
     Difference {
-        series: None,
+        series: ALL,
         case: "CLONE_SIGHAND, address space and handlers shared",
         syscall: "Invalid argument",
         ioctl: "success\nkcmp/sighand: other",
         reason: "handlers can be left",
     },
     Difference {
-        series: None,
+        series: ALL,
         case: "CLONE_THREAD, address space shared",
         syscall: "success",
         ioctl: "success\nkcmp/vm: other",
         reason: "leaving the thread group implies leaving the address space, as the manual says",
     },
     Difference {
-        series: None,
+        series: ALL,
         case: "CLONE_THREAD, address space and handlers shared",
         syscall: "success",
         ioctl: "success\nkcmp/sighand: other\nkcmp/vm: other",
         reason: "leaving the thread group implies leaving the handlers, as the manual says",
     },
     Difference {
-        series: None,
+        series: ALL,
         case: "CLONE_EMPTY_MNTNS, nothing special",
         syscall: "Invalid argument",
         ioctl: "success",
         reason: "clone3(2)'s bit is accepted beside unshare(2)'s",
     },
     Difference {
-        series: None,
+        series: ALL,
         case: "CLONE_NEWUSER and an unknown bit, forbidden to users",
         syscall: "Operation not permitted",
         ioctl: "Invalid argument",
         reason: "what is not understood is refused before it is asked who may have it",
     },
     Difference {
-        series: None,
+        series: ALL,
         case: "CLONE_NEWCGROUP on a kernel without, nothing special",
         syscall: "success",
         ioctl: "Invalid argument",
         reason: "nobody is told that a namespace is new which is not",
     },
     Difference {
-        series: None,
+        series: ALL,
         case: "attach CLONE_NEWNS, fs shared",
         syscall: "Invalid argument",
         ioctl: "success",
         reason: "the caller gets its own root and working directory first",
     },
     Difference {
-        series: None,
+        series: ALL,
         case: "attach CLONE_NEWUSER, fs shared",
         syscall: "Invalid argument",
         ioctl: "success",
         reason: "the caller gets its own root and working directory first",
     },
     Difference {
-        series: Some("7.2"),
+        series: BEFORE_7_3,
         case: "attach CLONE_NEWNS | CLONE_NEWUTS, fs shared",
         syscall: "success\nof the sharer: {\"cwd\", \"root\"}",
         ioctl: "success\nof the sharer: {}",
         reason: "nobody's root moves to a namespace that it is not in",
     },
     Difference {
-        series: Some("7.3"),
+        series: FROM_7_3,
         case: "attach CLONE_NEWNS | CLONE_NEWUTS, fs shared",
         syscall: "Invalid argument",
         ioctl: "success\nof the sharer: {}",
         reason: "the caller gets its own root and working directory first",
     },
     Difference {
-        series: None,
+        series: ALL,
         case: "attach CLONE_NEWNS | CLONE_NEWUSER, fs shared",
         syscall: "Invalid argument",
         ioctl: "success",
         reason: "the caller gets its own root and working directory first",
     },
     Difference {
-        series: None,
+        series: ALL,
         case: "attach all, fs shared",
         syscall: "Invalid argument",
         ioctl: "success",
         reason: "the caller gets its own root and working directory first",
     },
     Difference {
-        series: None,
+        series: ALL,
         case: "attach CLONE_NEWNS, threads",
         syscall: "Invalid argument",
         ioctl: "success",
         reason: "a thread can attach, with a root and working directory of its own",
     },
     Difference {
-        series: None,
+        series: ALL,
         case: race::CASE,
         syscall: race::TORN,
         ioctl: race::WHOLE,
