@@ -8,10 +8,11 @@
 set -euo pipefail
 shopt -s inherit_errexit
 
+unset CDPATH
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 qemu=$top/qemu
 build=$top/build
-cache=${UNSHARE_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/unshare.ko}
+cache=$(realpath -m "${UNSHARE_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/unshare.ko}")
 
 # make(1) hands its command line down, and kbuild would take KERNEL=, TEST= and the like for its own.
 unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL
@@ -33,6 +34,9 @@ die() {
 	printf 'error: %s\n' "$*" >&2
 	exit 125
 }
+
+# kbuild and cargo put paths in lists that spaces part.
+[[ $top$cache != *[[:space:]]* ]] || die "a space is in $top or $cache, and kbuild wants none"
 
 # What `set -e` ends without a word; a script of ours that died has said why.
 fell=0
@@ -188,7 +192,7 @@ take_run() {
 		n=$((n + 1))
 		run=$build/$1-$n
 	done
-	find "$run" -mindepth 1 ! -name lock -delete
+	find "$run" -mindepth 1 -maxdepth 1 ! -name lock -exec rm -rf --one-file-system {} +
 	mkdir -p "$run/lib"
 }
 
