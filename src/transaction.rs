@@ -155,8 +155,9 @@ impl Complete<'_> {
     /// 7. The credentials follow. They are read under RCU and have no part in `task_lock`; as they
     ///    come last, nobody is an administrator of the new user namespace with an old root:
     ///    `commit_creds()`.
-    /// 8. Others may look into the memory again, and the parent of a vfork child goes on, which
-    ///    finds all of the above done: `exec_mm_put_old()`, `complete_vfork_done()`.
+    /// 8. Others may look into the memory again, and for PI futexes of the task, and the parent of a
+    ///    vfork child goes on, which finds all of the above done: `futex_exec_done()`,
+    ///    `exec_mm_put_old()`, `complete_vfork_done()`.
     /// 9. Descriptors in a table that stays are closed when the rest is done: closing runs what a
     ///    file system does on a close, and that with the new context: `close_range(2)`.
     /// 10. Who watches by perf is told: `perf_event_namespaces()`.

@@ -69,7 +69,9 @@ pub(crate) struct Vm<'a> {
 /// Copies the address space.
 ///
 /// The locks come after the copy: who reads the task's memory has to answer the page faults and
-/// the fork event that a copy may wait for.
+/// the fork event that a copy may wait for. `exec_update_lock` is the outer one; inside `exit_mutex`
+/// of the futexes, which waiters take with nothing else locked, comes what a page fault locks, as
+/// when a task that ends goes through its robust list.
 pub(crate) fn prepare(current: &Current) -> Result<Vm<'_>, Failure> {
     dup(current).map_err(Failure::of(Context::Vm))
 }
