@@ -4,14 +4,17 @@
 
 # Taken as they are: a `$` in RUN= is the guest's.
 override RUN := $(value RUN)
-export ARCH MODEL KERNEL SERIES KDIR KERNEL_SRC TEST SEED TIME RUN FILES TIMEOUT COMPARE
+export ARCH MODEL KERNEL SERIES KDIR KERNEL_SRC TEST SEED TIME RUN FILES TIMEOUT COMPARE TOOLS HOST
 # With `make -C` not the folder that make is in.
 export CALLER := $(PWD)
 
 help:
 	@qemu/help
 
-run test matrix soak fuzz bench vm modules modules_install deb deb_test check clean distclean:
+run test matrix soak fuzz bench vm modules modules_install deb deb_test check hosts:
+	@qemu/timed $@
+
+clean distclean:
 	@qemu/$@
 
-.PHONY: help run test matrix soak fuzz bench vm modules modules_install deb deb_test check clean distclean
+.PHONY: help run test matrix soak fuzz bench vm modules modules_install deb deb_test check hosts clean distclean

@@ -2,46 +2,72 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034,SC2154 # What is set here and what is used go between it and its callers.
 #
-# Sourced after lib.sh by what takes packages from Debian: an apt of its own, in the folder `work`, so that
-# neither the system's sources, preferences and packages nor its lists play a part or change. No root needed.
-# With `architecture`, it is one for machines of that.
+# Sourced after lib.sh by what fetches packages of Debian: an apt of its own, in the folder `work`. Of this machine's
+# apt it takes the proxies, certificates and the mirror; the machine's sources, preferences, packages and lists
+# have no effect and do not change. It needs no root user. With `architecture`, it is one for machines of that.
 
 architecture=
-# Where Debian has kernels newer than those of its releases.
-suites=(trixie-backports forky sid)
+
+# shellcheck source=packages.sh
+. "$qemu/packages.sh"
 
 apt() {
-	local command=$1
-	shift
-	"$command" -o Dir::Etc::SourceList="$work/sources.list" -o Dir::Etc::SourceParts=/dev/null \
-		-o Dir::Etc::Preferences="$work/preferences" -o Dir::Etc::PreferencesParts=/dev/null \
-		-o Dir::State="$work/state" -o Dir::State::status="$work/status" -o Dir::Cache="$work/cache" \
-		-o APT::Sandbox::User= -o Acquire::Check-Valid-Until=false \
-		${architecture:+-o "APT::Architecture=$architecture" -o "APT::Architectures=$architecture"} "$@"
+	APT_CONFIG=$work/apt.conf "$@"
 }
 
-# repositories LABEL: "URI SUITE" of each that this machine has of Debian's.
-repositories() {
-	# shellcheck disable=SC2016 # apt's own variables.
-	apt-get indextargets --format '$(LABEL) $(REPO_URI) $(RELEASE)' 'Identifier: Packages' 'Origin: Debian' |
-		sed -n "s/^$1 //p"
+# apt_settings: remembers how this machine's apt gets at Debian, for a root, which has an apt without settings.
+apt_settings() {
+	local settings=$cache/apt
+	mkdir -p "$settings"
+	[[ ! ${UNSHARE_SETS:-} ]] || return 0
+	apt-config dump | grep '^Acquire::' | grep -vE '^Acquire::(IndexTargets|Languages|CompressionTypes|GzipIndexes)' \
+		>"$settings/conf.$$" || :
+	# The first repository that is of Debian's own releases, and not of its updates or for security.
+	apt-get indextargets --format "\$(REPO_URI) \$(RELEASE)" 'Created-By: Packages' 2>/dev/null |
+		sed -nE 's/ (bullseye|bookworm|trixie|forky|sid|oldstable|stable|testing|unstable)$//p' | head -n 1 >"$settings/mirror.$$"
+	mv "$settings/conf.$$" "$settings/conf"
+	mv "$settings/mirror.$$" "$settings/mirror"
 }
 
 # apt_reads SUITE...: begins with the lists of these.
 apt_reads() {
-	local suite uri
-	read -r uri _ < <(repositories Debian) || :
-	for suite; do echo "${uri:-http://deb.debian.org/debian} $suite"; done | apt_lists
+	local mirror
+	apt_settings
+	mirror=$(cat "$cache/apt/mirror")
+	apt_lists "${mirror:-http://deb.debian.org/debian}" "$@"
 }
 
-# apt_lists: begins with the lists of the repositories that its input names.
+# apt_lists URI SUITE...: begins with the lists of these suites at URI.
 apt_lists() {
+	local uri=$1 keys
+	shift
+	keys=$(printf '%s\n' "$qemu"/keys/*.asc | paste -sd ,)
+	rm -rf "$work/state" "$work/cache"
 	mkdir -p "$work/state/lists/partial" "$work/cache/archives/partial"
-	: >"$work/status"
-	: >"$work/preferences"
-	sed 's,.*,deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] & main,' >"$work/sources.list"
+	[[ -e $work/status ]] || : >"$work/status"
+	printf "deb [signed-by=$keys] $uri %s main\n" "$@" >"$work/sources.list"
+	cat - "$cache/apt/conf" >"$work/apt.conf" <<-END
+		Dir::Etc::Main "/dev/null";
+		Dir::Etc::Parts "/dev/null";
+		Dir::Etc::SourceList "$work/sources.list";
+		Dir::Etc::SourceParts "/dev/null";
+		Dir::Etc::Preferences "/dev/null";
+		Dir::Etc::PreferencesParts "/dev/null";
+		Dir::State "$work/state";
+		Dir::State::status "$work/status";
+		Dir::Cache "$work/cache";
+		APT::Sandbox::User "";
+		APT::Install-Recommends "false";
+		Acquire::Check-Valid-Until "false";
+		Acquire::Languages "none";
+		${architecture:+APT::Architecture "$architecture"; APT::Architectures { "$architecture"; \};}
+	END
 	# A mirror may lack a suite; what counts is that one has the package.
 	apt apt-get update || :
+	[[ $(find "$work/state/lists" -maxdepth 1 -name '*_Packages*' -print -quit) ]] || {
+		echo "no list of packages came from $uri ($*): is there a network?"
+		return 1
+	}
 }
 
 # versions PACKAGE [SUITE...]: those that there are, or that these suites have, the newest first.
@@ -59,12 +85,11 @@ versions() {
 
 # apt_unpack FOLDER PACKAGE[=VERSION]...: downloads these, and what they hold goes to FOLDER.
 apt_unpack() {
-	local folder=$1 package
-	shift
+	local folder=$1 package packages=("${@:2}")
 	mkdir -p "$folder" "$work/packages"
-	for package in "$@"; do
-		(cd "$work/packages" && apt apt-get download "$package")
-		dpkg-deb --fsys-tarfile "$work/packages/${package%%=*}"_*.deb | tar -C "$folder" -x --keep-directory-symlink
-		rm "$work/packages/${package%%=*}"_*.deb
+	(cd "$work/packages" && apt apt-get download "${packages[@]}")
+	for package in "${packages[@]%%=*}"; do
+		dpkg-deb --fsys-tarfile "$work/packages/${package}"_*.deb | tar -C "$folder" -x --keep-directory-symlink
+		rm "$work/packages/${package}"_*.deb
 	done
 }

@@ -5,25 +5,32 @@
 # Sourced by every script of this folder: where things are, how a long step talks, how one fails.
 # A script's standard output is its result; what it says to a person goes to standard error.
 
+if [ "$(uname -s)" != Linux ]; then
+	echo "error: this is $(uname -s), and the commands are for Linux: run them in a container (podman run --platform linux/amd64 -it -v .:/src -w /src debian)" >&2
+	exit 125
+elif [ "${BASH_VERSINFO[0]}" -lt 5 ]; then
+	echo "error: bash is $BASH_VERSION here: install bash 5" >&2
+	exit 125
+fi
 set -euo pipefail
 shopt -s inherit_errexit
 
 unset CDPATH
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 qemu=$top/qemu
-build=$top/build
 cache=$(realpath -m "${UNSHARE_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/unshare.ko}")
+build=$top/build
+# A checkout that cannot be written to has its build in the cache.
+if [[ ! -w $top ]]; then build=$cache/build/$(cksum <<<"$top" | cut -d' ' -f1); fi
 
 # make(1) hands its command line down, and kbuild would take KERNEL=, TEST= and the like for its own.
 unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL
 
-# kbuild and cargo take their tools from PATH. The distribution's come before a rustup toolchain,
-# which has no source of `core`; a bindgen of ours is there only where the distribution's is too old.
+# The compilers of one LLVM, as Debian names them.
 llvm=19
-export PATH=$cache/bindgen/bin:/usr/bin:/bin:/usr/sbin:/sbin:$PATH
-# Where Debian has it; elsewhere bindgen finds it.
-if [[ -d /usr/lib/llvm-$llvm/lib ]]; then export LIBCLANG_PATH=/usr/lib/llvm-$llvm/lib; fi
-export LC_ALL=C
+export LC_ALL=${LC_ALL:-C}
+# A mask of the user's own is not to be one of what is packed here.
+umask 022
 
 say() {
 	printf '%s\n' "$*" >&2
@@ -42,12 +49,18 @@ die() {
 fell=0
 trap 'fell=$?; ((fell == 125)) || say "error: ${0##*/}, line $LINENO: status $fell"' ERR
 
-# The kernel series to take: SERIES=, or else the first of those that Kbuild knows. What is built for
-# another than the first goes to a folder of its own, beside what every series shares.
+# The kernel series to take: SERIES=, or else the newest of those that Kbuild knows. What is built for another
+# one goes to a folder of its own, beside what every series shares.
+shared=$build
 known=$(sed -n 's/^unshare-series := //p' "$top/Kbuild")
-series=${SERIES:-${known%% *}}
+series=${SERIES:-${known##* }}
 [[ " $known " == *" $series "* ]] || die "SERIES=$series: the module is for ${known// / and }"
-if [[ $series != "${known%% *}" ]]; then build+=/$series; fi
+if [[ $series != "${known##* }" ]]; then build+=/$series; fi
+
+# acceptable: the series that may be taken, the most preferred first: SERIES=, or all that Kbuild knows.
+acceptable() {
+	if [[ ${SERIES:-} ]]; then echo "$series"; else tr ' ' '\n' <<<"$known" | tac; fi
+}
 
 # The architecture: ARCH=, which kbuild reads too, or else x86-64. Likewise. `image` is where a kernel tree has
 # its kernel, `target` what rustc calls the programs' machine, and `here` how this one runs such a program.
@@ -73,25 +86,71 @@ arm64)
 esac
 
 # step LOG TITLE COMMAND...: runs a long command with its output in LOG, says how far it is, and shows
-# the end of LOG if it fails. With expect=N, files built (kbuild's short lines) are counted against N.
+# the end of LOG if it fails. With expect=N, files built (kbuild's short lines) are counted against N; with quiet=yes,
+# nothing is said in between. How long it took, and how much apt and cargo fetched, qemu/timed tells at the end.
 step() {
-	local log=$1 title=$2 status=0 counter=:
+	local log=$1 title=$2 status=0 counter=: begun=$EPOCHREALTIME
 	shift 2
 	mkdir -p "$(dirname "$log")"
 	: >"$log"
 	say "$title (log: $log)"
 	if [[ ${expect:-} ]]; then counter="built $log"; fi
-	progress "$title" "$counter"
+	[[ ${quiet:-} ]] || progress "$title" "$counter"
 	# Not `|| status=$?`, which would switch `set -e` off in a COMMAND that is a function.
 	set +e
 	(set -e && "$@") >"$log" 2>&1 </dev/null
 	status=$?
 	set -e
-	progress_ends
+	[[ ${quiet:-} ]] || progress_ends
+	took "$title" "$begun" "$log"
 	if ((status)); then
 		tail -n 30 "$log" >&2
 		die "$title: failed. The whole log: $log"
 	fi
+}
+
+# took TITLE BEGUN [LOG]: a line for qemu/timed, of what began at that EPOCHREALTIME.
+took() {
+	[[ ${UNSHARE_TIMES:-} ]] || return 0
+	printf '%s\t%s\t%s\n' "$(((${EPOCHREALTIME/[^0-9]/} - ${2/[^0-9]/}) / 100000))" "$(fetched "${3:-/dev/null}")" "$1" >>"$UNSHARE_TIMES"
+}
+
+# fetched LOG: how many bytes apt said that it fetched, and cargo's crates took.
+fetched() {
+	LC_ALL=C sed -nE 's/^Fetched ([0-9.,]+) ([kMG]?)B.*/\1 \2/p' "$1" | tr -d , |
+		awk 'BEGIN { of["k"] = 1e3; of["M"] = 1e6; of["G"] = 1e9 } { sum += $1 * ($2 ? of[$2] : 1) } END { printf "%d", sum }'
+}
+
+# room MEGABYTES WHAT: refuses where the cache has less room than that, and says how much is needed.
+room() {
+	local free
+	mkdir -p "$cache" 2>/dev/null || die "$cache cannot be made: choose another folder by UNSHARE_CACHE="
+	free=$(df -Pm "$cache" | awk 'END { print $4 }')
+	((free >= $1)) || die "$2 need $1 MB in $cache, and $free MB are free there: make room, or choose another folder by UNSHARE_CACHE="
+	say "Getting $2, which need $1 MB in $cache"
+}
+
+# takes SET ARGUMENT...: has the calling script, with these arguments, run where the tools of that set of
+# qemu/packages.sh are: by default in a root of their own (TOOLS=root), or on this machine (TOOLS=host).
+takes() {
+	local set=$1 root
+	shift
+	[[ " ${UNSHARE_SETS:-} " != *" $set "* ]] || return 0
+	if [[ ! ${UNSHARE_SETS:-} && ${TOOLS:-root} == root ]]; then "$qemu/enterable" "$set"; fi || {
+		((EUID == 0)) || exit 125
+		export TOOLS=host UNSHARE_INSTALL=yes
+	}
+	case ${TOOLS:-root} in
+	host)
+		"$qemu/installed" "$set"
+		export TOOLS UNSHARE_SETS="$set ${UNSHARE_SETS:-}"
+		;;
+	root)
+		root=$("$qemu/root" "$set")
+		exec "$qemu/within" "$root" "$0" "$@"
+		;;
+	*) die "TOOLS=$TOOLS: there are 'root' (tools in a folder of their own) and 'host' (this machine's)" ;;
+	esac
 }
 
 built() {
@@ -106,8 +165,10 @@ progress() {
 }
 
 progress_ends() {
+	[[ ${reporter:-} ]] || return 0
 	kill "$reporter" 2>/dev/null || :
 	wait "$reporter" 2>/dev/null || :
+	reporter=
 	if [[ -t 2 ]]; then printf '\r\033[K' >&2; fi
 }
 
@@ -138,6 +199,10 @@ known_kernels() {
 	echo release debian
 	find "$qemu" -name '*.config' ! -name 'kernel.*' -printf '%f\n' | sed 's/\.config$//' | sort
 }
+
+# The kernel that commands take by themselves: one that nobody here has to build.
+stock=debian
+if [[ $arch != x86_64 || ${KERNEL_SRC:-} ]]; then stock=release; fi
 
 # The kernels to take: KERNEL=, or else the ones that the caller names.
 kernels() {
@@ -202,4 +267,27 @@ settings() {
 		printf "%s='%s'\n" "$1" "${2//\'/\'\\\'\'}"
 		shift 2
 	done >"$run/settings"
+}
+
+# cargo_settings: has cargo keep what it fetches in the cache, and build in build/. Of the user's own configuration a
+# root takes where registries are and how they are reached; TOOLS=host is for those who want all of it.
+cargo_settings() {
+	local settings
+	export CARGO_TARGET_DIR=$shared/cargo
+	[[ ${UNSHARE_ROOT:-} ]] || return 0
+	export CARGO_HOME=$cache/cargo
+	mkdir -p "$CARGO_HOME"
+	for settings in "/host$UNSHARE_CARGO/config.toml" "/host$UNSHARE_CARGO/config"; do
+		[[ -r $settings ]] || continue
+		awk '/^[[:space:]]*\[/ { keep = /^[[:space:]]*\[\[?"?(source|registries|registry|http|net)["].]/ } keep' "$settings"
+		break
+	done >"$CARGO_HOME/config.toml.$$"
+	mv "$CARGO_HOME/config.toml.$$" "$CARGO_HOME/config.toml"
+	if [[ -r /host$UNSHARE_CARGO/credentials.toml ]]; then cp "/host$UNSHARE_CARGO/credentials.toml" "$CARGO_HOME"; fi
+}
+
+# crates: how many bytes of crates are in the cache.
+crates() {
+	{ find "${CARGO_HOME:-${HOME:-/root}/.cargo}/registry/cache" -name '*.crate' -printf '%s\n' 2>/dev/null || :; } |
+		awk '{ sum += $1 } END { printf "%d", sum }'
 }

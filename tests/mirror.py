@@ -1,0 +1,81 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""A mirror of Debian on 127.0.0.1 that lacks some packages, as the archive does when it has moved on.
+
+mirror.py KEYS PORT PATTERN: serves lists without the packages whose names begin with PATTERN, signed by a key of its
+own, which goes to the folder KEYS; everything else is at Debian's own mirror, to which it redirects.
+"""
+
+import hashlib
+import http.server
+import lzma
+import re
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from pathlib import Path
+
+UPSTREAM = "http://deb.debian.org/debian"
+SUITES = ("trixie", "trixie-backports", "forky", "sid")
+
+
+def gpg(home, *arguments, **options):
+    """Runs gpg with keys of its own, and returns what it says."""
+    command = ["gpg", "--homedir", home, "--batch", "--quiet", "--passphrase", "", "--pinentry-mode", "loopback"]
+    return subprocess.run([*command, *arguments], check=True, stdout=subprocess.PIPE, **options).stdout
+
+
+def lists(home, pattern):
+    """Returns the files of each suite by their paths."""
+    files = {}
+    for suite in SUITES:
+        folder = f"/debian/dists/{suite}"
+        name = "main/binary-amd64/Packages"
+        with urllib.request.urlopen(f"{UPSTREAM}/dists/{suite}/{name}.xz") as answer:
+            packages = lzma.decompress(answer.read()).decode()
+        kept = (entry for entry in packages.split("\n\n") if not re.match(f"Package: ({pattern})", entry))
+        packages = lzma.compress("\n\n".join(kept).encode(), preset=0)
+        release = (
+            f"Origin: Debian\nLabel: Debian\nSuite: {suite}\nCodename: {suite}\nArchitectures: amd64\nComponents: main\n"
+            f"Date: Sat, 28 Nov 2026 00:00:00 UTC\nSHA256:\n {hashlib.sha256(packages).hexdigest()} {len(packages)} {name}.xz\n"
+        )
+        files[f"{folder}/{name}.xz"] = packages
+        files[f"{folder}/InRelease"] = gpg(home, "--clearsign", input=release.encode())
+    return files
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Answers with a list, or says where else the file is."""
+
+    files = {}
+
+    def do_GET(self):  # The name is the base class's.
+        """Serves one file."""
+        if self.path in self.files:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(self.files[self.path])))
+            self.end_headers()
+            self.wfile.write(self.files[self.path])
+        elif "/pool/" in self.path:
+            self.send_response(302)
+            self.send_header("Location", UPSTREAM + self.path.removeprefix("/debian"))
+            self.end_headers()
+        else:
+            self.send_error(404)
+
+
+def main():
+    """Serves until it is killed."""
+    keys, port, pattern = sys.argv[1:]
+    with tempfile.TemporaryDirectory() as home:
+        gpg(home, "--quick-generate-key", "a mirror for tests", "default", "default", "1d")
+        Path(keys, "mirror.asc").write_bytes(gpg(home, "--armor", "--export"))
+        Handler.files = lists(home, pattern)
+        with http.server.ThreadingHTTPServer(("127.0.0.1", int(port)), Handler) as server:
+            print("serving", flush=True)
+            server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()
