@@ -210,6 +210,8 @@ kernels() {
 	for kernel in ${KERNEL:-$@}; do
 		[[ $kernel == release || $kernel == debian || -e $qemu/$kernel.config && $kernel != kernel ]] ||
 			die "KERNEL=$kernel: there are $(known_kernels | paste -sd ' ')"
+		[[ $kernel != debian || ! ${KERNEL_SRC:-} ]] ||
+			die "KERNEL=debian takes the source that Debian made its kernel of, not KERNEL_SRC="
 		[[ $arch == x86_64 || $kernel == release ]] || die "KERNEL=$kernel: for $arch there is 'release' alone"
 		echo "$kernel"
 	done
