@@ -12,7 +12,6 @@ pub(crate) mod files_struct;
 pub(crate) mod fs_struct;
 pub(crate) mod miscdevice;
 pub(crate) mod mm;
-mod mm_fields;
 pub(crate) mod nsproxy;
 pub(crate) mod sighand;
 pub(crate) mod sysvipc;

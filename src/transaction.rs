@@ -32,6 +32,7 @@ use crate::{
     sys::{
         cred::Cred,
         fs_struct::FsStruct,
+        mm::Copied,
         nsproxy::perf_event_namespaces,
         sighand::Sighand,
         task::Current, //
@@ -131,7 +132,7 @@ impl Prepared {
 
 /// Everything that a request replaces. Dropping it undoes the preparation.
 pub(crate) struct Complete<'a> {
-    vm: Option<Vm<'a>>,
+    vm: Option<Vm<'a, Copied>>,
     rest: Prepared,
 }
 
@@ -155,9 +156,10 @@ impl Complete<'_> {
     /// 7. The credentials follow. They are read under RCU and have no part in `task_lock`; as they
     ///    come last, nobody is an administrator of the new user namespace with an old root:
     ///    `commit_creds()`.
-    /// 8. Others may look into the memory again, and for PI futexes of the task, and the parent of a
-    ///    vfork child goes on, which finds all of the above done: `futex_exec_done()`,
-    ///    `exec_mm_put_old()`, `complete_vfork_done()`.
+    /// 8. Others may look into the memory again, and for PI futexes of the task; uprobes that were set
+    ///    while it moved are set in its new memory; and the parent of a vfork child goes on, which
+    ///    finds all of the above done: `futex_exec_done()`, `uprobe_mmap()`, `exec_mm_put_old()`,
+    ///    `complete_vfork_done()`.
     /// 9. Descriptors in a table that stays are closed when the rest is done: closing runs what a
     ///    file system does on a close, and that with the new context: `close_range(2)`.
     /// 10. Who watches by perf is told: `perf_event_namespaces()`.
@@ -166,7 +168,7 @@ impl Complete<'_> {
     /// and the rest at the end, since the last reference to a mount namespace or a file may sleep.
     pub(crate) fn commit(self, current: &Current) {
         let Self {
-            mut vm,
+            vm,
             rest:
                 Prepared {
                     namespaces,
@@ -184,8 +186,8 @@ impl Complete<'_> {
         }
         let mut nsproxy = namespaces.map(|namespaces| namespaces.activate(current));
 
-        let _left_fs = {
-            let _without_cid = vm.as_ref().map(|vm| vm.leave(current));
+        let vm = vm.map(|vm| vm.leave(current));
+        let (vm, _left_fs) = {
             let mut lock = current.lock();
             if let Some(nsproxy) = &mut nsproxy {
                 nsproxy.install(&mut lock);
@@ -193,11 +195,12 @@ impl Complete<'_> {
             if let Some(files) = &mut files {
                 files.install(&mut lock);
             }
-            if let Some(vm) = &mut vm {
-                vm.install(&mut lock);
-            }
-            fs.map(|fs| fs.install(&mut lock))
+            (
+                vm.map(|vm| vm.switch(&mut lock)),
+                fs.map(|fs| fs.install(&mut lock)),
+            )
         };
+        let vm = vm.map(Vm::settle);
 
         if let Some(nsproxy) = &nsproxy {
             nsproxy.join_clocks(current);
@@ -209,7 +212,7 @@ impl Complete<'_> {
             credentials.commit(current);
         }
         if let Some(vm) = vm {
-            vm.release(current);
+            vm.release();
         }
         if let Some(files) = &files {
             files.close_range(current);

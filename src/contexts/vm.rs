@@ -15,8 +15,7 @@
 //! - The robust list and rseq stay registered at their addresses, which are those of the copies.
 //!   A futex that the task holds in private memory is held in both: it has to be released before.
 //! - What PR_SET_MDWE has made irrevocable stays, PR_MDWE_NO_INHERIT or not: the task is no child.
-//! - io_uring requests under way write to the address in the space that they run in; registered
-//!   buffers stay the pages of the old one. Its workers are threads: see below.
+//! - Buffers that are registered with io_uring stay the pages of the old address space.
 //! - A userfaultfd is told of the fork by a dry run, too, and by a request that fails after it.
 //! - A shadow stack that the kernel made for the task stays mapped in the old address space.
 //! - Whether the task may be dumped and traced is copied, and changes for it alone from then on.
@@ -27,6 +26,7 @@
 //! |----------------------------------------------|----------------------------------------------|
 //! | other threads, io_uring workers among them   | EINVAL, `failed` = CLONE_THREAD              |
 //! | a uretprobe that the task has to return by   | EBUSY: its trampoline is in no copy          |
+//! | requests of the task in io_uring             | EBUSY: each belongs to the old one           |
 //! | who waits for a PI futex of the task         | EBUSY; who comes meanwhile looks again       |
 //! | a device that the task feeds by ENQCMD       | EBUSY: its PASID names the old one           |
 //! | a tracer of user_events                      | EBUSY: it would write to the old one         |
@@ -36,6 +36,10 @@
 //! | the OOM killer, swapoff, KSM, memory cgroups | the copy is an mm like any other             |
 //! | a core dump of a sharer                      | dumps its own threads, waits for nobody else |
 //! | membarrier                                   | registrations are copied                     |
+//! | who sets a uprobe                            | the task hits it, whenever it was set        |
+//!
+//! `sys/kinds/leave-mm.table` has each statement by which the kernel leaves an address space, and
+//! `sys/kinds/raw-pointers.table` each structure that points to one.
 
 use kernel::prelude::*;
 
@@ -45,11 +49,13 @@ use crate::{
     sys::{
         mm::{
             self,
+            Copied,
             ExecState,
             ExecUpdate,
-            Mm,
+            Left,
             NoPiWaiters,
-            WithoutCid, //
+            Released,
+            Switched, //
         },
         task::{
             Current,
@@ -58,12 +64,14 @@ use crate::{
     },
 };
 
-/// A copy of the address space, while nobody may look into the task's memory.
-pub(crate) struct Vm<'a> {
+/// A task on its way to a copy of its address space, while nobody may look into its memory.
+///
+/// `S` is how far it has got: [`Copied`], [`Left`], [`Switched`], [`Released`].
+pub(crate) struct Vm<'a, S> {
     no_pi_waiters: NoPiWaiters<'a>,
     update: ExecUpdate<'a>,
     exec_state: ExecState,
-    mm: Mm,
+    mm: S,
 }
 
 /// Copies the address space.
@@ -72,45 +80,78 @@ pub(crate) struct Vm<'a> {
 /// the fork event that a copy may wait for. `exec_update_lock` is the outer one; inside `exit_mutex`
 /// of the futexes, which waiters take with nothing else locked, comes what a page fault locks, as
 /// when a task that ends goes through its robust list.
-pub(crate) fn prepare(current: &Current) -> Result<Vm<'_>, Failure> {
+pub(crate) fn prepare(current: &Current) -> Result<Vm<'_, Copied>, Failure> {
     dup(current).map_err(Failure::of(Context::Vm))
 }
 
-fn dup(current: &Current) -> Result<Vm<'_>> {
+fn dup(current: &Current) -> Result<Vm<'_, Copied>> {
     if mm::is_bound(current) {
         return Err(EBUSY);
     }
-    // A lock that nobody holds is taken without a look, and a copy takes memory.
+    // `dup_mmap()` does not look for a signal when the lock is free, and a copy takes memory.
     if current.is_killed() {
         return Err(EINTR);
     }
     let exec_state = ExecState::dup(current)?;
-    let mm = Mm::dup(current)?;
+    let mm = Copied::dup(current)?;
     mm::fault_in_child_tid(current);
     let update = ExecUpdate::lock(current)?;
+    let no_pi_waiters = NoPiWaiters::hold_up(current)?;
+    // Nothing before this line that may wait looks for a signal when it has waited, and after it
+    // nothing can fail.
+    if current.is_killed() {
+        return Err(EINTR);
+    }
     Ok(Vm {
-        no_pi_waiters: NoPiWaiters::hold_up(current)?,
+        no_pi_waiters,
         update,
         exec_state,
         mm,
     })
 }
 
-impl<'a> Vm<'a> {
+impl<'a, S> Vm<'a, S> {
+    fn map<T>(self, step: impl FnOnce(S) -> T) -> Vm<'a, T> {
+        let Self {
+            no_pi_waiters,
+            update,
+            exec_state,
+            mm,
+        } = self;
+        Vm {
+            no_pi_waiters,
+            update,
+            exec_state,
+            mm: step(mm),
+        }
+    }
+}
+
+impl<'a> Vm<'a, Copied> {
     /// Does what has to be done while the task is still in its old address space.
-    pub(crate) fn leave(&self, current: &'a Current) -> WithoutCid<'a> {
-        mm::clear_child_tid(current);
-        WithoutCid::leave(current)
+    pub(crate) fn leave(self, current: &'a Current) -> Vm<'a, Left<'a>> {
+        self.map(|copied| copied.leave(current))
     }
+}
 
-    /// Moves the task; `self` owns the old address space afterwards. Mirrors `exec_mmap()`.
-    pub(crate) fn install(&mut self, lock: &mut TaskLock<'_>) {
-        self.mm.install(lock);
+impl<'a> Vm<'a, Left<'a>> {
+    /// Moves the task. Mirrors `exec_mmap()`.
+    pub(crate) fn switch(mut self, lock: &mut TaskLock<'_>) -> Vm<'a, Switched<'a>> {
         self.exec_state.install(lock, &self.update);
+        self.map(|left| left.switch(lock))
     }
+}
 
-    /// Lets others look again, settles the accounts of what was left, and releases it.
-    pub(crate) fn release(self, current: &Current) {
+impl<'a> Vm<'a, Switched<'a>> {
+    /// Does what has to be done as soon as the task is unlocked.
+    pub(crate) fn settle(self) -> Vm<'a, Released<'a>> {
+        self.map(Switched::settle)
+    }
+}
+
+impl<'a> Vm<'a, Released<'a>> {
+    /// Lets others look again, and then releases what was left.
+    pub(crate) fn release(self) {
         let Self {
             no_pi_waiters,
             update,
@@ -118,7 +159,6 @@ impl<'a> Vm<'a> {
             mm,
         } = self;
         drop((no_pi_waiters, update));
-        mm.left_by(current);
-        mm::complete_vfork(current);
+        drop(mm);
     }
 }

@@ -3,7 +3,7 @@
 #include <linux/types.h>
 
 #include "helpers.h"
-#include "mm.h"
+#include "mm/mm.h"
 #include "target.h"
 #include "unexported.h"
 #include "unshare.h"

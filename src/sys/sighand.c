@@ -1,46 +1,48 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * Own signal handlers: unshare_sighand() of fs/exec.c, which is static, in two
- * steps, the second of which cannot fail.
- */
 #include <linux/refcount.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 #include <linux/slab.h>
 
-#include "mm.h"
+#include "mm/mm.h"
 #include "unexported.h"
 
 struct sighand_struct *unshare_alloc_sighand(void)
 {
-	struct sighand_struct *sighand =
-		kmem_cache_alloc(*unshare_sighand_cachep, GFP_KERNEL);
-
-	if (sighand)
-		refcount_set(&sighand->count, 1);
-	return sighand;
+	return kmem_cache_alloc(*unshare_sighand_cachep, GFP_KERNEL);
 }
 
-void unshare_free_sighand(struct sighand_struct *sighand)
+void unshare_begin_sighand(struct sighand_struct *sighand)
 {
-	unshare___cleanup_sighand(sighand);
+	refcount_set(&sighand->count, 1);
 }
 
-/*
- * The actions are copied under the lock that guards them, and a signal that
- * another task sends meanwhile finds the old handlers or the new ones, which
- * are the same. Returns the old ones.
- */
-struct sighand_struct *unshare_sighand_install(struct task_struct *task,
-					       struct sighand_struct *new)
+struct sighand_struct *unshare_task_sighand(struct task_struct *task)
 {
-	struct sighand_struct *old = task->sighand;
+	return task->sighand;
+}
 
+void unshare_set_task_sighand(struct task_struct *task, struct sighand_struct *sighand)
+{
+	rcu_assign_pointer(task->sighand, sighand);
+}
+
+spinlock_t *unshare_siglock(struct sighand_struct *sighand)
+{
+	return &sighand->siglock;
+}
+
+void unshare_copy_actions(struct sighand_struct *sighand, struct sighand_struct *old)
+{
+	memcpy(sighand->action, old->action, sizeof(sighand->action));
+}
+
+void unshare_write_lock_tasklist(void)
+{
 	write_lock_irq(unshare_tasklist_lock);
-	spin_lock(&old->siglock);
-	memcpy(new->action, old->action, sizeof(new->action));
-	rcu_assign_pointer(task->sighand, new);
-	spin_unlock(&old->siglock);
+}
+
+void unshare_write_unlock_tasklist(void)
+{
 	write_unlock_irq(unshare_tasklist_lock);
-	return old;
 }

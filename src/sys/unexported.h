@@ -111,6 +111,10 @@
 	  (struct sighand_struct *sighand), (sighand))						\
 	UNSHARE_IF(CONFIG_UPROBES, X(CLONE_VM, void, uprobe_start_dup_mmap, (void), ()))	\
 	UNSHARE_IF(CONFIG_UPROBES, X(CLONE_VM, void, uprobe_end_dup_mmap, (void), ()))		\
+	UNSHARE_IF(CONFIG_UPROBES, X(CLONE_VM, int, uprobe_mmap,				\
+	  (struct vm_area_struct *vma), (vma)))							\
+	UNSHARE_IF(CONFIG_SCHED_MM_CID, X(CLONE_VM, void, mm_init_cid,				\
+	  (struct mm_struct *mm, struct task_struct *task), (mm, task)))			\
 	UNSHARE_IF(CONFIG_SCHED_MM_CID, X(CLONE_VM, void, sched_mm_cid_before_execve,		\
 	  (struct task_struct *task), (task)))							\
 	UNSHARE_IF(CONFIG_SCHED_MM_CID, X(CLONE_VM, void, sched_mm_cid_after_execve,		\

@@ -2,6 +2,7 @@
 
 //! Who watches a task by perf learns of its new namespaces.
 
+use std::ffi::c_void;
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::ptr;
 use std::sync::atomic::AtomicU64;
@@ -34,15 +35,26 @@ impl Attributes {
     /// # Safety
     ///
     /// What `rest` points to is there.
-    pub(crate) unsafe fn open(mut self) -> Result<OwnedFd> {
+    pub(crate) unsafe fn open(self) -> Result<OwnedFd> {
+        let this_task = 0;
+        // SAFETY: The caller answers for it.
+        unsafe { self.open_for(this_task) }
+    }
+
+    /// Opens the event for another task.
+    ///
+    /// # Safety
+    ///
+    /// As of [`open`](Self::open).
+    pub(crate) unsafe fn open_for(mut self, pid: i32) -> Result<OwnedFd> {
         self.size = size_of::<Self>().try_into()?;
-        let (this_task, any_cpu, no_group, no_flags) = (0, -1, -1, 0);
+        let (any_cpu, no_group, no_flags) = (-1, -1, 0);
         // SAFETY: The attributes are as long as they say, and the caller answers for the rest.
         let event = checked(unsafe {
             libc::syscall(
                 libc::SYS_perf_event_open,
                 &raw const self,
-                this_task,
+                pid,
                 any_cpu,
                 no_group,
                 no_flags,
@@ -57,7 +69,7 @@ const SOFTWARE: u32 = 1;
 const DUMMY: u64 = 9;
 /// The bit `namespaces` of the flags.
 const NAMESPACES: u64 = 1 << 28;
-const RECORD_NAMESPACES: u32 = 16;
+pub(crate) const RECORD_NAMESPACES: u32 = 16;
 const PAGE: usize = 4096;
 /// Where in its first page a ring tells how far it is written.
 const DATA_HEAD: usize = 1024;
@@ -84,44 +96,75 @@ fn compare(bits: Contexts) -> Result<()> {
 /// The kinds of the records that a request leaves.
 fn records(backend: Backend, bits: Contexts) -> Result<String> {
     let device = Device::open()?;
-    let attributes = Attributes {
-        kind: SOFTWARE,
-        config: DUMMY,
-        flags: NAMESPACES,
-        ..Attributes::default()
-    };
-    // SAFETY: They point to nothing.
-    let event = unsafe { attributes.open()? };
+    let records = Records::of(0)?;
+    backend.unshare(&device, bits)?;
+    Ok(format!("{:?}", records.kinds()?))
+}
+
+/// Maps a page that describes the ring of an event, and one of data.
+fn map(event: &OwnedFd) -> Result<*mut c_void> {
     let access = ProtFlags::READ | ProtFlags::WRITE;
-    // SAFETY: A new mapping, at an address that the kernel picks: a page that describes the ring,
-    // and one of data.
-    let ring = unsafe {
+    // SAFETY: A new mapping, at an address that the kernel picks.
+    Ok(unsafe {
         mmap(
             ptr::null_mut(),
             2 * PAGE,
             access,
             MapFlags::SHARED,
-            &event,
+            event,
             0,
         )?
-    };
+    })
+}
 
-    backend.unshare(&device, bits)?;
+/// What perf records about the namespaces of a task: mapped, and so it is in no copy of the memory.
+pub(crate) struct Records {
+    ring: *mut c_void,
+    event: OwnedFd,
+}
 
-    // SAFETY: The kernel keeps the position there, aligned, as long as the ring is mapped.
-    let head = unsafe { &*ring.byte_add(DATA_HEAD).cast::<AtomicU64>() }.load(Acquire);
-    let (mut at, mut kinds) = (0, Vec::new());
-    while at < usize::try_from(head)?.min(PAGE) {
-        // SAFETY: A record begins with its kind, and ends with the size in the fourth half-word.
-        let (kind, size) = unsafe {
-            let record = ring.byte_add(PAGE + at);
-            (
-                record.cast::<u32>().read(),
-                record.cast::<u16>().add(3).read(),
-            )
+impl Records {
+    /// Begins to record about the task `pid`, or about the caller for 0.
+    pub(crate) fn of(pid: i32) -> Result<Self> {
+        let attributes = Attributes {
+            kind: SOFTWARE,
+            config: DUMMY,
+            flags: NAMESPACES,
+            ..Attributes::default()
         };
-        kinds.push(kind);
-        at += usize::from(size).max(8);
+        // SAFETY: They point to nothing.
+        let event = unsafe { attributes.open_for(pid)? };
+        let ring = map(&event)?;
+        Ok(Self { ring, event })
     }
-    Ok(format!("{kinds:?}"))
+
+    /// Maps the ring once more.
+    pub(crate) fn map_again(&self) -> Result<*mut c_void> {
+        map(&self.event)
+    }
+
+    /// Where the ring is mapped.
+    pub(crate) fn start(&self) -> *mut c_void {
+        self.ring
+    }
+
+    /// The kinds of what was recorded so far.
+    pub(crate) fn kinds(&self) -> Result<Vec<u32>> {
+        // SAFETY: The kernel keeps the position there, aligned, as long as the ring is mapped.
+        let head = unsafe { &*self.ring.byte_add(DATA_HEAD).cast::<AtomicU64>() }.load(Acquire);
+        let (mut at, mut kinds) = (0, Vec::new());
+        while at < usize::try_from(head)?.min(PAGE) {
+            // SAFETY: A record begins with its kind, and ends with the size in the fourth half-word.
+            let (kind, size) = unsafe {
+                let record = self.ring.byte_add(PAGE + at);
+                (
+                    record.cast::<u32>().read(),
+                    record.cast::<u16>().add(3).read(),
+                )
+            };
+            kinds.push(kind);
+            at += usize::from(size).max(8);
+        }
+        Ok(kinds)
+    }
 }

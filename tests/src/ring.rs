@@ -29,6 +29,8 @@ pub(crate) const POLL_ADD: u8 = 6;
 pub(crate) const READ: u8 = 22;
 pub(crate) const READ_FIXED: u8 = 4;
 pub(crate) const NOP: u8 = 0;
+const ASYNC_CANCEL: u8 = 14;
+const FUTEX_WAIT: u8 = 51;
 pub(crate) const ASYNC: u8 = 1 << 4;
 
 impl Ring {
@@ -114,6 +116,29 @@ impl Ring {
         if opcode == POLL_ADD {
             entry[8..16].fill(0);
         }
+        self.submit_entry(entry)
+    }
+
+    /// Submits a request that waits at a private futex of 32 bits while it has the `value`.
+    pub(crate) fn wait_at(&self, futex: usize, value: u64) -> Result<()> {
+        const SIZE_U32_PRIVATE: u32 = 2 | 128;
+        let mut entry = [0; 64];
+        entry[0] = FUTEX_WAIT;
+        entry[4..8].copy_from_slice(&SIZE_U32_PRIVATE.to_ne_bytes());
+        entry[8..16].copy_from_slice(&value.to_ne_bytes());
+        entry[16..24].copy_from_slice(&futex.to_ne_bytes());
+        entry[48..56].copy_from_slice(&u64::from(u32::MAX).to_ne_bytes());
+        self.submit_entry(entry)
+    }
+
+    /// Submits a request that cancels one other: all have the same mark, which is zero.
+    pub(crate) fn cancel(&self) -> Result<()> {
+        let mut entry = [0; 64];
+        entry[0] = ASYNC_CANCEL;
+        self.submit_entry(entry)
+    }
+
+    fn submit_entry(&self, entry: [u8; 64]) -> Result<()> {
         let tail = self.word(11).load(Acquire);
         let place = tail & 7;
         // SAFETY: The place is free: fewer than eight are under way.

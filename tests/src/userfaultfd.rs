@@ -2,6 +2,7 @@
 
 //! Page faults that another task answers.
 
+use std::ffi::c_void;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -40,8 +41,13 @@ impl Userfaultfd {
 
     /// Asks to be told of the first access to each page.
     pub(crate) fn register(&self, memory: &Mapping) -> Result<()> {
-        let (start, len) = (memory.start().addr() as u64, memory.len() as u64);
-        self.control(REGISTER, &mut [start, len, MODE_MISSING, 0])
+        self.register_first(memory, memory.len())
+    }
+
+    /// The same, of as much as the memory begins with.
+    pub(crate) fn register_first(&self, memory: &Mapping, len: usize) -> Result<()> {
+        let start = memory.start().addr() as u64;
+        self.control(REGISTER, &mut [start, len as u64, MODE_MISSING, 0])
     }
 
     /// Waits for a fork, and gives that of the child.
@@ -67,9 +73,19 @@ impl Userfaultfd {
     pub(crate) fn answer(&self, address: u64, first: u64) -> Result<()> {
         let mut page = vec![0_u64; 2 * PAGE / 8];
         page.fill(first);
-        let source = page.as_ptr().addr().next_multiple_of(PAGE) as u64;
+        let source = page.as_ptr().addr().next_multiple_of(PAGE);
         let page_address = address & !(PAGE as u64 - 1);
-        self.control(COPY, &mut [page_address, source, PAGE as u64, 0, 0])
+        self.copy(page_address, source as u64, PAGE)
+    }
+
+    /// Has the memory be there, as a copy of as much at `source`.
+    pub(crate) fn fill(&self, memory: &Mapping, source: *const c_void) -> Result<()> {
+        let at = memory.start().addr() as u64;
+        self.copy(at, source.addr() as u64, memory.len())
+    }
+
+    fn copy(&self, at: u64, source: u64, len: usize) -> Result<()> {
+        self.control(COPY, &mut [at, source, len as u64, 0, 0])
     }
 
     /// One message: what it is about, and two numbers that go with it.

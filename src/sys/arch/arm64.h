@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Address spaces of arm64, where another architecture has them otherwise. */
+/* What address spaces of arm64 have that those of another architecture do not. */
 #ifndef _UNSHARE_ARCH_H
 #define _UNSHARE_ARCH_H
 
@@ -15,38 +15,35 @@
 
 void unshare_check_and_switch_context(struct mm_struct *mm);
 
-/*
- * What of an address space dup_mmap() does not bring along and dup_mm() carries
- * over by copying the whole mm_struct.
- *
- * mm_context_t: id, the ASID, and pinned, by which devices hold it, are new with
- * init_new_context(), as pkey_allocation_map is, which arch_dup_mmap() copies.
- */
-static inline void unshare_dup_mm_context(struct mm_struct *mm, struct mm_struct *oldmm)
-{
-	mm->context.flags = oldmm->context.flags;
-	mm->context.vdso = oldmm->context.vdso;
 #ifdef CONFIG_COMPAT
-	mm->context.sigpage = oldmm->context.sigpage;
+#define UNSHARE_COPIED_SIGPAGE(COPY)							\
+	COPY(context_sigpage, mm->context.sigpage = oldmm->context.sigpage)
+#else
+#define UNSHARE_COPIED_SIGPAGE(COPY)
 #endif
-}
 
-/*
- * Under task_lock, with interrupts off. As switch_mm() and __switch_mm(), which
- * are inline: between two address spaces of which neither is the kernel's own.
- * Where PAN is emulated, the processor has the new page tables from the task's
- * next access on, which takes them from where update_saved_ttbr0() puts them.
- */
-static inline void unshare_switch_mm(struct mm_struct *prev, struct mm_struct *next,
-				     struct task_struct *task)
-{
-	unshare_check_and_switch_context(next);
+/* COPY(name, copy): what src/sys/arch/arm64.rs says is copied of mm_context_t. */
+#define UNSHARE_COPIED_CONTEXT(COPY)							\
+	COPY(context_flags, mm->context.flags = oldmm->context.flags)			\
+	COPY(context_vdso, mm->context.vdso = oldmm->context.vdso)			\
+	UNSHARE_COPIED_SIGPAGE(COPY)
+
+/* Functions that src/sys/arch/arm64.rs needs besides. */
 #ifdef CONFIG_ARM64_SW_TTBR0_PAN
-	if (system_uses_ttbr0_pan())
-		WRITE_ONCE(task_thread_info(task)->ttbr0,
-			   phys_to_ttbr(virt_to_phys(next->pgd)) |
-			   FIELD_PREP(TTBRx_EL1_ASID_MASK, ASID(next)));
+#define UNSHARE_SWITCH_HELPERS								\
+	bool unshare_uses_saved_ttbr0(void)						\
+	{										\
+		return system_uses_ttbr0_pan();						\
+	}										\
+											\
+	void unshare_set_saved_ttbr0(struct task_struct *task, struct mm_struct *mm)	\
+	{										\
+		WRITE_ONCE(task_thread_info(task)->ttbr0,				\
+			   phys_to_ttbr(virt_to_phys(mm->pgd)) |			\
+			   FIELD_PREP(TTBRx_EL1_ASID_MASK, ASID(mm)));			\
+	}
+#else
+#define UNSHARE_SWITCH_HELPERS
 #endif
-}
 
 #endif /* _UNSHARE_ARCH_H */

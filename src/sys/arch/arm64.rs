@@ -1,21 +1,61 @@
 // SPDX-License-Identifier: GPL-2.0
 
-use kernel::bindings::mm_context_t;
-
-/// arm64's `mm_context_t`.
-const _: fn(mm_context_t) = |context| {
-    let mm_context_t {
-        // Copied by `unshare_dup_mm_context()`.
-        flags: _,
-        vdso: _,
-        #[cfg(CONFIG_COMPAT)]
-            sigpage: _,
-
-        // Copied by `arch_dup_mmap()`.
-        pkey_allocation_map: _,
-
-        // Made new by `init_new_context()`.
-        id: _,
-        pinned: _,
-    } = context;
+use kernel::bindings::{
+    mm_context_t,
+    mm_struct,
+    task_struct, //
 };
+
+use crate::sys::{
+    bindings::unshare_check_and_switch_context,
+    mm::fields::field_list, //
+};
+
+field_list! {
+    mm_context_t, copied by unshare_copy_context_:
+
+    copied by copy_context: {
+        flags,
+        vdso,
+        #[cfg(CONFIG_COMPAT)]
+        sigpage,
+    }
+
+    // Copied by `arch_dup_mmap()`.
+    elsewhere: {
+        pkey_allocation_map,
+    }
+
+    // Made new by `init_new_context()`: the ASID, and `pinned`, by which devices hold it.
+    elsewhere: {
+        id,
+        pinned,
+    }
+}
+
+/// Loads the page tables of `new`. Mirrors `switch_mm()` and `__switch_mm()`, which are inline, for two
+/// address spaces of which neither is the kernel's own.
+///
+/// Where PAN is emulated, the processor gets the page tables on the next access to user memory, from
+/// where `update_saved_ttbr0()` puts them.
+///
+/// # Safety
+///
+/// `task` is the running task, with interrupts off, and moves to `new`, which has users.
+pub(crate) unsafe fn switch_mm(_old: *mut mm_struct, new: *mut mm_struct, task: *mut task_struct) {
+    // SAFETY: By the contract of this function.
+    unsafe { unshare_check_and_switch_context(new) };
+    #[cfg(CONFIG_ARM64_SW_TTBR0_PAN)]
+    // SAFETY: As above.
+    unsafe {
+        use crate::sys::bindings::{
+            unshare_set_saved_ttbr0,
+            unshare_uses_saved_ttbr0, //
+        };
+        if unshare_uses_saved_ttbr0() {
+            unshare_set_saved_ttbr0(task, new);
+        }
+    }
+    #[cfg(not(CONFIG_ARM64_SW_TTBR0_PAN))]
+    let _ = task;
+}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Address spaces of x86-64, where another architecture has them otherwise. */
+/* What address spaces of x86-64 have that those of another architecture do not. */
 #ifndef _UNSHARE_ARCH_H
 #define _UNSHARE_ARCH_H
 
@@ -15,28 +15,13 @@
 void unshare_switch_mm_irqs_off(struct mm_struct *prev, struct mm_struct *next,
 				struct task_struct *task);
 
-/*
- * What of an address space dup_mmap() does not bring along and dup_mm() carries
- * over by copying the whole mm_struct.
- *
- * mm_context_t: ctx_id, tlb_gen, next_trim_cpumask, lock, global_asid and
- * asid_transition are new with init_new_context(); ldt and ldt_usr_sem,
- * lam_cr3_mask, untag_mask, pkey_allocation_map and execute_only_pkey are
- * copied by arch_dup_mmap(). perf_rdpmc_allowed counts mappings of perf events,
- * which are VM_DONTCOPY, and so it starts at zero.
- */
-static inline void unshare_dup_mm_context(struct mm_struct *mm, struct mm_struct *oldmm)
-{
-	mm->context.flags = oldmm->context.flags;
-	mm->context.vdso = oldmm->context.vdso;
-	mm->context.vdso_image = oldmm->context.vdso_image;
-}
+/* COPY(name, copy): what src/sys/arch/x86.rs says is copied of mm_context_t. */
+#define UNSHARE_COPIED_CONTEXT(COPY)							\
+	COPY(context_flags, mm->context.flags = oldmm->context.flags)			\
+	COPY(context_vdso, mm->context.vdso = oldmm->context.vdso)			\
+	COPY(context_vdso_image, mm->context.vdso_image = oldmm->context.vdso_image)
 
-/* Under task_lock, with interrupts off. */
-static inline void unshare_switch_mm(struct mm_struct *prev, struct mm_struct *next,
-				     struct task_struct *task)
-{
-	unshare_switch_mm_irqs_off(prev, next, task);
-}
+/* Functions that src/sys/arch/x86.rs needs besides: none. */
+#define UNSHARE_SWITCH_HELPERS
 
 #endif /* _UNSHARE_ARCH_H */

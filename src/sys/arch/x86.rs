@@ -1,40 +1,65 @@
 // SPDX-License-Identifier: GPL-2.0
 
-use kernel::bindings::mm_context_t;
-
-/// x86's `mm_context_t`.
-const _: fn(mm_context_t) = |context| {
-    let mm_context_t {
-        // Copied by `unshare_dup_mm_context()`.
-        flags: _,
-        vdso: _,
-        vdso_image: _,
-
-        // Copied by `arch_dup_mmap()`.
-        #[cfg(CONFIG_MODIFY_LDT_SYSCALL)]
-            ldt: _,
-        #[cfg(CONFIG_ADDRESS_MASKING)]
-            lam_cr3_mask: _,
-        #[cfg(CONFIG_ADDRESS_MASKING)]
-            untag_mask: _,
-        #[cfg(CONFIG_X86_INTEL_MEMORY_PROTECTION_KEYS)]
-            pkey_allocation_map: _,
-        #[cfg(CONFIG_X86_INTEL_MEMORY_PROTECTION_KEYS)]
-            execute_only_pkey: _,
-
-        // Made new by `init_new_context()`.
-        ctx_id: _,
-        tlb_gen: _,
-        next_trim_cpumask: _,
-        #[cfg(CONFIG_MODIFY_LDT_SYSCALL)]
-            ldt_usr_sem: _,
-        lock: _,
-        #[cfg(CONFIG_BROADCAST_TLB_FLUSH)]
-            global_asid: _,
-        #[cfg(CONFIG_BROADCAST_TLB_FLUSH)]
-            asid_transition: _,
-
-        // Zero: it counts mappings of perf events, which are VM_DONTCOPY.
-        perf_rdpmc_allowed: _,
-    } = context;
+use kernel::bindings::{
+    mm_context_t,
+    mm_struct,
+    task_struct, //
 };
+
+use crate::sys::{
+    bindings::unshare_switch_mm_irqs_off,
+    mm::fields::field_list, //
+};
+
+field_list! {
+    mm_context_t, copied by unshare_copy_context_:
+
+    copied by copy_context: {
+        flags,
+        vdso,
+        vdso_image,
+    }
+
+    // Copied by `arch_dup_mmap()`.
+    elsewhere: {
+        #[cfg(CONFIG_MODIFY_LDT_SYSCALL)]
+        ldt,
+        #[cfg(CONFIG_ADDRESS_MASKING)]
+        lam_cr3_mask,
+        #[cfg(CONFIG_ADDRESS_MASKING)]
+        untag_mask,
+        #[cfg(CONFIG_X86_INTEL_MEMORY_PROTECTION_KEYS)]
+        pkey_allocation_map,
+        #[cfg(CONFIG_X86_INTEL_MEMORY_PROTECTION_KEYS)]
+        execute_only_pkey,
+    }
+
+    // Made new by `init_new_context()`.
+    elsewhere: {
+        ctx_id,
+        tlb_gen,
+        next_trim_cpumask,
+        #[cfg(CONFIG_MODIFY_LDT_SYSCALL)]
+        ldt_usr_sem,
+        lock,
+        #[cfg(CONFIG_BROADCAST_TLB_FLUSH)]
+        global_asid,
+        #[cfg(CONFIG_BROADCAST_TLB_FLUSH)]
+        asid_transition,
+    }
+
+    // Zero: it counts mappings of perf events, which are VM_DONTCOPY.
+    elsewhere: {
+        perf_rdpmc_allowed,
+    }
+}
+
+/// Loads the page tables of `new`. Mirrors `activate_mm()`.
+///
+/// # Safety
+///
+/// `task` is the running task, with interrupts off, and moves from `old` to `new`, which have users.
+pub(crate) unsafe fn switch_mm(old: *mut mm_struct, new: *mut mm_struct, task: *mut task_struct) {
+    // SAFETY: By the contract of this function.
+    unsafe { unshare_switch_mm_irqs_off(old, new, task) };
+}

@@ -22,6 +22,7 @@ pub(crate) mod vm;
 pub(crate) mod vm_accounts;
 pub(crate) mod vm_core;
 pub(crate) mod vm_crowd;
+pub(crate) mod vm_dropped;
 pub(crate) mod vm_fork;
 pub(crate) mod vm_futex;
 pub(crate) mod vm_io;
@@ -29,6 +30,7 @@ pub(crate) mod vm_killed;
 #[cfg(target_arch = "x86_64")]
 mod vm_ldt;
 pub(crate) mod vm_leaving;
+pub(crate) mod vm_lost;
 pub(crate) mod vm_observers;
 pub(crate) mod vm_oom;
 mod vm_pages;
@@ -36,6 +38,7 @@ mod vm_parts;
 mod vm_probes;
 mod vm_proc;
 pub(crate) mod vm_request;
+pub(crate) mod vm_ring;
 pub(crate) mod vm_stress;
 pub(crate) mod vm_swap;
 #[cfg(target_arch = "aarch64")]

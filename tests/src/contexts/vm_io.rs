@@ -16,21 +16,13 @@ use crate::device::unshare;
 use crate::harness::Suite;
 use crate::mailbox::{Mailbox, Mapping};
 use crate::memory::{PAGE, marked, name, peek, read};
-use crate::ring::{ASYNC, NOP, POLL_ADD, READ, READ_FIXED, Ring};
+use crate::ring::{ASYNC, NOP, READ, READ_FIXED, Ring};
 use crate::twin::Twin;
 use crate::userfaultfd::{self, Userfaultfd};
 use crate::world::World;
 
 pub(crate) fn suite() -> Suite {
     Suite::new("vm_io")
-        .test(
-            "a poll that io_uring waits for completes after it",
-            poll_completes,
-        )
-        .test(
-            "a read that io_uring waits for goes to the copy",
-            read_completes,
-        )
         .test("a registered buffer stays the sharer's page", registered)
         .test("io_uring can be used after it", ring_works)
         .test(
@@ -48,18 +40,6 @@ pub(crate) fn suite() -> Suite {
         )
 }
 
-fn poll_completes() -> Result<()> {
-    let (reader, writer) = rustix::pipe::pipe()?;
-    let ring = Ring::new()?;
-    ring.submit(POLL_ADD, 0, reader.as_raw_fd(), 0, 0, 1)?;
-    let world = World::sharing(VM)?;
-    leave(&world)?;
-    rustix::io::write(&writer, b"x")?;
-    let result = ring.result()?;
-    ensure!(result & 1 == 1, "{result}");
-    Ok(())
-}
-
 fn ring_works() -> Result<()> {
     let (reader, writer) = rustix::pipe::pipe()?;
     let ring = Ring::new()?;
@@ -71,20 +51,6 @@ fn ring_works() -> Result<()> {
     rustix::io::write(&writer, &7_u64.to_ne_bytes())?;
     let result = ring.result()?;
     ensure!(result == 8 && read(memory.start()) == 7, "{result}");
-    Ok(())
-}
-
-fn read_completes() -> Result<()> {
-    let (reader, writer) = rustix::pipe::pipe()?;
-    let memory = Mapping::new(PAGE, MapFlags::PRIVATE)?;
-    let ring = Ring::new()?;
-    let world = World::sharing(VM)?;
-    ring.submit(READ, 0, reader.as_raw_fd(), memory.start().addr(), 8, 0)?;
-    leave(&world)?;
-    rustix::io::write(&writer, &7_u64.to_ne_bytes())?;
-    let result = ring.result()?;
-    ensure!(result == 8 && read(memory.start()) == 7, "{result}");
-    ensure!(world.sharer.ask(peek, &name(memory.start()))? == "0");
     Ok(())
 }
 

@@ -15,17 +15,20 @@ use rustix::thread::{CpuSet, sched_setaffinity};
 use unshare_device::Contexts;
 
 use super::vm::{SIGHAND, VM};
+use super::vm_leaving::promise_at;
 use super::vm_request::reader;
 use crate::child::Child;
 use crate::device::{COMMIT, Device, ioctl, unshare};
 use crate::everything::PROCESS;
 use crate::harness::Suite;
 use crate::mailbox::{Mailbox, Mapping, Page};
-use crate::memory::{marked, marked_as, unmarked};
+use crate::memory::{PAGE, marked, marked_as, name, unmarked};
+use crate::perf::Records;
 use crate::scale::{dice, limit, rounds};
 use crate::sharer::Sharer;
 use crate::slab::leaves_nothing;
 use crate::tally::{Tried, tried};
+use crate::userfaultfd::Userfaultfd;
 use crate::vfork::vfork;
 
 const SOON: Duration = Duration::from_secs(20);
@@ -37,6 +40,10 @@ pub(crate) fn suite() -> Suite {
             "during a long copy: nothing is left over, and the parent goes on",
             limit(),
             during_copy,
+        )
+        .test(
+            "after the copy and before the commit: nothing is committed",
+            after_copy,
         )
         .slow("while it waits for a lock, fs shared", limit(), || {
             waiting(PROCESS)
@@ -162,6 +169,30 @@ fn during_copy() -> Result<()> {
     // Until the test's time is over.
     while !round()? {}
     eprintln!("killed {half_way} times before the commit, {whole} times after it");
+    Ok(())
+}
+
+/// A [`Question`](crate::sharer::Question): promises to clear the word at the address `arg`, and leaves.
+fn promise_and_leave(arg: &str) -> Result<String> {
+    promise_at(std::ptr::without_provenance_mut(arg.parse()?));
+    Ok(format!("{:?}", Device::open()?.commit(unshare(VM))))
+}
+
+/// Kills the task while it has its copy and waits for the page of the word. Of a commit perf would know.
+fn after_copy() -> Result<()> {
+    let watcher = Userfaultfd::new(0)?;
+    let word = Mapping::new(PAGE, MapFlags::PRIVATE)?;
+    watcher.register(&word)?;
+    let victim = Sharer::new(VM)?;
+    let records = Records::of(victim.pid.as_raw_nonzero().get())?;
+    victim.begin(promise_and_leave, &name(word.start()));
+    watcher.fault()?;
+    kill_process(victim.pid, Signal::KILL)?;
+    let end = victim.end(SOON)?;
+    let killed = Some(Signal::KILL.as_raw());
+    ensure!(end.terminating_signal() == killed, "{end:?}");
+    let kinds = records.kinds()?;
+    ensure!(kinds.is_empty(), "it has new contexts: {kinds:?}");
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use rustix::io::Errno;
-use rustix::mm::MapFlags;
+use rustix::mm::{MapFlags, MprotectFlags, mprotect};
 use rustix::process::getpid;
 use rustix::thread::futex;
 use unshare_device::Contexts;
@@ -49,6 +49,10 @@ pub(crate) fn suite() -> Suite {
             "clear_child_tid: who has its page ready may look at the task's memory first",
             child_tid_missing,
         )
+        .test(
+            "clear_child_tid: woken also where it cannot be written",
+            child_tid_read_only,
+        )
         .test("the robust list stays registered", robust_list)
         .test(
             "what PR_SET_MDWE has forbidden stays so, PR_MDWE_NO_INHERIT or not",
@@ -76,8 +80,13 @@ fn promised_word() -> Result<Mapping> {
 
 /// Has the kernel clear the first word when the task leaves.
 fn promise(page: &Mapping) {
-    // SAFETY: The page outlives the promise: each test ends by the end of its task.
-    unsafe { libc::syscall(libc::SYS_set_tid_address, page.start()) };
+    promise_at(page.start());
+}
+
+/// Has the kernel clear the word at an address when the task leaves.
+pub(super) fn promise_at(word: *mut libc::c_void) {
+    // SAFETY: The word outlives the promise: each test ends by the end of its task.
+    unsafe { libc::syscall(libc::SYS_set_tid_address, word) };
 }
 
 /// The word's address, as the kernel has it.
@@ -188,6 +197,23 @@ fn child_tid_missing() -> Result<()> {
     // Of 64 bits the lower half is the promised word.
     let left = world.sharer.ask(peek, &name(page.start()))?;
     ensure!(left == (u64::MAX << 32).to_string(), "{left}");
+    Ok(())
+}
+
+fn child_tid_read_only() -> Result<()> {
+    let page = Mapping::new(PAGE, MapFlags::SHARED)?;
+    write(page.start(), 1);
+    // SAFETY: It is only read from now on.
+    unsafe { mprotect(page.start(), PAGE, MprotectFlags::READ)? };
+    promise(&page);
+    let world = World::sharing(VM)?;
+    world.sharer.begin(wait_cleared, &name(page.start()));
+    asleep_at(&world, page.start())?;
+    let reply = world.device.commit(unshare(VM));
+    world.ensure_replaced(reply, VM)?;
+    let woken = world.sharer.answer()?;
+    ensure!(woken == "woken", "{woken}");
+    ensure!(read(page.start()) == 1, "it could be written");
     Ok(())
 }
 

@@ -8,18 +8,28 @@ use std::os::fd::OwnedFd;
 
 use anyhow::{Context, Result, ensure};
 use rustix::io::Errno;
+use rustix::mm::MapFlags;
+use rustix::process::getpid;
 
 use super::vm::{VM, leave};
-use crate::child::skip;
+use super::vm_leaving::{SOON, promise_at};
+use crate::child::{Child, skip};
 use crate::device::{Device, Reply, unshare};
 use crate::harness::Suite;
+use crate::mailbox::{Mailbox, Mapping};
+use crate::memory::PAGE;
 use crate::perf::Attributes;
+use crate::userfaultfd::Userfaultfd;
 use crate::world::World;
 
 pub(crate) fn suite() -> Suite {
     Suite::new("vm_uprobes")
         .test("a uprobe in the code hits in the copy as well", hits)
         .test("a uprobe set later hits in the copy, too", hits_later)
+        .test(
+            "a uprobe set while the task leaves hits in the copy, too",
+            hits_meanwhile,
+        )
         .test(
             "inside a function with a uretprobe: EBUSY, CLONE_VM",
             pending_return,
@@ -35,6 +45,12 @@ fn probed(device: Option<&Device>) -> Option<Reply> {
 
 /// An event that counts how often this task gets to [`probed`], or returns from it.
 fn probe(returns: bool) -> Result<OwnedFd> {
+    let this_task = 0;
+    probe_of(this_task, returns)
+}
+
+/// The same, of another task that runs this program.
+fn probe_of(task: i32, returns: bool) -> Result<OwnedFd> {
     const UPROBE: &str = "/sys/bus/event_source/devices/uprobe/type";
     let Ok(kind) = fs::read_to_string(UPROBE) else {
         return skip("this kernel has no uprobes");
@@ -48,7 +64,7 @@ fn probe(returns: bool) -> Result<OwnedFd> {
     attributes.rest[1] = path.as_ptr().addr() as u64;
     attributes.rest[2] = offset_in_file(probed as *const () as u64)?;
     // SAFETY: The path is there.
-    unsafe { attributes.open() }
+    unsafe { attributes.open_for(task) }
 }
 
 /// Where in its file the code at an address is.
@@ -97,6 +113,35 @@ fn hits_later() -> Result<()> {
     // Its breakpoint goes as well, and is not run into.
     drop(event);
     probed(None);
+    Ok(())
+}
+
+/// Sets the probe while the copy is made and the task does not run in it yet: it waits for a page then.
+fn hits_meanwhile() -> Result<()> {
+    const READY: u32 = 1;
+    const PROBED: u32 = 2;
+    let watcher = Userfaultfd::new(0)?;
+    let word = Mapping::new(PAGE, MapFlags::PRIVATE)?;
+    let (caller, mailbox) = (getpid().as_raw_nonzero().get(), Mailbox::new()?);
+    let page = mailbox.page();
+    let server = Child::spawn(|| {
+        page.wait(&[READY], SOON).context("not ready")?;
+        let address = watcher.fault()?;
+        let event = probe_of(caller, false)?;
+        watcher.answer(address, 1)?;
+        page.wait(&[PROBED], SOON).context("it does not leave")?;
+        Ok(count(&event)?.to_string())
+    })?;
+    watcher.register(&word)?;
+    promise_at(word.start());
+    page.post(READY, "");
+    let world = World::sharing(VM)?;
+    leave(&world)?;
+    probed(None);
+    probed(None);
+    page.post(PROBED, "");
+    let hits = server.report(SOON)?;
+    ensure!(hits == "2", "{hits} hits of 2");
     Ok(())
 }
 

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `clear_child_tid`: a word of user memory that the kernel clears when a task leaves an address space.
+
+use crate::sys::{
+    bindings::*,
+    task::Current, //
+};
+
+/// Has the page in place in which the word is.
+///
+/// Whoever handles the page fault may want to look at the memory of the task, and must do so before
+/// `exec_update_lock` is taken. The word is not written: it is in use until the task leaves, if it does.
+pub(crate) fn fault_in_child_tid(current: &Current) {
+    // SAFETY: The task runs, with nothing locked, and nobody else changes its `clear_child_tid`.
+    unsafe {
+        let word = unshare_child_tid(current.as_ptr());
+        if !word.is_null() {
+            unshare_fault_in_word(word);
+        }
+    }
+}
+
+/// Clears the word, wakes one waiter, and forgets it.
+///
+/// Mirrors `mm_release()`: not if the task is the last user, since nobody could be waiting, and the
+/// waiter is woken also where the word could not be cleared.
+pub(super) fn clear(current: &Current) {
+    let task = current.as_ptr();
+    // SAFETY: The task runs in the address space that the word is in, and nobody else changes its
+    // `clear_child_tid`. No lock is held that a page fault could want, save `exec_update_lock`.
+    unsafe {
+        let word = unshare_child_tid(task);
+        if word.is_null() {
+            return;
+        }
+        if unshare_mm_users(unshare_task_mm(task)) > 1 {
+            unshare_clear_word(word);
+            #[cfg(CONFIG_FUTEX)]
+            unshare_wake_word(word);
+        }
+        unshare_reset_child_tid(task);
+    }
+}

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Each field of an address space, and where a copy has it from.
+//!
+//! `dup_mm()` begins with a `memcpy()` of all fields and makes some of them new afterwards. Here a new
+//! address space is empty at first, and the lists below say of each field what becomes of it: those
+//! that are `copied` are so by the very list. A field of a new kernel is in no list, and that does not
+//! compile: read what `dup_mm()` of that kernel does with it, and put it where it belongs.
+
+#[cfg(CONFIG_FUTEX)]
+use kernel::bindings::futex_mm_data;
+use kernel::{
+    bindings::{
+        mm_struct,
+        mm_struct__bindgen_ty_1, //
+    },
+    sync::lock::{
+        spinlock::SpinLockBackend,
+        Lock, //
+    },
+};
+
+use crate::sys::{
+    arch,
+    bindings::{
+        unshare_arg_lock,
+        unshare_has_mdwe_no_inherit,
+        unshare_set_mdwe,
+        unshare_set_mdwe_no_inherit, //
+    },
+};
+
+/// Lists the fields of a structure. Of those under `copied by f`, makes a function `f`, which copies
+/// them from an old address space to a new one. `elsewhere` are those that something else sets up.
+macro_rules! field_list {
+    (
+        $structure:ident, copied by $prefix:ident:
+        $( copied by $copy:ident: { $( $(#[$is_copied:meta])* $copied:ident, )* } )*
+        $( elsewhere: { $( $(#[$is_elsewhere:meta])* $elsewhere:ident, )* } )*
+    ) => {
+        ::kernel::macros::paste! {
+            $(
+                /// # Safety
+                ///
+                /// `mm` is new and nobody else's; `oldmm` has a user, and is locked as the list says.
+                pub(in crate::sys) unsafe fn $copy(
+                    mm: *mut ::kernel::bindings::mm_struct,
+                    oldmm: *mut ::kernel::bindings::mm_struct,
+                ) {
+                    $(
+                        $(#[$is_copied])*
+                        // SAFETY: By the contract of this function.
+                        unsafe { $crate::sys::bindings::[<$prefix $copied>](mm, oldmm) };
+                    )*
+                }
+            )*
+        }
+
+        const _: fn($structure) = |it| {
+            let $structure {
+                $( $( $(#[$is_copied])* $copied: _, )* )*
+                $( $( $(#[$is_elsewhere])* $elsewhere: _, )* )*
+            } = it;
+        };
+    };
+}
+pub(in crate::sys) use field_list;
+
+// `struct mm_struct`, whose fields are all in one unnamed struct.
+field_list! {
+    mm_struct__bindgen_ty_1, copied by unshare_copy_:
+
+    copied by copy_layout: {
+        mmap_base,
+        mmap_legacy_base,
+        #[cfg(CONFIG_HAVE_ARCH_COMPAT_MMAP_BASES)]
+        mmap_compat_base,
+        #[cfg(CONFIG_HAVE_ARCH_COMPAT_MMAP_BASES)]
+        mmap_compat_legacy_base,
+        task_size,
+        #[cfg(CONFIG_MEMBARRIER)]
+        membarrier_state,
+        #[cfg(CONFIG_ARCH_HAS_ELF_CORE_EFLAGS)]
+        saved_e_flags,
+        // Counted down as the copies of these pages go; `ksm_fork()` counts them for all of KSM.
+        #[cfg(CONFIG_KSM)]
+        ksm_zero_pages,
+    }
+
+    // With `arg_lock` of the old address space held, as where others read and write them together.
+    copied by copy_under_arg_lock: {
+        start_code,
+        end_code,
+        start_data,
+        end_data,
+        start_brk,
+        brk,
+        start_stack,
+        arg_start,
+        arg_end,
+        env_start,
+        env_end,
+        saved_auxv,
+    }
+
+    // Copied by [`Copied`](super::copy::Copied): with a reference to the module; from the copy itself.
+    elsewhere: {
+        binfmt,
+        hiwater_rss,
+        hiwater_vm,
+    }
+
+    // Copied by `dup_mmap()`, with `ksm_fork()`, `khugepaged_fork()` and `arch_dup_mmap()`.
+    elsewhere: {
+        mm_mt,
+        map_count,
+        total_vm,
+        data_vm,
+        exec_vm,
+        stack_vm,
+        exe_file,
+    }
+
+    // Inherited by `mm_init()` from the mm of the running task: `def_flags`, and of the flags
+    // those that a fork hands down; those that it keeps from children by [`copy`].
+    elsewhere: {
+        __bindgen_anon_2,
+        flags,
+    }
+
+    // Made new by `mm_init()`. The first one is `mm_count`.
+    elsewhere: {
+        __bindgen_anon_1,
+        mm_users,
+        pgd,
+        mm_cid,
+        sched_cache_grp,
+        pgtables_bytes,
+        page_table_lock,
+        mmap_lock,
+        mmlist,
+        #[cfg(CONFIG_PER_VMA_LOCK)]
+        vma_writer_wait,
+        #[cfg(CONFIG_PER_VMA_LOCK)]
+        mm_lock_seq,
+        locked_vm,
+        pinned_vm,
+        write_protect_seq,
+        arg_lock,
+        rss_stat,
+        #[cfg(CONFIG_AIO)]
+        ioctx_lock,
+        #[cfg(CONFIG_AIO)]
+        ioctx_table,
+        #[cfg(CONFIG_MEMCG)]
+        owner,
+        #[cfg(CONFIG_MMU_NOTIFIER)]
+        notifier_subscriptions,
+        #[cfg(all(CONFIG_TRANSPARENT_HUGEPAGE, not(CONFIG_SPLIT_PMD_PTLOCKS)))]
+        pmd_huge_pte,
+        tlb_flush_pending,
+        uprobes_state,
+        #[cfg(CONFIG_HUGETLB_PAGE)]
+        hugetlb_usage,
+        #[cfg(CONFIG_IOMMU_MM_DATA)]
+        iommu_mm,
+        #[cfg(CONFIG_LRU_GEN_WALKS_MMU)]
+        lru_gen,
+        #[cfg(CONFIG_MM_ID)]
+        mm_id,
+    }
+
+    // Zero, as `mm_alloc()` leaves them: state of the old address space that means nothing
+    // for another, although `dup_mm()` carries it along. What waits to be flushed from the
+    // TLB, and when NUMA hinting looks at what next; counts of merged pages, which
+    // `ksm_fork()` clears; and room for work that is set up where it is queued.
+    elsewhere: {
+        #[cfg(CONFIG_ARCH_WANT_BATCHED_UNMAP_TLB_FLUSH)]
+        tlb_flush_batched,
+        #[cfg(CONFIG_NUMA_BALANCING)]
+        numa_next_scan,
+        #[cfg(CONFIG_NUMA_BALANCING)]
+        numa_scan_offset,
+        #[cfg(CONFIG_NUMA_BALANCING)]
+        numa_scan_seq,
+        #[cfg(CONFIG_KSM)]
+        ksm_merging_pages,
+        #[cfg(CONFIG_KSM)]
+        ksm_rmap_items,
+        async_put_work,
+        #[cfg(CONFIG_PREEMPT_RT)]
+        delayed_drop,
+    }
+
+    // By the list below.
+    elsewhere: {
+        futex,
+    }
+
+    // The architecture's: see `sys::arch`.
+    elsewhere: {
+        context,
+    }
+
+    // Of bindgen's making: `mm_cid` begins a cache line.
+    elsewhere: {
+        #[cfg(CONFIG_SCHED_MM_CID)]
+        __bindgen_padding_0,
+    }
+}
+
+#[cfg(CONFIG_FUTEX)]
+field_list! {
+    futex_mm_data, copied by unshare_copy_futex_:
+
+    // Where the vDSO unlocks robust futexes, which is at the same address.
+    copied by copy_futex: {
+        unlock,
+    }
+
+    // Made new by `futex_mm_init()`.
+    elsewhere: {
+        phash,
+        unique_id,
+    }
+}
+
+/// Copies what the `memcpy()` of `dup_mm()` carries over and neither `mm_init()` nor `dup_mmap()` does.
+///
+/// # Safety
+///
+/// `mm` is new and nobody else's; `oldmm` has a user.
+pub(super) unsafe fn copy(mm: *mut mm_struct, oldmm: *mut mm_struct) {
+    // SAFETY: By the contract of this function; the guard holds the lock that the second list names.
+    unsafe {
+        copy_layout(mm, oldmm);
+        let lock: &Lock<(), SpinLockBackend> = Lock::from_raw(unshare_arg_lock(oldmm));
+        let guard = lock.lock();
+        copy_under_arg_lock(mm, oldmm);
+        drop(guard);
+        #[cfg(CONFIG_FUTEX)]
+        copy_futex(mm, oldmm);
+        arch::copy_context(mm, oldmm);
+        // A fork would drop this flag (PR_MDWE_NO_INHERIT). The task is no child, so it keeps the flag.
+        if unshare_has_mdwe_no_inherit(oldmm) {
+            unshare_set_mdwe_no_inherit(mm);
+            unshare_set_mdwe(mm);
+        }
+    }
+}
