@@ -172,7 +172,7 @@ impl Complete<'_> {
                     namespaces,
                     credentials,
                     sighand,
-                    mut files,
+                    files,
                     fs,
                     undo_list,
                     needs_vm: _,
@@ -184,19 +184,17 @@ impl Complete<'_> {
         }
         let mut nsproxy = namespaces.map(|namespaces| namespaces.activate(current));
 
-        let _left_fs = {
+        let (_left_fs, left_files) = {
             let _without_cid = vm.as_ref().map(|vm| vm.leave(current));
             let mut lock = current.lock();
             if let Some(nsproxy) = &mut nsproxy {
                 nsproxy.install(&mut lock);
             }
-            if let Some(files) = &mut files {
-                files.install(&mut lock);
-            }
+            let left_files = files.map(|files| files.install(&mut lock));
             if let Some(vm) = &mut vm {
                 vm.install(&mut lock);
             }
-            fs.map(|fs| fs.install(&mut lock))
+            (fs.map(|fs| fs.install(&mut lock)), left_files)
         };
 
         if let Some(nsproxy) = &nsproxy {
@@ -211,7 +209,7 @@ impl Complete<'_> {
         if let Some(vm) = vm {
             vm.release(current);
         }
-        if let Some(files) = &files {
+        if let Some(files) = &left_files {
             files.close_range(current);
         }
         perf_event_namespaces(current);

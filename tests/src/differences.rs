@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use crate::contexts::files_dropped;
 use crate::race;
 
 /// One case of [`differential`](crate::differential) or of [that of
@@ -35,7 +36,7 @@ const ALL: Range<(u32, u32)> = (0, 0)..(u32::MAX, 0);
 const BEFORE_7_3: Range<(u32, u32)> = (0, 0)..(7, 3);
 const FROM_7_3: Range<(u32, u32)> = (7, 3)..(u32::MAX, 0);
 
-pub(crate) const INTENDED: [Difference; 16] = [
+pub(crate) const INTENDED: [Difference; 17] = [
     Difference {
         series: ALL,
         case: "CLONE_VM, address space shared",
@@ -147,5 +148,12 @@ pub(crate) const INTENDED: [Difference; 16] = [
         syscall: race::TORN,
         ioctl: race::WHOLE,
         reason: "namespaces and root change in one section of task_lock",
+    },
+    Difference {
+        series: ALL,
+        case: files_dropped::CASE,
+        syscall: files_dropped::CANCELLED,
+        ioctl: files_dropped::KEPT,
+        reason: "a copy that no task gets closes no descriptor",
     },
 ];
