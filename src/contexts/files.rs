@@ -22,6 +22,9 @@ use crate::{
 };
 
 /// What is to happen to the descriptor table.
+///
+/// What its drop does that anyone can see: nothing, as of [`UnseenFiles`]; only the commit closes
+/// the range.
 pub(crate) enum Files<T = UnseenFiles> {
     /// Another task uses it too: the task gets this one.
     Replace(T),

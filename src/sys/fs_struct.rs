@@ -45,7 +45,7 @@ impl FsStruct {
     /// not needed.
     pub(crate) fn is_shared(current: &Current) -> bool {
         // SAFETY: A task that runs has an `fs_struct` until it exits, and only it replaces it.
-        unsafe { unshare_fs_users(unshare_fs_of(current.as_ptr())) > 1 }
+        unsafe { unshare_fs_users(current.as_ptr()) > 1 }
     }
 
     /// Copies the `fs_struct` of the running task.

@@ -115,9 +115,9 @@ struct user_namespace *unshare_cred_user_ns(const struct cred *cred)
 }
 
 /* The count is written under fs->seq, and read without. */
-int unshare_fs_users(struct fs_struct *fs)
+int unshare_fs_users(struct task_struct *task)
 {
-	return data_race(READ_ONCE(fs->users));
+	return data_race(READ_ONCE(unshare_task_fs(task)->users));
 }
 
 struct fs_struct *unshare_fs_of(struct task_struct *task)

@@ -48,7 +48,7 @@ bool unshare_has_admin(struct user_namespace *user_ns);
 bool unshare_is_admin(void);
 struct user_namespace *unshare_cred_user_ns(const struct cred *cred);
 
-int unshare_fs_users(struct fs_struct *fs);
+int unshare_fs_users(struct task_struct *task);
 struct fs_struct *unshare_fs_of(struct task_struct *task);
 struct fs_struct *unshare_fs_install(struct task_struct *task, struct fs_struct *new,
 				     bool *last);

@@ -28,6 +28,7 @@ pub(crate) fn suite() -> Suite {
     let names = cases.iter().map(Case::name);
     let mut names: Vec<_> = names.chain(attach::differential::cases()).collect();
     names.extend([race::CASE, files_dropped::CASE].map(str::to_owned));
+    names.extend(attach::order::CASES.map(str::to_owned));
     names.extend(without().iter().map(Case::name));
     let suite = cases
         .into_iter()

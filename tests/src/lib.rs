@@ -138,6 +138,7 @@ fn suites() -> Vec<Suite> {
         attach::two_calls::suite(),
         attach::dry_run::suite(),
         attach::differential::suite(),
+        attach::order::suite(),
         attach::race::suite(),
         attach::leaks::suite(),
         dry_run::suite(),
