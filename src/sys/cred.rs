@@ -81,10 +81,8 @@ impl Cred {
     pub(crate) fn user_ns(&self) -> UserNs<'_> {
         // SAFETY: By the type invariant, the credentials are valid, and they hold a reference to
         // their user namespace.
-        UserNs(
-            unsafe { unshare_cred_user_ns(self.cred.as_ptr()) },
-            PhantomData,
-        )
+        let user_ns = unsafe { unshare_cred_user_ns(self.cred.as_ptr()) };
+        UserNs(user_ns, PhantomData)
     }
 
     /// Finds the counters that the credentials are charged to.
@@ -129,10 +127,8 @@ impl<'a> UserNs<'a> {
     /// Mirrors `current_user_ns()`.
     pub(crate) fn of(current: &'a Current) -> Self {
         // SAFETY: Only the task itself replaces its credentials, and it holds them meanwhile.
-        Self(
-            unsafe { unshare_task_user_ns(current.as_ptr()) },
-            PhantomData,
-        )
+        let user_ns = unsafe { unshare_task_user_ns(current.as_ptr()) };
+        Self(user_ns, PhantomData)
     }
 
     pub(super) fn as_ptr(self) -> *mut bindings::user_namespace {
