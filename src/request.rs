@@ -3,6 +3,37 @@
 //! What was asked for: the ABI's struct turned into something that means something.
 //!
 //! All of it is pure: what it has to know of the kernel and the task, it is given.
+//!
+//! # The order of the checks
+//!
+//! A request with several faults reports the one that `setns(2)` and, after it, `unshare(2)` would
+//! report. The struct is looked at here, the rest in `Prepared::new`:
+//!
+//! | call    | what is checked, in this order   | fails with     | mirrors                        |
+//! |---------|----------------------------------|----------------|--------------------------------|
+//! | both    | unknown bits, close range        | EINVAL         | `check_setns_flags()`          |
+//! |         | LOCAL, and what takes privilege  | EPERM          |                                |
+//! |         | what this kernel does not have   | EINVAL         | `check_unshare_flags()`        |
+//! | setns   | the pidfd                        | EBADF, EINVAL  | `setns()`                      |
+//! |         | its task; may one look at it     | ESRCH, EPERM   | `validate_nsset()`             |
+//! |         | that task's directories          | EACCES         | opening `/proc/PID/root`       |
+//! |         | CLONE_NEWUSER                    | EINVAL, EPERM  | `userns_install()`             |
+//! |         | each other kind, in `ORDER`      | EPERM, ...     | `ns->ops->install()`           |
+//! |         | directories, by new credentials  | EACCES, EPERM  | `chroot(2)`, `fchdir(2)`       |
+//! | unshare | CLONE_NEWUSER: the sysctl        | EPERM          | `ksys_unshare()`               |
+//! |         | threads                          | EINVAL         | `check_unshare_flags()`        |
+//! |         | the size of the descriptor table | EMFILE         | `unshare_fd()`                 |
+//! |         | CLONE_NEWUSER: limit, then more  | ENOSPC, EPERM  | `create_user_ns()`             |
+//! |         | privilege where they belong      | EPERM          | `unshare_nsproxy_namespaces()` |
+//! |         | each other kind, in `ORDER`      | ENOSPC, EINVAL | `create_new_namespaces()`      |
+//! |         | the counters of the new user     | EAGAIN         | `set_cred_ucounts()`           |
+//! | neither | the answer can be written        | EFAULT         |                                |
+//! |         | the address space can be left    | EBUSY, EINTR   | `dup_mm()`                     |
+//!
+//! ENOMEM may come at each step that copies. Two rows are not where the system calls have them: the
+//! struct has to make sense before anything else is looked at, and where attached directories have
+//! another root, a new user namespace is refused (EPERM) before the sysctl, the threads and the
+//! limits are looked at.
 
 use core::ops::RangeInclusive;
 use kernel::prelude::*;

@@ -8,14 +8,16 @@
 mod arch;
 pub(crate) mod bindings;
 pub(crate) mod cred;
-pub(crate) mod files_struct;
+pub(crate) mod files;
 pub(crate) mod fs_struct;
 pub(crate) mod miscdevice;
 pub(crate) mod mm;
 pub(crate) mod nsproxy;
+mod sharers;
 pub(crate) mod sighand;
 pub(crate) mod sysvipc;
 pub(crate) mod target;
 pub(crate) mod task;
 pub(crate) mod uaccess;
+mod ucounts;
 pub(crate) mod unexported;

@@ -41,8 +41,9 @@ use crate::{
 
 /// What a request replaces, ready, and seen by nobody: all but the address space.
 ///
-/// Dropping it undoes the preparation; the fields go in the order in which they stand, namespaces
-/// before the credentials that own them.
+/// What its drop does that anyone can see: nothing. Each field says why at its own type. They go in
+/// the order in which they stand: namespaces before the credentials that own them, since what is
+/// counted for a namespace is given back through the user namespace that owns it.
 pub(crate) struct Prepared {
     namespaces: Option<Namespaces>,
     credentials: Option<Cred>,
@@ -54,21 +55,30 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
-    /// Does what can fail: copies, what is attached to them, and then what is new in them, in the
-    /// order in which `setns(2)` and after it `ksys_unshare()` would.
+    /// Does what can fail: copies, what is attached to them, and then what is new in them.
     ///
-    /// The first failure ends it, and what was prepared until then is released.
+    /// The first failure ends it, and what was prepared until then is released. Which one that is
+    /// where there are several, is the table in [`crate::request`].
     pub(crate) fn new(current: &Current, request: &Request) -> Result<Self, Failure> {
-        credentials::check_permitted(request)?;
-        request.check(current.has_threads())?;
-
-        let shared = current.shared_contexts(request.unshare & (Context::Vm | Context::Sighand));
-        let undo_list = sysvsem::prepare(current, request);
+        let attaches = !request.attach.is_empty();
+        let may_unshare = || {
+            credentials::check_permitted(request)?;
+            request.check(current.has_threads())
+        };
+        // Before anything is allocated, where nothing comes before it.
+        if !attaches {
+            may_unshare()?;
+        }
         let mut fs = fs::prepare(current, request)?;
-        let files = files::prepare(current, request)?;
-        let sighand = sighand::prepare(shared)?;
         let mut credentials = credentials::prepare(request)?;
         let attached = attach::prepare(current, request, credentials.as_mut(), fs.as_mut())?;
+        if attaches {
+            may_unshare()?;
+        }
+        let shared = current.shared_contexts(request.unshare & (Context::Vm | Context::Sighand));
+        let undo_list = sysvsem::prepare(current, request);
+        let files = files::prepare(current, request)?;
+        let sighand = sighand::prepare(shared)?;
         credentials::unshare(request, credentials.as_mut())?;
         let namespaces = namespaces::prepare(
             current,
@@ -130,7 +140,9 @@ impl Prepared {
     }
 }
 
-/// Everything that a request replaces. Dropping it undoes the preparation.
+/// Everything that a request replaces.
+///
+/// What its drop does that anyone can see: nothing. The parts of [`Vm`] say what they undo.
 pub(crate) struct Complete<'a> {
     vm: Option<Vm<'a, Copied>>,
     rest: Prepared,
@@ -174,7 +186,7 @@ impl Complete<'_> {
                     namespaces,
                     credentials,
                     sighand,
-                    mut files,
+                    files,
                     fs,
                     undo_list,
                     needs_vm: _,
@@ -187,16 +199,15 @@ impl Complete<'_> {
         let mut nsproxy = namespaces.map(|namespaces| namespaces.activate(current));
 
         let vm = vm.map(|vm| vm.leave(current));
-        let (vm, _left_fs) = {
+        let (vm, left_files, _left_fs) = {
             let mut lock = current.lock();
             if let Some(nsproxy) = &mut nsproxy {
                 nsproxy.install(&mut lock);
             }
-            if let Some(files) = &mut files {
-                files.install(&mut lock);
-            }
+            let left_files = files.map(|files| files.install(&mut lock));
             (
                 vm.map(|vm| vm.switch(&mut lock)),
+                left_files,
                 fs.map(|fs| fs.install(&mut lock)),
             )
         };
@@ -214,7 +225,7 @@ impl Complete<'_> {
         if let Some(vm) = vm {
             vm.release();
         }
-        if let Some(files) = &files {
+        if let Some(files) = &left_files {
             files.close_range(current);
         }
         perf_event_namespaces(current);

@@ -13,6 +13,9 @@ use crate::{
 
 /// A list of adjustments that the task is about to leave.
 ///
+/// What its drop does that anyone can see: nothing. It holds nothing; only the commit leaves the
+/// list, and so applies adjustments.
+///
 /// There is nothing to copy: the new list is the empty one, which exists from the first adjustment
 /// on.
 pub(crate) struct UndoList(());

@@ -18,9 +18,9 @@ use super::{
         unshare_copy_fs_struct,
         unshare_free_fs_struct,
         unshare_fs_install,
-        unshare_fs_is_shared,
-        unshare_fs_left,
-        unshare_fs_of, //
+        unshare_fs_of,
+        unshare_fs_users,
+        unshare_left_fs, //
     },
     task::{
         Current,
@@ -28,7 +28,10 @@ use super::{
     },
 };
 
-/// A `struct fs_struct` that no task uses: not yet, or not any longer.
+/// A `struct fs_struct` that no task uses yet.
+///
+/// What its drop does that anyone can see: nothing. It puts two paths, of which the last put of an
+/// unmounted file system finishes the unmount, as at any task that had looked at it.
 ///
 /// # Invariants
 ///
@@ -37,9 +40,12 @@ pub(crate) struct FsStruct(NonNull<bindings::fs_struct>);
 
 impl FsStruct {
     /// Returns whether another task uses the `fs_struct` of the running one.
+    ///
+    /// Reads the count without its lock, as `unshare_fs()` does: at worst there is a copy that was
+    /// not needed.
     pub(crate) fn is_shared(current: &Current) -> bool {
         // SAFETY: A task that runs has an `fs_struct` until it exits, and only it replaces it.
-        unsafe { unshare_fs_is_shared(current.as_ptr()) }
+        unsafe { unshare_fs_users(current.as_ptr()) > 1 }
     }
 
     /// Copies the `fs_struct` of the running task.
@@ -91,6 +97,11 @@ impl Drop for LeftFsStruct {
     fn drop(&mut self) {
         // SAFETY: By the type invariant, the structure is ours to free where `is_last`; else it is
         // not followed. The lock of the task is not held any more, as `install` asks for.
-        unsafe { unshare_fs_left(self.old, self.is_last) };
+        unsafe {
+            unshare_left_fs(self.old);
+            if self.is_last {
+                unshare_free_fs_struct(self.old);
+            }
+        }
     }
 }

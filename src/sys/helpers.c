@@ -1,32 +1,38 @@
 // SPDX-License-Identifier: GPL-2.0
+/*
+ * What only C can say: inline functions and macros of the kernel, and fields of
+ * its structures, one line each. What has more than one line is here for the
+ * reason that is said beside it.
+ */
 #include <linux/capability.h>
 #include <linux/fault-inject-usercopy.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/proc_ns.h>
+#include <linux/rculist.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 #include <linux/shm.h>
 #include <linux/uaccess.h>
+#include <linux/uidgid.h>
+#include <linux/user_namespace.h>
 #include <linux/utsname.h>
 
 #include "helpers.h"
 #include "unexported.h"
 
 /*
- * For speed: nearly all programs have the struct as the module knows it, and a
- * few words are read sooner than a function for any size is called. A fault,
- * which tests may ask for, is as of copy_from_user().
+ * In C, because a fault is an `asm goto` out of the access, which Rust does not
+ * have. For speed: a few words are read sooner than a function for any size is
+ * called. A fault, which tests may ask for, is as of copy_from_user().
  */
-int unshare_copy_args_from_user(struct unshare_args *args, const void __user *src, size_t usize)
+int unshare_copy_args_from_user(struct unshare_args *args, const void __user *src)
 {
 	enum { WORDS = sizeof(*args) / sizeof(u64) };
 	const u64 __user *from = src;
 	u64 *to = (u64 *)args;
 
 	static_assert(sizeof(*args) % sizeof(u64) == 0);
-	if (usize != sizeof(*args))
-		return copy_struct_from_user(args, sizeof(*args), src, usize);
 	might_fault();
 	if (should_fail_usercopy())
 		return -EFAULT;
@@ -39,7 +45,7 @@ fault:
 	return -EFAULT;
 }
 
-/* For speed: as above. */
+/* In C and for speed: as above. */
 int unshare_put_user_pair(u64 __user *to, u64 first, u64 second)
 {
 	might_fault();
@@ -52,6 +58,12 @@ int unshare_put_user_pair(u64 __user *to, u64 first, u64 second)
 	return 0;
 fault:
 	return -EFAULT;
+}
+
+int unshare_copy_struct_from_user(void *dst, size_t ksize, const void __user *src,
+				  size_t usize)
+{
+	return copy_struct_from_user(dst, ksize, src, usize);
 }
 
 int unshare_copy_struct_to_user(void __user *dst, size_t usize,
@@ -102,10 +114,10 @@ struct user_namespace *unshare_cred_user_ns(const struct cred *cred)
 	return cred->user_ns;
 }
 
-/* Without the lock of who counts, as unshare_fs(): at worst, a copy that was not needed. */
-bool unshare_fs_is_shared(struct task_struct *task)
+/* The count is written under fs->seq, and read without. */
+int unshare_fs_users(struct task_struct *task)
 {
-	return data_race(READ_ONCE(unshare_task_fs(task)->users)) > 1;
+	return data_race(READ_ONCE(unshare_task_fs(task)->users));
 }
 
 struct fs_struct *unshare_fs_of(struct task_struct *task)
@@ -116,6 +128,8 @@ struct fs_struct *unshare_fs_of(struct task_struct *task)
 /*
  * As ksys_unshare() does it, under task_lock: gives the task a new fs_struct
  * and returns the old one, which is the caller's if the task was its last user.
+ * In C, because what a task has of them is the series' to say, and the count
+ * changes under a seqlock that is held for these two lines alone.
  */
 struct fs_struct *unshare_fs_install(struct task_struct *task, struct fs_struct *new,
 				     bool *last)
@@ -129,17 +143,9 @@ struct fs_struct *unshare_fs_install(struct task_struct *task, struct fs_struct 
 	return old;
 }
 
-/* The rest of it, with no lock held. */
-void unshare_fs_left(struct fs_struct *old, bool last)
+void unshare_left_fs(const struct fs_struct *old)
 {
 	unshare_task_left_fs(old);
-	if (last)
-		unshare_free_fs_struct(old);
-}
-
-bool unshare_files_is_shared(struct task_struct *task)
-{
-	return atomic_read(&task->files->count) > 1;
 }
 
 struct files_struct *unshare_files_of(struct task_struct *task)
@@ -147,110 +153,98 @@ struct files_struct *unshare_files_of(struct task_struct *task)
 	return task->files;
 }
 
-struct files_struct *unshare_files_install(struct task_struct *task,
-					   struct files_struct *new)
+void unshare_set_files(struct task_struct *task, struct files_struct *files)
 {
-	swap(task->files, new);
-	return new;
+	task->files = files;
 }
 
-/*
- * Takes the next open descriptor out of a locked table, if there is one from
- * @fd to @last. A number that is reserved has no file yet, and is in no copy.
- */
-static bool take_next(struct files_struct *files, unsigned int *fd, unsigned int last,
-		      struct file **file)
+int unshare_files_users(struct files_struct *files)
 {
-	struct fdtable *fdt = files_fdtable(files);
-	unsigned int end = min(last, fdt->max_fds - 1) + 1;
-
-	*fd = find_next_bit(fdt->open_fds, end, *fd);
-	if (*fd >= end)
-		return false;
-	*file = unshare_file_close_fd_locked(files, (*fd)++);
-	return true;
+	return atomic_read(&files->count);
 }
 
-/*
- * Takes descriptors out of a table that no task has had. Their files are put,
- * which may be done under the lock, and not closed: as if dup_fd() had not
- * copied them, which it does not where the range reaches to the end. Whoever
- * looks sees nothing of it, and no task is told that its file was closed.
- */
-void unshare_files_leave_out(struct files_struct *files, unsigned int first,
-			     unsigned int last)
+spinlock_t *unshare_files_lock(struct files_struct *files)
 {
-	struct file *file;
-
-	spin_lock(&files->file_lock);
-	while (take_next(files, &first, last, &file)) {
-		fput(file);
-		cond_resched_lock(&files->file_lock);
-	}
-	spin_unlock(&files->file_lock);
+	return &files->file_lock;
 }
 
-/* As __range_close() of fs/file.c. */
-void unshare_files_close_range(struct files_struct *files, unsigned int first,
-			       unsigned int last)
+/* Of a locked table. */
+unsigned int unshare_files_max_fds(struct files_struct *files)
 {
-	struct file *file;
-
-	spin_lock(&files->file_lock);
-	while (take_next(files, &first, last, &file)) {
-		if (file || need_resched()) {
-			spin_unlock(&files->file_lock);
-			if (file)
-				filp_close(file, files);
-			cond_resched();
-			spin_lock(&files->file_lock);
-		}
-	}
-	spin_unlock(&files->file_lock);
+	return files_fdtable(files)->max_fds;
 }
 
-struct nsproxy *unshare_nsproxy_install(struct task_struct *task, struct nsproxy *new)
+/* Of a locked table. */
+unsigned int unshare_files_next_open(struct files_struct *files, unsigned int end,
+				     unsigned int fd)
 {
-	swap(task->nsproxy, new);
-	return new;
+	return find_next_bit(files_fdtable(files)->open_fds, end, fd);
 }
 
+/* Of a table that no other task can find: no lock is to be held. */
+struct fdtable *unshare_unseen_fdtable(struct files_struct *files)
+{
+	return rcu_dereference_raw(files->fdt);
+}
+
+void unshare_cond_resched(void)
+{
+	cond_resched();
+}
+
+struct nsproxy *unshare_nsproxy_of(struct task_struct *task)
+{
+	return task->nsproxy;
+}
+
+void unshare_set_nsproxy(struct task_struct *task, struct nsproxy *ns)
+{
+	task->nsproxy = ns;
+}
+
+bool unshare_nsproxy_dec_and_test(struct nsproxy *ns)
+{
+	return refcount_dec_and_test(&ns->count);
+}
+
+/* For target.c. */
 void unshare_put_nsproxy(struct nsproxy *ns)
 {
 	if (refcount_dec_and_test(&ns->count))
 		unshare_deactivate_nsproxy(ns);
 }
 
-/* The namespaces of a set that are other ones than the task's. */
-u64 unshare_nsproxy_changes(struct task_struct *task, const struct nsproxy *ns)
+/* Where a namespace counts. */
+struct ucounts **unshare_user_ns_ucounts(struct user_namespace *ns)
 {
-	const struct nsproxy *old = task->nsproxy;
-	u64 changes = 0;
-
-	if (ns->mnt_ns != old->mnt_ns)
-		changes |= CLONE_NEWNS;
-	if (ns->uts_ns != old->uts_ns)
-		changes |= CLONE_NEWUTS;
-	if (ns->ipc_ns != old->ipc_ns)
-		changes |= CLONE_NEWIPC;
-	if (ns->pid_ns_for_children != old->pid_ns_for_children)
-		changes |= CLONE_NEWPID;
-	if (ns->cgroup_ns != old->cgroup_ns)
-		changes |= CLONE_NEWCGROUP;
-	if (ns->net_ns != old->net_ns)
-		changes |= CLONE_NEWNET;
-	if (ns->time_ns != old->time_ns ||
-	    ns->time_ns_for_children != old->time_ns_for_children)
-		changes |= CLONE_NEWTIME;
-	return changes;
+	return &ns->ucounts;
 }
 
-/* As commit_nsset(): has the clocks of the time namespace mapped at the next look. */
-void unshare_join_time_ns(struct task_struct *task)
+struct ucounts **unshare_pid_ucounts(struct pid_namespace *ns)
 {
-#ifdef CONFIG_TIME_NS_VDSO
-	unshare_timens_commit(task, task->nsproxy->time_ns);
-#endif
+	return &ns->ucounts;
+}
+
+struct ucounts **unshare_ipc_ucounts(struct ipc_namespace *ns)
+{
+	return &ns->ucounts;
+}
+
+struct ucounts **unshare_net_ucounts(struct net *net)
+{
+	return &net->ucounts;
+}
+
+/* The counters of a user that no task can be. */
+struct ucounts *unshare_alloc_nobodys_ucounts(void)
+{
+	return unshare_alloc_ucounts(&init_user_ns, INVALID_UID);
+}
+
+/* As inc_ucount() of the initial user namespace, but for the limit. */
+void unshare_inc_ucount_unlimited(struct ucounts *ucounts, enum ucount_type type)
+{
+	atomic_long_inc(&ucounts->ucount[type]);
 }
 
 /*
@@ -284,25 +278,67 @@ void unshare_put_net(struct net *net)
 
 bool unshare_has_undo_list(struct task_struct *task)
 {
-#ifdef CONFIG_SYSVIPC
-	return task->sysvsem.undo_list;
-#else
-	return false;
-#endif
+	return unshare_undo_list(task);
 }
 
-/* Without System V IPC there is nothing to leave, and the functions are not there. */
-void unshare_leave_sem(struct task_struct *task)
-{
 #ifdef CONFIG_SYSVIPC
-	unshare_exit_sem(task);
-#endif
-}
-
-void unshare_leave_shm(struct task_struct *task)
+void unshare_shm_init_task(struct task_struct *task)
 {
-#ifdef CONFIG_SYSVIPC
-	unshare_exit_shm(task);
 	shm_init_task(task);
+}
 #endif
+
+/* Tasks, as for_each_process_thread() finds them: NULL after the last thread. */
+struct task_struct *unshare_next_process(struct task_struct *process)
+{
+	return next_task(process);
+}
+
+struct task_struct *unshare_first_thread(struct task_struct *process)
+{
+	return list_first_or_null_rcu(&process->signal->thread_head, struct task_struct,
+				      thread_node);
+}
+
+struct task_struct *unshare_next_thread(struct task_struct *thread)
+{
+	return __next_thread(thread);
+}
+
+void unshare_smp_rmb(void)
+{
+	smp_rmb();
+}
+
+int unshare_mm_users(struct task_struct *task)
+{
+	return atomic_read(&task->mm->mm_users);
+}
+
+unsigned int unshare_sighand_users(struct task_struct *task)
+{
+	return refcount_read(&task->sighand->count);
+}
+
+/* A task changes its mm and its flags by plain stores, whoever looks. */
+struct unshare_task_memory unshare_task_memory(struct task_struct *task)
+{
+	return (struct unshare_task_memory) {
+		.mm = data_race(READ_ONCE(task->mm)),
+		.sighand = READ_ONCE(task->sighand),
+		.signal = task->signal,
+		.is_kthread = data_race(task->flags & PF_KTHREAD),
+	};
+}
+
+/* Of a locked task, or of the running one. It leaves its undo list by a plain store and without a lock. */
+struct unshare_task_contexts unshare_task_contexts(struct task_struct *task)
+{
+	return (struct unshare_task_contexts) {
+		.fs = unshare_task_fs(task),
+		.files = task->files,
+		.nsproxy = task->nsproxy,
+		.user_ns = task_cred_xxx(task, user_ns),
+		.undo_list = data_race(READ_ONCE(unshare_undo_list(task))),
+	};
 }

@@ -19,6 +19,7 @@
 #include <linux/sched.h>
 #include <linux/time_namespace.h>
 #include <linux/types.h>
+#include <linux/user_namespace.h>
 #include <linux/uts_namespace.h>
 #include <net/net_namespace.h>
 
@@ -28,8 +29,9 @@
 #include UNSHARE_ARCH_HEADER
 #include UNSHARE_SERIES_HEADER
 
-int unshare_copy_args_from_user(struct unshare_args *args, const void __user *src,
-				size_t usize);
+int unshare_copy_args_from_user(struct unshare_args *args, const void __user *src);
+int unshare_copy_struct_from_user(void *dst, size_t ksize, const void __user *src,
+				  size_t usize);
 int unshare_copy_struct_to_user(void __user *dst, size_t usize,
 				const void *src, size_t ksize);
 int unshare_put_user_pair(u64 __user *to, u64 first, u64 second);
@@ -39,40 +41,75 @@ const char *unshare_kernel_release(void);
 spinlock_t *unshare_alloc_lock(struct task_struct *task);
 bool unshare_thread_group_empty(struct task_struct *task);
 bool unshare_is_killed(struct task_struct *task);
-u64 unshare_shared_contexts(u64 wanted);
+void unshare_cond_resched(void);
 
 struct user_namespace *unshare_task_user_ns(struct task_struct *task);
 bool unshare_has_admin(struct user_namespace *user_ns);
 bool unshare_is_admin(void);
 struct user_namespace *unshare_cred_user_ns(const struct cred *cred);
 
-bool unshare_fs_is_shared(struct task_struct *task);
+int unshare_fs_users(struct task_struct *task);
 struct fs_struct *unshare_fs_of(struct task_struct *task);
 struct fs_struct *unshare_fs_install(struct task_struct *task, struct fs_struct *new,
 				     bool *last);
-void unshare_fs_left(struct fs_struct *old, bool last);
+void unshare_left_fs(const struct fs_struct *old);
 
-bool unshare_files_is_shared(struct task_struct *task);
 struct files_struct *unshare_files_of(struct task_struct *task);
-struct files_struct *unshare_files_install(struct task_struct *task,
-					   struct files_struct *new);
-void unshare_files_leave_out(struct files_struct *files, unsigned int first,
-			     unsigned int last);
-void unshare_files_close_range(struct files_struct *files, unsigned int first,
-			       unsigned int last);
+void unshare_set_files(struct task_struct *task, struct files_struct *files);
+int unshare_files_users(struct files_struct *files);
+spinlock_t *unshare_files_lock(struct files_struct *files);
+unsigned int unshare_files_max_fds(struct files_struct *files);
+unsigned int unshare_files_next_open(struct files_struct *files, unsigned int end,
+				     unsigned int fd);
+struct fdtable *unshare_unseen_fdtable(struct files_struct *files);
 
-struct nsproxy *unshare_nsproxy_install(struct task_struct *task, struct nsproxy *new);
+struct nsproxy *unshare_nsproxy_of(struct task_struct *task);
+void unshare_set_nsproxy(struct task_struct *task, struct nsproxy *ns);
+bool unshare_nsproxy_dec_and_test(struct nsproxy *ns);
 void unshare_put_nsproxy(struct nsproxy *ns);
-u64 unshare_nsproxy_changes(struct task_struct *task, const struct nsproxy *ns);
-void unshare_join_time_ns(struct task_struct *task);
 void unshare_put_uts_ns(struct uts_namespace *ns);
 void unshare_put_ipc_ns(struct ipc_namespace *ns);
 void unshare_put_time_ns(struct time_namespace *ns);
 void unshare_put_cgroup_ns(struct cgroup_namespace *ns);
 void unshare_put_net(struct net *net);
 
+struct ucounts **unshare_user_ns_ucounts(struct user_namespace *ns);
+struct ucounts **unshare_pid_ucounts(struct pid_namespace *ns);
+struct ucounts **unshare_ipc_ucounts(struct ipc_namespace *ns);
+struct ucounts **unshare_net_ucounts(struct net *net);
+struct ucounts *unshare_alloc_nobodys_ucounts(void);
+void unshare_inc_ucount_unlimited(struct ucounts *ucounts, enum ucount_type type);
+
+#ifdef CONFIG_SYSVIPC
+#define unshare_undo_list(task) ((task)->sysvsem.undo_list)
+#else
+#define unshare_undo_list(task) ((struct sem_undo_list *)NULL)
+#endif
 bool unshare_has_undo_list(struct task_struct *task);
-void unshare_leave_sem(struct task_struct *task);
-void unshare_leave_shm(struct task_struct *task);
+void unshare_shm_init_task(struct task_struct *task);
+
+/* What a task shares, to compare it. */
+struct unshare_task_memory {
+	struct mm_struct *mm;
+	struct sighand_struct *sighand;
+	struct signal_struct *signal;
+	bool is_kthread;
+};
+struct unshare_task_contexts {
+	struct fs_struct *fs;
+	struct files_struct *files;
+	struct nsproxy *nsproxy;
+	struct user_namespace *user_ns;
+	struct sem_undo_list *undo_list;
+};
+
+struct task_struct *unshare_next_process(struct task_struct *process);
+struct task_struct *unshare_first_thread(struct task_struct *process);
+struct task_struct *unshare_next_thread(struct task_struct *thread);
+void unshare_smp_rmb(void);
+int unshare_mm_users(struct task_struct *task);
+unsigned int unshare_sighand_users(struct task_struct *task);
+struct unshare_task_memory unshare_task_memory(struct task_struct *task);
+struct unshare_task_contexts unshare_task_contexts(struct task_struct *task);
 
 #endif /* _UNSHARE_HELPERS_H */

@@ -4,9 +4,15 @@
 //!
 //! C header: [`include/linux/nsproxy.h`](srctree/include/linux/nsproxy.h).
 
+mod active;
+mod compare;
+
 use core::{
     mem::ManuallyDrop,
-    ptr::NonNull, //
+    ptr::{
+        self,
+        NonNull, //
+    }, //
 };
 use kernel::{
     bindings,
@@ -15,22 +21,31 @@ use kernel::{
 };
 
 use super::{
-    bindings::*,
-    cred::UserNs,
-    fs_struct::FsStruct,
-    task::{
-        Current,
-        TaskLock, //
-    },
+    bindings::*, cred::UserNs, fs_struct::FsStruct, task::Current, ucounts::give_back_of_set,
 };
-use crate::contexts::Contexts;
+use crate::contexts::{
+    Context,
+    Contexts, //
+};
+
+pub(crate) use self::active::ActiveNsProxy;
+pub(super) use self::compare::common;
 
 /// A set of namespaces that no task has been in.
 ///
+/// What its drop does that anyone can see: nothing. A namespace that was made for the set goes, and
+/// with it its count ([`super::ucounts`]). No task could find it: `listns(2)` and file handles of
+/// nsfs find active namespaces only, and the mounts of a copied mount namespace are taken down
+/// without propagation.
+///
 /// # Invariants
 ///
-/// Owns the only count of the structure, whose namespaces hold no active references for it.
-pub(crate) struct NsProxy(NonNull<bindings::nsproxy>);
+/// Owns the only count of the structure, whose namespaces hold no active references for it. Those
+/// in `made` are in this set alone.
+pub(crate) struct NsProxy {
+    set: NonNull<bindings::nsproxy>,
+    made: Contexts,
+}
 
 impl NsProxy {
     /// Makes a set of the namespaces that the running task is in.
@@ -44,8 +59,12 @@ impl NsProxy {
             let owner = UserNs::of(current).as_ptr();
             unshare_create_new_namespaces(0, task, owner, unshare_fs_of(task))
         };
-        // INVARIANT: A new set has one count, which is this value's, and is not active.
-        NonNull::new(from_err_ptr(ns)?).map(Self).ok_or(ENOMEM)
+        // INVARIANT: A new set has one count, which is this value's, and is not active. Its
+        // namespaces are the task's.
+        Ok(Self {
+            set: NonNull::new(from_err_ptr(ns)?).ok_or(ENOMEM)?,
+            made: Contexts::empty(),
+        })
     }
 
     /// Replaces the mount namespace by a copy, or with `CLONE_EMPTY_MNTNS` in `flags` by one that
@@ -59,6 +78,7 @@ impl NsProxy {
         fs: &mut FsStruct,
     ) -> Result {
         self.replace(
+            Context::Mount,
             |ns| &mut ns.mnt_ns,
             // SAFETY: The set holds `old`, `owner` is borrowed, and `fs` is nobody else's.
             |old| unsafe { unshare_copy_mnt_ns(flags, old, owner.as_ptr(), fs.as_ptr()) },
@@ -69,6 +89,7 @@ impl NsProxy {
     /// Replaces the UTS namespace by a copy. Mirrors `copy_utsname()`.
     pub(crate) fn copy_utsname(&mut self, flags: u64, owner: UserNs<'_>) -> Result {
         self.replace(
+            Context::Uts,
             |ns| &mut ns.uts_ns,
             // SAFETY: The set holds `old`, and `owner` is borrowed.
             |old| unsafe { unshare_copy_utsname(flags, owner.as_ptr(), old) },
@@ -79,6 +100,7 @@ impl NsProxy {
     /// Replaces the IPC namespace by a new one. Mirrors `copy_ipcs()`.
     pub(crate) fn copy_ipcs(&mut self, flags: u64, owner: UserNs<'_>) -> Result {
         self.replace(
+            Context::Ipc,
             |ns| &mut ns.ipc_ns,
             // SAFETY: The set holds `old`, and `owner` is borrowed.
             |old| unsafe { unshare_copy_ipcs(flags, owner.as_ptr(), old) },
@@ -91,6 +113,7 @@ impl NsProxy {
     /// Fails with `EINVAL` where that of the children is not the task's own any longer.
     pub(crate) fn copy_pid_ns(&mut self, flags: u64, owner: UserNs<'_>) -> Result {
         self.replace(
+            Context::Pid,
             |ns| &mut ns.pid_ns_for_children,
             // SAFETY: The set holds `old`, and `owner` is borrowed.
             |old| unsafe { unshare_copy_pid_ns(flags, owner.as_ptr(), old) },
@@ -101,6 +124,7 @@ impl NsProxy {
     /// Replaces the cgroup namespace by one rooted where the task is. Mirrors `copy_cgroup_ns()`.
     pub(crate) fn copy_cgroup_ns(&mut self, flags: u64, owner: UserNs<'_>) -> Result {
         self.replace(
+            Context::Cgroup,
             |ns| &mut ns.cgroup_ns,
             // SAFETY: The set holds `old`, and `owner` is borrowed.
             |old| unsafe { unshare_copy_cgroup_ns(flags, owner.as_ptr(), old) },
@@ -113,6 +137,7 @@ impl NsProxy {
     /// Fails with `EINTR` too, when a deadly signal comes while it waits for its turn.
     pub(crate) fn copy_net_ns(&mut self, flags: u64, owner: UserNs<'_>) -> Result {
         self.replace(
+            Context::Net,
             |ns| &mut ns.net_ns,
             // SAFETY: The set holds `old`, and `owner` is borrowed.
             |old| unsafe { unshare_copy_net_ns(flags, owner.as_ptr(), old) },
@@ -123,6 +148,7 @@ impl NsProxy {
     /// Replaces the time namespace of children to come by a new one. Mirrors `copy_time_ns()`.
     pub(crate) fn copy_time_ns(&mut self, flags: u64, owner: UserNs<'_>) -> Result {
         self.replace(
+            Context::Time,
             |ns| &mut ns.time_ns_for_children,
             // SAFETY: The set holds `old`, and `owner` is borrowed.
             |old| unsafe { unshare_copy_time_ns(flags, owner.as_ptr(), old) },
@@ -133,13 +159,16 @@ impl NsProxy {
     /// Puts what `copy` makes of a namespace in its place, and releases the one that was there.
     fn replace<T>(
         &mut self,
+        kind: Context,
         place: impl FnOnce(&mut bindings::nsproxy) -> &mut *mut T,
         copy: impl FnOnce(*mut T) -> *mut T,
         put: unsafe extern "C" fn(*mut T),
     ) -> Result {
         // SAFETY: By the type invariant, nobody else knows the structure.
-        let place = place(unsafe { self.0.as_mut() });
+        let place = place(unsafe { self.set.as_mut() });
         let old = core::mem::replace(place, from_err_ptr(copy(*place))?);
+        // INVARIANT: The namespace is new.
+        self.made |= kind;
         // SAFETY: The set held a reference to `old` and does not name it any more.
         unsafe { put(old) };
         Ok(())
@@ -147,64 +176,58 @@ impl NsProxy {
 
     /// Returns the namespaces of the set that are other ones than those of the running task.
     pub(crate) fn changes(&self, current: &Current) -> Contexts {
-        // SAFETY: The task runs, and by the type invariant the structure is valid.
-        Contexts::from_bits(unsafe { unshare_nsproxy_changes(current.as_ptr(), self.0.as_ptr()) })
+        // SAFETY: The task runs and so is in namespaces, of which only itself takes another set. By
+        // the type invariant the new set is valid. A set that a task is in does not change.
+        let (old, new) = unsafe { (&*unshare_nsproxy_of(current.as_ptr()), self.set.as_ref()) };
+        let mut changes = Contexts::NSPROXY.without(common(old, new));
+        if !ptr::eq(old.time_ns, new.time_ns) {
+            changes |= Context::Time;
+        }
+        changes
     }
 
     pub(super) fn as_ptr(&mut self) -> *mut bindings::nsproxy {
-        self.0.as_ptr()
+        self.set.as_ptr()
     }
 
     /// Tells the namespaces that a task will be in them.
     ///
     /// Mirrors `nsproxy_ns_active_get()`, which has to precede the installation.
     pub(crate) fn activate(self) -> ActiveNsProxy {
-        let ns = ManuallyDrop::new(self).0;
+        let set = ManuallyDrop::new(self).set;
         // SAFETY: By the type invariant, the structure is valid and was not active.
-        unsafe { unshare_nsproxy_ns_active_get(ns.as_ptr()) };
-        // INVARIANT: The count moves from `self`, and the set is active now.
-        ActiveNsProxy(ns)
+        unsafe { unshare_nsproxy_ns_active_get(set.as_ptr()) };
+        // SAFETY: The count moves from `self`, and the set is active now.
+        unsafe { ActiveNsProxy::from_raw(set) }
     }
 }
 
 impl Drop for NsProxy {
     fn drop(&mut self) {
+        // For speed: most sets that are dropped were only to be attached to.
+        if !self.made.is_empty() {
+            // SAFETY: By the type invariants, the set holds its namespaces, and those that were
+            // made for it are nobody else's. The last put follows.
+            unsafe { give_back_of_set(self.set.as_ref(), self.made) };
+        }
         // SAFETY: By the type invariant, the structure is ours alone and not active.
-        unsafe { unshare_nsproxy_free(self.0.as_ptr()) };
-    }
-}
-
-/// A set of namespaces that a task is in, was in, or is about to be in.
-///
-/// # Invariants
-///
-/// Owns one count of the structure, whose namespaces hold active references for it.
-pub(crate) struct ActiveNsProxy(NonNull<bindings::nsproxy>);
-
-impl ActiveNsProxy {
-    /// Puts the task into the set; `self` owns the one that it was in afterwards.
-    pub(crate) fn install(&mut self, lock: &mut TaskLock<'_>) {
-        // SAFETY: The task is locked, and owns a count of its set as `self` does of the new one:
-        // the two change hands.
-        let old = unsafe { unshare_nsproxy_install(lock.as_ptr(), self.0.as_ptr()) };
-        // SAFETY: A task that runs is in its namespaces.
-        self.0 = unsafe { NonNull::new_unchecked(old) };
-    }
-}
-
-impl Drop for ActiveNsProxy {
-    fn drop(&mut self) {
-        // SAFETY: By the type invariant, the count is ours to give back.
-        unsafe { unshare_put_nsproxy(self.0.as_ptr()) };
+        unsafe { unshare_nsproxy_free(self.set.as_ptr()) };
     }
 }
 
 /// Has the running task see the clocks of the time namespace that it was put into.
 ///
-/// Mirrors `timens_commit()`.
+/// Mirrors `timens_commit()`, which `commit_nsset()` calls: the clocks are mapped when the task looks
+/// at them next.
 pub(crate) fn join_time_ns(current: &Current) {
-    // SAFETY: The task runs, in an address space that no other task uses.
-    unsafe { unshare_join_time_ns(current.as_ptr()) };
+    // SAFETY: The task runs and so is in namespaces, and no other task uses its address space.
+    #[cfg(CONFIG_TIME_NS_VDSO)]
+    unsafe {
+        let set = unshare_nsproxy_of(current.as_ptr());
+        unshare_timens_commit(current.as_ptr(), (*set).time_ns);
+    }
+    #[cfg(not(CONFIG_TIME_NS_VDSO))]
+    let _ = current;
 }
 
 /// Tells those who watch the running task by perf which namespaces it is in now.

@@ -7,19 +7,21 @@
 use kernel::{
     bindings,
     sync::lock::{
+        self,
         spinlock::SpinLockBackend,
-        Guard,
         Lock, //
     },
     task::Task,
     types::NotThreadSafe, //
 };
 
-use super::bindings::{
-    unshare_alloc_lock,
-    unshare_is_killed,
-    unshare_shared_contexts,
-    unshare_thread_group_empty, //
+use super::{
+    bindings::{
+        unshare_alloc_lock,
+        unshare_is_killed,
+        unshare_thread_group_empty, //
+    },
+    sharers, //
 };
 use crate::contexts::Contexts;
 
@@ -73,24 +75,36 @@ impl Current {
         if wanted.is_empty() {
             return wanted;
         }
-        // SAFETY: The function compares the running task, which is `self`, with the others.
-        Contexts::from_bits(unsafe { unshare_shared_contexts(wanted.bits()) })
+        sharers::shared_contexts(self, wanted)
     }
 
     /// Locks what others may look at: nsproxy, fs and files of the task.
     ///
     /// Mirrors `task_lock()`.
     pub(crate) fn lock(&self) -> TaskLock<'_> {
-        // SAFETY: By the type invariant, the task and with it its `alloc_lock` stay valid for as
-        // long as `self` is borrowed.
-        let lock: &Lock<(), SpinLockBackend> =
-            unsafe { Lock::from_raw(unshare_alloc_lock(self.task)) };
-        // INVARIANT: The guard is that of `self`.
         TaskLock {
             current: self,
-            _guard: lock.lock(),
+            // SAFETY: By the type invariant, the task stays valid for as long as `self` is borrowed.
+            // INVARIANT: The guard is that of `self`.
+            _guard: unsafe { lock(self.task) },
         }
     }
+}
+
+/// A `task_lock` that is held, of any task.
+pub(super) type Guard<'a> = lock::Guard<'a, (), SpinLockBackend>;
+
+/// Locks nsproxy, fs and files of a task.
+///
+/// Mirrors `task_lock()`.
+///
+/// # Safety
+///
+/// The task must stay valid for as long as the guard is there.
+pub(super) unsafe fn lock<'a>(task: *mut bindings::task_struct) -> Guard<'a> {
+    // SAFETY: As the caller promises, the task and with it its `alloc_lock` stay valid.
+    let lock: &'a Lock<(), SpinLockBackend> = unsafe { Lock::from_raw(unshare_alloc_lock(task)) };
+    lock.lock()
 }
 
 /// The running task with its `task_lock` held, so that its context may be replaced.
@@ -100,7 +114,7 @@ impl Current {
 /// `_guard` holds `alloc_lock` of `current`.
 pub(crate) struct TaskLock<'a> {
     current: &'a Current,
-    _guard: Guard<'a, (), SpinLockBackend>,
+    _guard: Guard<'a>,
 }
 
 impl TaskLock<'_> {

@@ -13,6 +13,7 @@ use kernel::{
 use super::bindings::{
     unshare_args,
     unshare_copy_args_from_user,
+    unshare_copy_struct_from_user,
     unshare_copy_struct_to_user,
     unshare_put_user_pair,
     unshare_query, //
@@ -24,9 +25,17 @@ use super::bindings::{
 /// beyond must be, else `E2BIG`. Fails with `EFAULT`.
 pub(crate) fn read_args(from: UserPtr, size: usize) -> Result<unshare_args> {
     let mut args = unshare_args::default();
+    let from = from.as_const_ptr();
+    let known = size_of::<unshare_args>();
+    // For speed: nearly all programs have the struct as the module knows it.
     // SAFETY: `args` may hold any bytes: it is integers, and has the size that the assertion in
     // `device.rs` says.
-    to_result(unsafe { unshare_copy_args_from_user(&mut args, from.as_const_ptr(), size) })?;
+    to_result(unsafe {
+        match size == known {
+            true => unshare_copy_args_from_user(&mut args, from),
+            false => unshare_copy_struct_from_user((&raw mut args).cast(), known, from, size),
+        }
+    })?;
     Ok(args)
 }
 

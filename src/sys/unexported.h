@@ -18,6 +18,7 @@
 #include <linux/cred.h>
 #include <linux/nsproxy.h>
 #include <linux/types.h>
+#include <linux/user_namespace.h>
 
 #include "helpers.h"
 
@@ -48,6 +49,10 @@
 	  (struct cred *cred), (cred))								\
 	X(CLONE_NEWUSER, int, set_cred_ucounts,							\
 	  (struct cred *cred), (cred))								\
+	X(CLONE_NEWUSER | CLONE_NEWIPC | CLONE_NEWPID | CLONE_NEWNET, struct ucounts *,		\
+	  alloc_ucounts, (struct user_namespace *ns, kuid_t uid), (ns, uid))			\
+	X(CLONE_NEWUSER | CLONE_NEWIPC | CLONE_NEWPID | CLONE_NEWNET, void, dec_ucount,		\
+	  (struct ucounts *ucounts, enum ucount_type type), (ucounts, type))			\
 	X(UNSHARE_NSPROXY, struct nsproxy *, create_new_namespaces,				\
 	  (u64 flags, struct task_struct *task, struct user_namespace *user_ns,			\
 	   struct fs_struct *fs), (flags, task, user_ns, fs))					\

@@ -61,7 +61,7 @@ pub(crate) fn syscall(contexts: Contexts) -> Result<(), Errno> {
 }
 
 /// setns(2) itself, of which the C library has several bits under other names.
-fn setns(pidfd: BorrowedFd<'_>, kinds: Contexts) -> Result<(), Errno> {
+pub(crate) fn setns(pidfd: BorrowedFd<'_>, kinds: Contexts) -> Result<(), Errno> {
     // SAFETY: setns(2) takes numbers only.
     checked(unsafe { libc::syscall(libc::SYS_setns, pidfd.as_raw_fd(), kinds.bits()) }).map(drop)
 }

@@ -12,6 +12,7 @@ use crate::attach;
 use crate::backend::Backend;
 use crate::bare::KINDS;
 use crate::child::in_child;
+use crate::contexts::files_dropped;
 use crate::device::UNSHARE_EMPTY_MNTNS;
 use crate::differences::INTENDED;
 use crate::everything::{all_at_once, singles};
@@ -26,7 +27,8 @@ pub(crate) fn suite() -> Suite {
     let cases = cases();
     let names = cases.iter().map(Case::name);
     let mut names: Vec<_> = names.chain(attach::differential::cases()).collect();
-    names.push(race::CASE.to_owned());
+    names.extend([race::CASE, files_dropped::CASE].map(str::to_owned));
+    names.extend(attach::order::CASES.map(str::to_owned));
     names.extend(without().iter().map(Case::name));
     let suite = cases
         .into_iter()

@@ -18,6 +18,7 @@ mod combinations;
 mod conditions;
 mod contention;
 mod contexts;
+mod counts;
 mod device;
 mod differences;
 mod differential;
@@ -94,6 +95,7 @@ fn suites() -> Vec<Suite> {
     vec![
         contexts::fs::suite(),
         contexts::files::suite(),
+        contexts::files_dropped::suite(),
         contexts::close_range::suite(),
         contexts::sysvsem::suite(),
         contexts::mount::suite(),
@@ -139,9 +141,11 @@ fn suites() -> Vec<Suite> {
         attach::two_calls::suite(),
         attach::dry_run::suite(),
         attach::differential::suite(),
+        attach::order::suite(),
         attach::race::suite(),
         attach::leaks::suite(),
         dry_run::suite(),
+        counts::suite(),
         query::suite(),
         local::suite(),
         abi::suite(),

@@ -10,6 +10,7 @@ pub(crate) mod dry_run;
 pub(crate) mod effects;
 pub(crate) mod kinds;
 pub(crate) mod leaks;
+pub(crate) mod order;
 mod parties;
 pub(crate) mod permissions;
 pub(crate) mod race;

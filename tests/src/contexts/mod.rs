@@ -5,6 +5,7 @@
 pub(crate) mod cgroup;
 pub(crate) mod close_range;
 pub(crate) mod files;
+pub(crate) mod files_dropped;
 pub(crate) mod fs;
 pub(crate) mod ipc;
 pub(crate) mod mount;

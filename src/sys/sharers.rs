@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What other tasks have in common with the running one.
+//!
+//! A context with more than one user may have a reader of `/proc/PID` for one, which holds an mm for
+//! a moment. So the other users are looked for among all tasks, much as
+//! `current_is_single_threaded()` does.
+
+use core::{
+    marker::PhantomData,
+    ptr, //
+};
+use kernel::{
+    bindings,
+    sync::rcu, //
+};
+
+use super::{
+    bindings::{
+        unshare_first_thread,
+        unshare_has_undo_list,
+        unshare_mm_users,
+        unshare_next_process,
+        unshare_next_thread,
+        unshare_sighand_users,
+        unshare_smp_rmb,
+        unshare_task_contexts,
+        unshare_task_memory, //
+    },
+    files::OwnFiles,
+    fs_struct::FsStruct,
+    nsproxy,
+    task::{
+        self,
+        Current, //
+    },
+};
+use crate::contexts::{
+    Context,
+    Contexts, //
+};
+
+/// Returns which of the `wanted` contexts another task uses too at this moment.
+pub(super) fn shared_contexts(current: &Current, wanted: Contexts) -> Contexts {
+    let wanted = wanted.without(own_contexts(current));
+    if wanted.is_empty() {
+        return wanted;
+    }
+    // For speed: no lock of each task for a request that is about memory only.
+    let memory = Context::Vm | Context::Sighand | Context::Thread;
+    let is_locking = !wanted.without(memory).is_empty();
+    let mut shared = Contexts::empty();
+
+    let rcu = rcu::read_lock();
+    let me = Task {
+        task: current.as_ptr(),
+        _rcu: PhantomData,
+    };
+    let (my_memory, my_contexts) = (me.memory(), me.contexts());
+    for other in Tasks::new(&rcu).filter(|other| *other != me) {
+        shared |= common_memory(&my_memory, &other.memory());
+        // Where the task has left its mm to exit, whom it forked before comes next.
+        // SAFETY: A barrier needs nothing.
+        unsafe { unshare_smp_rmb() };
+        if is_locking {
+            let _lock = other.lock();
+            shared |= common_contexts(&my_contexts, &other.contexts());
+        }
+        if wanted.without(shared).is_empty() {
+            break;
+        }
+    }
+    shared & wanted
+}
+
+/// Returns the contexts that have no other user at all, so that there is no need to look for one.
+fn own_contexts(current: &Current) -> Contexts {
+    let task = current.as_ptr();
+    // SAFETY: The task runs: it has an mm and handlers, and only it replaces them and its undo list.
+    let (mm_users, sighand_users, has_undo_list) = unsafe {
+        (
+            unshare_mm_users(task),
+            unshare_sighand_users(task),
+            unshare_has_undo_list(task),
+        )
+    };
+    let mut own = Contexts::empty();
+    for (context, is_own) in [
+        (Context::Vm, mm_users == 1),
+        (Context::Sighand, sighand_users == 1),
+        (Context::Thread, !current.has_threads()),
+        (Context::Fs, !FsStruct::is_shared(current)),
+        (Context::Files, !OwnFiles::of(current).is_shared()),
+        (Context::Sysvsem, !has_undo_list),
+    ] {
+        if is_own {
+            own |= context;
+        }
+    }
+    own
+}
+
+/// Pointers that are compared and not followed, and so need no lock.
+///
+/// A kernel thread has an mm only while it works for the mm's owner.
+fn common_memory(mine: &unshare_task_memory, its: &unshare_task_memory) -> Contexts {
+    let mut common = Contexts::empty();
+    for (context, is_common) in [
+        (Context::Sighand, mine.sighand == its.sighand),
+        (Context::Thread, mine.signal == its.signal),
+        (Context::Vm, mine.mm == its.mm && !its.is_kthread),
+    ] {
+        if is_common {
+            common |= context;
+        }
+    }
+    common
+}
+
+/// A task's fs, files and nsproxy are stable under its `task_lock`. The task holds its namespaces
+/// for as long as it has an nsproxy. Its undo list is compared and not followed.
+fn common_contexts(mine: &unshare_task_contexts, its: &unshare_task_contexts) -> Contexts {
+    let mut common = Contexts::empty();
+    for (context, is_common) in [
+        (Context::Fs, mine.fs == its.fs),
+        (Context::Files, mine.files == its.files),
+        (
+            Context::Sysvsem,
+            !mine.undo_list.is_null() && mine.undo_list == its.undo_list,
+        ),
+        (
+            Context::User,
+            !its.nsproxy.is_null() && mine.user_ns == its.user_ns,
+        ),
+    ] {
+        if is_common {
+            common |= context;
+        }
+    }
+    // SAFETY: The running task is in namespaces; the other task is locked, and holds its own.
+    match unsafe { (mine.nsproxy.as_ref(), its.nsproxy.as_ref()) } {
+        (Some(mine), Some(its)) => common | nsproxy::common(mine, its),
+        _ => common,
+    }
+}
+
+/// A task that is there for as long as the RCU read-side lock is held.
+///
+/// # Invariants
+///
+/// `task` was found under the lock that `'a` borrows, or is the running task.
+#[derive(PartialEq)]
+struct Task<'a> {
+    task: *mut bindings::task_struct,
+    _rcu: PhantomData<&'a rcu::Guard>,
+}
+
+impl Task<'_> {
+    fn memory(&self) -> unshare_task_memory {
+        // SAFETY: By the type invariant, the task is valid.
+        unsafe { unshare_task_memory(self.task) }
+    }
+
+    /// What the pointers point to is stable where the task is locked, or is the running one.
+    fn contexts(&self) -> unshare_task_contexts {
+        // SAFETY: By the type invariant, the task is valid.
+        unsafe { unshare_task_contexts(self.task) }
+    }
+
+    fn lock(&self) -> task::Guard<'_> {
+        // SAFETY: By the type invariant, the task stays valid for as long as it is borrowed.
+        unsafe { task::lock(self.task) }
+    }
+}
+
+/// All threads of all processes, but for those of PID 0.
+///
+/// Mirrors `for_each_process_thread()`.
+///
+/// # Invariants
+///
+/// `process` and `thread` were found under the lock that `'a` borrows; `thread` may be null.
+struct Tasks<'a> {
+    process: *mut bindings::task_struct,
+    thread: *mut bindings::task_struct,
+    rcu: PhantomData<&'a rcu::Guard>,
+}
+
+impl<'a> Tasks<'a> {
+    fn new(_rcu: &'a rcu::Guard) -> Self {
+        // INVARIANT: The first task of all never ends.
+        Self {
+            process: &raw mut bindings::init_task,
+            thread: ptr::null_mut(),
+            rcu: PhantomData,
+        }
+    }
+}
+
+impl<'a> Iterator for Tasks<'a> {
+    type Item = Task<'a>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        // SAFETY: By the type invariant, and the lists may be followed under RCU.
+        unsafe {
+            while self.thread.is_null() {
+                self.process = unshare_next_process(self.process);
+                if ptr::eq(self.process, &raw const bindings::init_task) {
+                    return None;
+                }
+                self.thread = unshare_first_thread(self.process);
+            }
+            let task = self.thread;
+            self.thread = unshare_next_thread(task);
+            // INVARIANT: Found under the lock.
+            Some(Task {
+                task,
+                _rcu: PhantomData,
+            })
+        }
+    }
+}
