@@ -34,7 +34,7 @@ pub(super) fn clear(current: &Current) {
         if word.is_null() {
             return;
         }
-        if unshare_mm_users(unshare_task_mm(task)) > 1 {
+        if unshare_mm_users(task) > 1 {
             unshare_clear_word(word);
             #[cfg(CONFIG_FUTEX)]
             unshare_wake_word(word);

@@ -100,11 +100,6 @@ void unshare_clear_owner(struct mm_struct *mm)
 }
 #endif
 
-int unshare_mm_users(struct mm_struct *mm)
-{
-	return atomic_read(&mm->mm_users);
-}
-
 int unshare_mmap_write_lock_killable(struct mm_struct *mm)
 {
 	return mmap_write_lock_killable(mm);

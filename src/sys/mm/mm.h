@@ -52,7 +52,6 @@ void unshare_assign_binfmt(struct mm_struct *mm, struct linux_binfmt *binfmt);
 void unshare_begin_hiwater_rss(struct mm_struct *mm);
 void unshare_begin_hiwater_vm(struct mm_struct *mm);
 void unshare_clear_owner(struct mm_struct *mm);
-int unshare_mm_users(struct mm_struct *mm);
 int unshare_mmap_write_lock_killable(struct mm_struct *mm);
 void unshare_mmap_write_unlock(struct mm_struct *mm);
 unsigned long unshare_vma_end(struct vm_area_struct *vma);
