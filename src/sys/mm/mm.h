@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the Rust side of src/sys/mm/ and src/sys/sighand.rs cannot say by itself:
- * each function is one macro or inline function of the kernel, or one access to a
- * field. Fields of task_struct and mm_struct are read and written here, so that
- * the race detector sees both sides.
+ * What src/sys/mm/ and src/sys/sighand.rs cannot say by themselves: macros and
+ * inline functions of the kernel, and accesses to fields. Fields of task_struct
+ * and mm_struct are read and written in C alone, so that the race detector sees
+ * both sides. Of each line there is a function unshare_NAME().
  */
 #ifndef _UNSHARE_MM_H
 #define _UNSHARE_MM_H
@@ -12,103 +12,141 @@
 #include <linux/sched.h>
 #include <linux/sched/exec_state.h>
 
+#include "../unexported.h"
+
 struct io_uring_task;
 struct linux_binfmt;
 
+/* X(type, name, parameters, what is returned) */
+#define UNSHARE_MM_VALUES(X)									\
+	/* Of an address space */								\
+	X(spinlock_t *, arg_lock, (struct mm_struct *mm), &mm->arg_lock)			\
+	X(bool, has_mdwe_no_inherit, (struct mm_struct *mm),					\
+	  mm_flags_test(MMF_HAS_MDWE_NO_INHERIT, mm))						\
+	X(struct linux_binfmt *, binfmt, (struct mm_struct *mm), mm->binfmt)			\
+	X(bool, get_binfmt, (struct linux_binfmt *binfmt), try_module_get(binfmt->module))	\
+	X(int, mmap_write_lock_killable, (struct mm_struct *mm), mmap_write_lock_killable(mm))	\
+	X(unsigned long, vma_end, (struct vm_area_struct *vma), vma->vm_end)			\
+	/* Of a task */										\
+	X(struct mm_struct *, task_mm, (struct task_struct *task), task->mm)			\
+	X(u32 __user *, child_tid, (struct task_struct *task),					\
+	  (u32 __user *)task->clear_child_tid)							\
+	X(struct completion *, vfork_done, (struct task_struct *task), task->vfork_done)	\
+	X(int, lock_exec_update, (struct task_struct *task),					\
+	  down_write_killable(&task->signal->exec_update_lock))					\
+	X(struct task_exec_state *, exec_state, (struct task_struct *task),			\
+	  rcu_dereference_protected(task->exec_state, true))					\
+	X(struct user_namespace *, exec_state_user_ns, (struct task_exec_state *exec_state),	\
+	  exec_state->user_ns)									\
+	UNSHARE_IF(CONFIG_UPROBES, X(bool, is_in_uprobe, (struct task_struct *task),		\
+	  task->utask && (task->utask->return_instances || task->utask->active_uprobe)))	\
+	UNSHARE_IF(CONFIG_ARCH_HAS_CPU_PASID, X(bool, has_pasid,				\
+	  (struct task_struct *task), task->pasid_activated))					\
+	UNSHARE_IF(CONFIG_USER_EVENTS, X(bool, has_user_events,					\
+	  (struct task_struct *task), task->user_event_mm))					\
+	UNSHARE_IF(CONFIG_IO_URING, X(struct io_uring_task *, io_uring,				\
+	  (struct task_struct *task), task->io_uring))						\
+	UNSHARE_IF(CONFIG_IO_URING, X(s64, io_uring_references,					\
+	  (struct io_uring_task *tctx), percpu_counter_sum(&tctx->inflight)))			\
+	UNSHARE_IF(CONFIG_IO_URING, X(int, io_uring_cached,					\
+	  (struct io_uring_task *tctx), tctx->cached_refs))					\
+	UNSHARE_IF(CONFIG_FUTEX, X(struct mutex *, futex_exit_mutex,				\
+	  (struct task_struct *task), &task->futex.exit_mutex))					\
+	UNSHARE_IF(CONFIG_FUTEX, X(bool, has_pi_states,						\
+	  (struct task_struct *task), !list_empty(&task->futex.pi_state_list)))			\
+	/* Of signal handlers */								\
+	X(struct sighand_struct *, alloc_sighand, (void),					\
+	  kmem_cache_alloc(*unshare_sighand_cachep, GFP_KERNEL))				\
+	X(struct sighand_struct *, task_sighand, (struct task_struct *task), task->sighand)	\
+	X(spinlock_t *, siglock, (struct sighand_struct *sighand), &sighand->siglock)
+
+/* X(name, parameters, what is done) */
+#define UNSHARE_MM_ACTIONS(X)									\
+	/* To an address space */								\
+	X(set_mdwe_no_inherit, (struct mm_struct *mm),						\
+	  mm_flags_set(MMF_HAS_MDWE_NO_INHERIT, mm))						\
+	X(set_mdwe, (struct mm_struct *mm), mm_flags_set(MMF_HAS_MDWE, mm))			\
+	X(assign_binfmt, (struct mm_struct *mm, struct linux_binfmt *binfmt),			\
+	  mm->binfmt = binfmt)									\
+	X(begin_hiwater_rss, (struct mm_struct *mm), mm->hiwater_rss = get_mm_rss(mm))		\
+	X(begin_hiwater_vm, (struct mm_struct *mm), mm->hiwater_vm = mm->total_vm)		\
+	UNSHARE_IF(CONFIG_MEMCG, X(clear_owner, (struct mm_struct *mm),				\
+	  WRITE_ONCE(mm->owner, NULL)))								\
+	X(mmap_write_unlock, (struct mm_struct *mm), mmap_write_unlock(mm))			\
+	X(lru_gen_use_mm, (struct mm_struct *mm), lru_gen_use_mm(mm))				\
+	/* To a task */										\
+	X(set_task_mm, (struct task_struct *task, struct mm_struct *mm), task->mm = mm)		\
+	X(set_active_mm, (struct task_struct *task, struct mm_struct *mm),			\
+	  task->active_mm = mm)									\
+	X(reset_child_tid, (struct task_struct *task), task->clear_child_tid = NULL)		\
+	X(reset_vfork_done, (struct task_struct *task), task->vfork_done = NULL)		\
+	X(note_maxrss, (struct task_struct *task, struct mm_struct *mm),			\
+	  setmax_mm_hiwater_rss(&task->signal->maxrss, mm))					\
+	X(unlock_exec_update, (struct task_struct *task),					\
+	  up_write(&task->signal->exec_update_lock))						\
+	X(copy_dumpable, (struct task_exec_state *exec_state, struct task_exec_state *old),	\
+	  WRITE_ONCE(exec_state->dumpable, READ_ONCE(old->dumpable)))				\
+	UNSHARE_IF(CONFIG_FUTEX, X(lock_pi, (struct task_struct *task),				\
+	  raw_spin_lock_irq(&task->pi_lock)))							\
+	UNSHARE_IF(CONFIG_FUTEX, X(unlock_pi, (struct task_struct *task),			\
+	  raw_spin_unlock_irq(&task->pi_lock)))							\
+	UNSHARE_IF(CONFIG_FUTEX, X(set_futex_exiting, (struct task_struct *task),		\
+	  task->futex.state = FUTEX_STATE_EXITING))						\
+	UNSHARE_IF(CONFIG_FUTEX, X(set_futex_ok, (struct task_struct *task),			\
+	  task->futex.state = FUTEX_STATE_OK))							\
+	/* To signal handlers */								\
+	X(begin_sighand, (struct sighand_struct *sighand), refcount_set(&sighand->count, 1))	\
+	X(copy_actions, (struct sighand_struct *sighand, struct sighand_struct *old),		\
+	  memcpy(sighand->action, old->action, sizeof(sighand->action)))			\
+	X(set_task_sighand, (struct task_struct *task, struct sighand_struct *sighand),		\
+	  rcu_assign_pointer(task->sighand, sighand))						\
+	X(write_lock_tasklist, (void), write_lock_irq(unshare_tasklist_lock))			\
+	X(write_unlock_tasklist, (void), write_unlock_irq(unshare_tasklist_lock))		\
+	/* To a word of user memory: a bad address is its owner's loss, as at an exit */	\
+	X(clear_word, (u32 __user *word), put_user(0, word))					\
+	X(fault_in_word, (u32 __user *word),							\
+	  fault_in_safe_writeable((char __user *)word, sizeof(*word)))				\
+	UNSHARE_IF(CONFIG_FUTEX, X(wake_word, (u32 __user *word),				\
+	  unshare_do_futex(word, FUTEX_WAKE, 1, NULL, NULL, 0, 0)))				\
+	/* To the processor */									\
+	X(irqs_off, (void), local_irq_disable())						\
+	X(irqs_on, (void), local_irq_enable())							\
+	X(smp_mb, (void), smp_mb())								\
+	X(rseq_force_update, (void), rseq_force_update())
+
 /*
- * Fields of an address space that a copy has from the old one by assignment. Each
- * is unshare_copy_FIELD(); src/sys/mm/fields.rs says when each is called, and
- * does not compile while a field of mm_struct is unaccounted for.
+ * X(field): of an address space, copied by assignment. When each unshare_copy_FIELD()
+ * is called, src/sys/mm/fields.rs says, which does not compile while a field of
+ * mm_struct is unaccounted for.
  */
-#define UNSHARE_COPIED_FIELDS(X)						\
-	X(mmap_base) X(mmap_legacy_base) X(task_size)				\
-	X(start_code) X(end_code) X(start_data) X(end_data)			\
-	X(start_brk) X(brk) X(start_stack)					\
-	X(arg_start) X(arg_end) X(env_start) X(env_end)
+#define UNSHARE_COPIED_FIELDS(X)								\
+	X(mmap_base) X(mmap_legacy_base) X(task_size)						\
+	UNSHARE_IF(CONFIG_HAVE_ARCH_COMPAT_MMAP_BASES, X(mmap_compat_base))			\
+	UNSHARE_IF(CONFIG_HAVE_ARCH_COMPAT_MMAP_BASES, X(mmap_compat_legacy_base))		\
+	X(start_code) X(end_code) X(start_data) X(end_data)					\
+	X(start_brk) X(brk) X(start_stack)							\
+	X(arg_start) X(arg_end) X(env_start) X(env_end)						\
+	UNSHARE_IF(CONFIG_ARCH_HAS_ELF_CORE_EFLAGS, X(saved_e_flags))
 
-#define UNSHARE_DECLARE_COPY(name)						\
+/* X(name, copy): the same, of those that are copied otherwise. */
+#define UNSHARE_COPIED_OTHERWISE(X)								\
+	X(saved_auxv, memcpy(mm->saved_auxv, oldmm->saved_auxv, sizeof(mm->saved_auxv)))	\
+	UNSHARE_IF(CONFIG_MEMBARRIER, X(membarrier_state,					\
+	  atomic_set(&mm->membarrier_state, atomic_read(&oldmm->membarrier_state))))		\
+	UNSHARE_IF(CONFIG_KSM, X(ksm_zero_pages,						\
+	  atomic_long_set(&mm->ksm_zero_pages, atomic_long_read(&oldmm->ksm_zero_pages))))	\
+	UNSHARE_IF(CONFIG_FUTEX, X(futex_unlock, mm->futex.unlock = oldmm->futex.unlock))	\
+	UNSHARE_COPIED_CONTEXT(X)
+
+#define UNSHARE_DECLARE_VALUE(type, name, parameters, ...) type unshare_##name parameters;
+#define UNSHARE_DECLARE_ACTION(name, parameters, ...) void unshare_##name parameters;
+#define UNSHARE_DECLARE_COPY(name, ...)								\
 	void unshare_copy_##name(struct mm_struct *mm, struct mm_struct *oldmm);
+UNSHARE_MM_VALUES(UNSHARE_DECLARE_VALUE)
+UNSHARE_MM_ACTIONS(UNSHARE_DECLARE_ACTION)
 UNSHARE_COPIED_FIELDS(UNSHARE_DECLARE_COPY)
-UNSHARE_DECLARE_COPY(mmap_compat_base)
-UNSHARE_DECLARE_COPY(mmap_compat_legacy_base)
-UNSHARE_DECLARE_COPY(saved_auxv)
-UNSHARE_DECLARE_COPY(saved_e_flags)
-UNSHARE_DECLARE_COPY(membarrier_state)
-UNSHARE_DECLARE_COPY(ksm_zero_pages)
-UNSHARE_DECLARE_COPY(futex_unlock)
-UNSHARE_DECLARE_COPY(context_flags)
-UNSHARE_DECLARE_COPY(context_vdso)
-UNSHARE_DECLARE_COPY(context_vdso_image)
-UNSHARE_DECLARE_COPY(context_sigpage)
-
-/* Fields of an address space */
-spinlock_t *unshare_arg_lock(struct mm_struct *mm);
-bool unshare_has_mdwe_no_inherit(struct mm_struct *mm);
-void unshare_set_mdwe_no_inherit(struct mm_struct *mm);
-void unshare_set_mdwe(struct mm_struct *mm);
-struct linux_binfmt *unshare_binfmt(struct mm_struct *mm);
-bool unshare_get_binfmt(struct linux_binfmt *binfmt);
-void unshare_assign_binfmt(struct mm_struct *mm, struct linux_binfmt *binfmt);
-void unshare_begin_hiwater_rss(struct mm_struct *mm);
-void unshare_begin_hiwater_vm(struct mm_struct *mm);
-void unshare_clear_owner(struct mm_struct *mm);
-int unshare_mmap_write_lock_killable(struct mm_struct *mm);
-void unshare_mmap_write_unlock(struct mm_struct *mm);
-unsigned long unshare_vma_end(struct vm_area_struct *vma);
-
-/* Fields of a task */
-struct mm_struct *unshare_task_mm(struct task_struct *task);
-void unshare_set_task_mm(struct task_struct *task, struct mm_struct *mm);
-void unshare_set_active_mm(struct task_struct *task, struct mm_struct *mm);
-bool unshare_is_in_uprobe(struct task_struct *task);
-bool unshare_has_pasid(struct task_struct *task);
-bool unshare_has_user_events(struct task_struct *task);
-u32 __user *unshare_child_tid(struct task_struct *task);
-void unshare_reset_child_tid(struct task_struct *task);
-struct completion *unshare_vfork_done(struct task_struct *task);
-void unshare_reset_vfork_done(struct task_struct *task);
-void unshare_note_maxrss(struct task_struct *task, struct mm_struct *mm);
-int unshare_lock_exec_update(struct task_struct *task);
-void unshare_unlock_exec_update(struct task_struct *task);
-
-/* Requests in io_uring */
-struct io_uring_task *unshare_io_uring(struct task_struct *task);
-s64 unshare_io_uring_references(struct io_uring_task *tctx);
-int unshare_io_uring_cached(struct io_uring_task *tctx);
-
-/* Futexes of a task */
-struct mutex *unshare_futex_exit_mutex(struct task_struct *task);
-void unshare_lock_pi(struct task_struct *task);
-void unshare_unlock_pi(struct task_struct *task);
-bool unshare_has_pi_states(struct task_struct *task);
-void unshare_set_futex_exiting(struct task_struct *task);
-void unshare_set_futex_ok(struct task_struct *task);
-
-/* Who may trace and dump a task */
-struct task_exec_state *unshare_exec_state(struct task_struct *task);
-struct user_namespace *unshare_exec_state_user_ns(struct task_exec_state *exec_state);
-void unshare_copy_dumpable(struct task_exec_state *exec_state, struct task_exec_state *old);
-
-/* Macros and inline functions */
-void unshare_clear_word(u32 __user *word);
-void unshare_fault_in_word(u32 __user *word);
-void unshare_wake_word(u32 __user *word);
-void unshare_irqs_off(void);
-void unshare_irqs_on(void);
-void unshare_smp_mb(void);
-void unshare_lru_gen_use_mm(struct mm_struct *mm);
-void unshare_rseq_force_update(void);
+UNSHARE_COPIED_OTHERWISE(UNSHARE_DECLARE_COPY)
 bool unshare_uses_saved_ttbr0(void);
 void unshare_set_saved_ttbr0(struct task_struct *task, struct mm_struct *mm);
-
-/* Signal handlers */
-struct sighand_struct *unshare_alloc_sighand(void);
-void unshare_begin_sighand(struct sighand_struct *sighand);
-struct sighand_struct *unshare_task_sighand(struct task_struct *task);
-void unshare_set_task_sighand(struct task_struct *task, struct sighand_struct *sighand);
-spinlock_t *unshare_siglock(struct sighand_struct *sighand);
-void unshare_copy_actions(struct sighand_struct *sighand, struct sighand_struct *old);
-void unshare_write_lock_tasklist(void);
-void unshare_write_unlock_tasklist(void);
 
 #endif /* _UNSHARE_MM_H */
