@@ -13,6 +13,7 @@ pub(crate) mod fs_struct;
 pub(crate) mod miscdevice;
 pub(crate) mod mm;
 mod mm_fields;
+pub(crate) mod net_ns;
 pub(crate) mod nsproxy;
 pub(crate) mod sighand;
 pub(crate) mod sysvipc;

@@ -30,8 +30,12 @@ use crate::{
     failure::Failure,
     request::Request,
     sys::{
-        cred::Cred,
+        cred::{
+            Acting,
+            Cred, //
+        },
         fs_struct::FsStruct,
+        mm::ExecUpdate,
         nsproxy::perf_event_namespaces,
         sighand::Sighand,
         task::Current, //
@@ -53,37 +57,49 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
-    /// Does what can fail: copies, what is attached to them, and then what is new in them, in the
-    /// order in which `setns(2)` and after it `ksys_unshare()` would.
+    /// Does what can fail, save the copy of the address space.
     ///
-    /// The first failure ends it, and what was prepared until then is released.
+    /// 1. The checks of the unshare half that need no look at anything: `check_unshare_flags()`.
+    /// 2. What is attached is pinned. This waits for the target, and so comes before anything is
+    ///    copied that a sibling could change meanwhile.
+    /// 3. The copies of what the task shares: `unshare_fs()`, `unshare_fd()`.
+    /// 4. What was pinned is put into the copies: `validate_nsset()`, then the directories.
+    /// 5. New namespaces out of those, with the attached credentials in force: `unshare_userns()`,
+    ///    `unshare_nsproxy_namespaces()`, `set_cred_ucounts()`.
+    ///
+    /// The first failure ends it, and what was prepared until then is released. Two calls would do 2
+    /// and 4 first: of a request with several faults, faults of 1 and 3 are reported before those of 4.
     pub(crate) fn new(current: &Current, request: &Request) -> Result<Self, Failure> {
         credentials::check_permitted(request)?;
         request.check(current.has_threads())?;
+
+        let target = attach::take(current, request)?;
 
         let shared = current.shared_contexts(request.unshare & (Context::Vm | Context::Sighand));
         let undo_list = sysvsem::prepare(current, request);
         let mut fs = fs::prepare(current, request)?;
         let files = files::prepare(current, request)?;
         let sighand = sighand::prepare(shared)?;
-        let mut credentials = credentials::prepare(request)?;
-        let attached = attach::prepare(current, request, credentials.as_mut(), fs.as_mut())?;
-        credentials::unshare(request, credentials.as_mut())?;
-        let namespaces = namespaces::prepare(
-            current,
-            request,
-            credentials.as_ref(),
-            fs.as_mut(),
-            attached,
-        )?;
-        if let Some(credentials) = &mut credentials {
-            credentials
-                .set_ucounts()
-                .map_err(Failure::of(Context::User))?;
-        }
+        let (attached, set) = attach::install(current, request, target, fs.as_mut())?;
+        let (new, namespaces) = {
+            // What is made here looks at `current_cred()`, and two calls would find the attached ones.
+            let _acting = attached.as_ref().map(Acting::with);
+            let mut new = credentials::prepare(request)?;
+            let namespaces = namespaces::prepare(
+                current,
+                request,
+                new.as_ref().or(attached.as_ref()),
+                fs.as_mut(),
+                set,
+            )?;
+            if let Some(new) = &mut new {
+                new.set_ucounts().map_err(Failure::of(Context::User))?;
+            }
+            (new, namespaces)
+        };
         Ok(Self {
             namespaces,
-            credentials,
+            credentials: new.or(attached),
             sighand,
             files,
             fs,
@@ -123,15 +139,27 @@ impl Prepared {
 
     /// Copies the address space: the last that can fail, when everything that the copy is to
     /// carry has been written.
+    ///
+    /// Credentials change after the rest. If both do, `exec_update_lock` is held from the first change
+    /// to the last: a task that attaches to this one holds it for reading. The wait is for tasks that
+    /// read this one's memory or credentials, and hold the lock without a wait for user space; this one
+    /// holds what is prepared, and no lock; a deadly signal ends it.
     pub(crate) fn complete(self, current: &Current) -> Result<Complete<'_>, Failure> {
         let vm = self.needs_vm.then(|| vm::prepare(current)).transpose()?;
-        Ok(Complete { vm, rest: self })
+        // A `Vm` holds the lock itself.
+        let is_two_steps = self.credentials.is_some() && vm.is_none();
+        let is_two_steps = is_two_steps && (self.namespaces.is_some() || self.fs.is_some());
+        let update = is_two_steps.then(|| ExecUpdate::lock(current)).transpose();
+        let update = update.map_err(Failure::of(Context::User))?;
+        let rest = self;
+        Ok(Complete { vm, update, rest })
     }
 }
 
 /// Everything that a request replaces. Dropping it undoes the preparation.
 pub(crate) struct Complete<'a> {
     vm: Option<Vm<'a>>,
+    update: Option<ExecUpdate<'a>>,
     rest: Prepared,
 }
 
@@ -153,8 +181,8 @@ impl Complete<'_> {
     /// 6. The signal handlers change under `tasklist_lock` and `siglock`, which must not nest with
     ///    `task_lock`: `unshare_sighand()`.
     /// 7. The credentials follow. They are read under RCU and have no part in `task_lock`; as they
-    ///    come last, nobody is an administrator of the new user namespace with an old root:
-    ///    `commit_creds()`.
+    ///    come after 4, nobody is an administrator of the new user namespace with an old root:
+    ///    `commit_creds()`. Nothing after this step looks at the credentials of before.
     /// 8. Others may look into the memory again, and for PI futexes of the task, and the parent of a
     ///    vfork child goes on, which finds all of the above done: `futex_exec_done()`,
     ///    `exec_mm_put_old()`, `complete_vfork_done()`.
@@ -162,11 +190,12 @@ impl Complete<'_> {
     ///    file system does on a close, and that with the new context: `close_range(2)`.
     /// 10. Who watches by perf is told: `perf_event_namespaces()`.
     ///
-    /// What the task had before is released outside of the lock, each as soon as its step is done
-    /// and the rest at the end, since the last reference to a mount namespace or a file may sleep.
+    /// Namespaces, directories and descriptor table of before are released after step 10, outside of
+    /// the locks: the last reference to a mount namespace or a file may sleep.
     pub(crate) fn commit(self, current: &Current) {
         let Self {
             mut vm,
+            update,
             rest:
                 Prepared {
                     namespaces,
@@ -208,6 +237,7 @@ impl Complete<'_> {
         if let Some(credentials) = credentials {
             credentials.commit(current);
         }
+        drop(update);
         if let Some(vm) = vm {
             vm.release(current);
         }

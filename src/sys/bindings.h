@@ -4,7 +4,7 @@
 
 #include "helpers.h"
 #include "mm.h"
-#include "target.h"
+#include "target/target.h"
 #include "unexported.h"
 #include "unshare.h"
 

@@ -44,7 +44,14 @@ u64 unshare_shared_contexts(u64 wanted);
 struct user_namespace *unshare_task_user_ns(struct task_struct *task);
 bool unshare_has_admin(struct user_namespace *user_ns);
 bool unshare_is_admin(void);
-struct user_namespace *unshare_cred_user_ns(const struct cred *cred);
+const struct cred *unshare_current_cred(void);
+const struct cred *unshare_get_current_cred(void);
+struct user_namespace *unshare_get_user_ns(const struct cred *cred);
+struct user_namespace *unshare_ref_user_ns(struct user_namespace *user_ns);
+void unshare_put_user_ns(struct user_namespace *user_ns);
+const struct cred *unshare_override_creds(const struct cred *cred);
+const struct cred *unshare_revert_creds(const struct cred *cred);
+void unshare_set_cred_user_ns(struct cred *cred, struct user_namespace *user_ns);
 
 bool unshare_fs_is_shared(struct task_struct *task);
 struct fs_struct *unshare_fs_of(struct task_struct *task);
@@ -69,7 +76,10 @@ void unshare_put_uts_ns(struct uts_namespace *ns);
 void unshare_put_ipc_ns(struct ipc_namespace *ns);
 void unshare_put_time_ns(struct time_namespace *ns);
 void unshare_put_cgroup_ns(struct cgroup_namespace *ns);
+void unshare_get_net(struct net *net);
 void unshare_put_net(struct net *net);
+struct module *unshare_this_module(void);
+struct task_struct *unshare_kthread_create(int (*run)(void *data), void *data);
 
 bool unshare_has_undo_list(struct task_struct *task);
 void unshare_leave_sem(struct task_struct *task);

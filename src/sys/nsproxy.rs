@@ -18,12 +18,20 @@ use super::{
     bindings::*,
     cred::UserNs,
     fs_struct::FsStruct,
-    task::{
-        Current,
-        TaskLock, //
+    net_ns::{
+        self,
+        NetNs, //
     },
+    task::Current, //
 };
 use crate::contexts::Contexts;
+
+mod active;
+pub(crate) use active::{
+    join_time_ns,
+    perf_event_namespaces,
+    ActiveNsProxy, //
+};
 
 /// A set of namespaces that no task has been in.
 ///
@@ -41,8 +49,7 @@ impl NsProxy {
         // SAFETY: The task runs, so that its `nsproxy` and `fs` are valid, and without a flag the
         // function takes references and looks at neither the user namespace nor `fs`.
         let ns = unsafe {
-            let owner = UserNs::of(current).as_ptr();
-            unshare_create_new_namespaces(0, task, owner, unshare_fs_of(task))
+            unshare_create_new_namespaces(0, task, unshare_task_user_ns(task), unshare_fs_of(task))
         };
         // INVARIANT: A new set has one count, which is this value's, and is not active.
         NonNull::new(from_err_ptr(ns)?).map(Self).ok_or(ENOMEM)
@@ -52,12 +59,7 @@ impl NsProxy {
     /// has only the root mount, and moves the root and working directory of `fs` into it.
     ///
     /// Mirrors `copy_mnt_ns()`. Fails with `ENOSPC`, `ENOMEM`.
-    pub(crate) fn copy_mnt_ns(
-        &mut self,
-        flags: u64,
-        owner: UserNs<'_>,
-        fs: &mut FsStruct,
-    ) -> Result {
+    pub(crate) fn copy_mnt_ns(&mut self, flags: u64, owner: &UserNs, fs: &mut FsStruct) -> Result {
         self.replace(
             |ns| &mut ns.mnt_ns,
             // SAFETY: The set holds `old`, `owner` is borrowed, and `fs` is nobody else's.
@@ -67,7 +69,7 @@ impl NsProxy {
     }
 
     /// Replaces the UTS namespace by a copy. Mirrors `copy_utsname()`.
-    pub(crate) fn copy_utsname(&mut self, flags: u64, owner: UserNs<'_>) -> Result {
+    pub(crate) fn copy_utsname(&mut self, flags: u64, owner: &UserNs) -> Result {
         self.replace(
             |ns| &mut ns.uts_ns,
             // SAFETY: The set holds `old`, and `owner` is borrowed.
@@ -77,7 +79,7 @@ impl NsProxy {
     }
 
     /// Replaces the IPC namespace by a new one. Mirrors `copy_ipcs()`.
-    pub(crate) fn copy_ipcs(&mut self, flags: u64, owner: UserNs<'_>) -> Result {
+    pub(crate) fn copy_ipcs(&mut self, flags: u64, owner: &UserNs) -> Result {
         self.replace(
             |ns| &mut ns.ipc_ns,
             // SAFETY: The set holds `old`, and `owner` is borrowed.
@@ -89,7 +91,7 @@ impl NsProxy {
     /// Replaces the PID namespace of children to come by a new one. Mirrors `copy_pid_ns()`.
     ///
     /// Fails with `EINVAL` where that of the children is not the task's own any longer.
-    pub(crate) fn copy_pid_ns(&mut self, flags: u64, owner: UserNs<'_>) -> Result {
+    pub(crate) fn copy_pid_ns(&mut self, flags: u64, owner: &UserNs) -> Result {
         self.replace(
             |ns| &mut ns.pid_ns_for_children,
             // SAFETY: The set holds `old`, and `owner` is borrowed.
@@ -99,7 +101,7 @@ impl NsProxy {
     }
 
     /// Replaces the cgroup namespace by one rooted where the task is. Mirrors `copy_cgroup_ns()`.
-    pub(crate) fn copy_cgroup_ns(&mut self, flags: u64, owner: UserNs<'_>) -> Result {
+    pub(crate) fn copy_cgroup_ns(&mut self, flags: u64, owner: &UserNs) -> Result {
         self.replace(
             |ns| &mut ns.cgroup_ns,
             // SAFETY: The set holds `old`, and `owner` is borrowed.
@@ -111,7 +113,7 @@ impl NsProxy {
     /// Replaces the network namespace by a new one. Mirrors `copy_net_ns()`.
     ///
     /// Fails with `EINTR` too, when a deadly signal comes while it waits for its turn.
-    pub(crate) fn copy_net_ns(&mut self, flags: u64, owner: UserNs<'_>) -> Result {
+    pub(crate) fn copy_net_ns(&mut self, flags: u64, owner: &UserNs) -> Result {
         self.replace(
             |ns| &mut ns.net_ns,
             // SAFETY: The set holds `old`, and `owner` is borrowed.
@@ -120,14 +122,61 @@ impl NsProxy {
         )
     }
 
+    /// Replaces the network namespace by a new one, made as a task in it would: see
+    /// [`super::net_ns`]. Fails as `copy_net_ns` does.
+    pub(crate) fn copy_net_ns_in(&mut self, owner: &UserNs) -> Result {
+        self.replace(
+            |ns| &mut ns.net_ns,
+            |old| {
+                // SAFETY: The set holds `old`.
+                let new =
+                    NonNull::new(old).map(|old| unsafe { net_ns::copy_net_ns_in(old, owner) });
+                new.unwrap_or(Err(EINVAL))
+                    .map_or_else(Error::to_ptr, NetNs::into_raw)
+            },
+            unshare_put_net,
+        )
+    }
+
     /// Replaces the time namespace of children to come by a new one. Mirrors `copy_time_ns()`.
-    pub(crate) fn copy_time_ns(&mut self, flags: u64, owner: UserNs<'_>) -> Result {
+    pub(crate) fn copy_time_ns(&mut self, flags: u64, owner: &UserNs) -> Result {
         self.replace(
             |ns| &mut ns.time_ns_for_children,
             // SAFETY: The set holds `old`, and `owner` is borrowed.
             |old| unsafe { unshare_copy_time_ns(flags, owner.as_ptr(), old) },
             unshare_put_time_ns,
         )
+    }
+
+    /// Puts a network namespace into the set.
+    ///
+    /// # Safety
+    ///
+    /// Somebody must hold the namespace.
+    pub(super) unsafe fn join_net_ns(&mut self, net: *mut bindings::net) {
+        // SAFETY: The caller says so; the set gets a reference for the one that it gives back.
+        unsafe {
+            unshare_get_net(net);
+            let old = core::mem::replace(&mut self.0.as_mut().net_ns, net);
+            unshare_put_net(old);
+        }
+    }
+
+    /// Puts a time namespace into the set, for the task and for its children to come.
+    ///
+    /// # Safety
+    ///
+    /// Somebody must hold the namespace.
+    pub(super) unsafe fn join_time_ns(&mut self, time_ns: *mut bindings::time_namespace) {
+        // SAFETY: By the type invariant, nobody else knows the structure. The caller holds the
+        // namespace, and the set gets a reference for each that it gives back.
+        unsafe {
+            let set = self.0.as_mut();
+            for place in [&mut set.time_ns, &mut set.time_ns_for_children] {
+                unshare_get_time_ns(time_ns);
+                unshare_put_time_ns(core::mem::replace(place, time_ns));
+            }
+        }
     }
 
     /// Puts what `copy` makes of a namespace in its place, and releases the one that was there.
@@ -172,50 +221,4 @@ impl Drop for NsProxy {
         // SAFETY: By the type invariant, the structure is ours alone and not active.
         unsafe { unshare_nsproxy_free(self.0.as_ptr()) };
     }
-}
-
-/// A set of namespaces that a task is in, was in, or is about to be in.
-///
-/// # Invariants
-///
-/// Owns one count of the structure, whose namespaces hold active references for it.
-pub(crate) struct ActiveNsProxy(NonNull<bindings::nsproxy>);
-
-impl ActiveNsProxy {
-    /// Puts the task into the set; `self` owns the one that it was in afterwards.
-    pub(crate) fn install(&mut self, lock: &mut TaskLock<'_>) {
-        // SAFETY: The task is locked, and owns a count of its set as `self` does of the new one:
-        // the two change hands.
-        let old = unsafe { unshare_nsproxy_install(lock.as_ptr(), self.0.as_ptr()) };
-        // SAFETY: A task that runs is in its namespaces.
-        self.0 = unsafe { NonNull::new_unchecked(old) };
-    }
-}
-
-impl Drop for ActiveNsProxy {
-    fn drop(&mut self) {
-        // SAFETY: By the type invariant, the count is ours to give back.
-        unsafe { unshare_put_nsproxy(self.0.as_ptr()) };
-    }
-}
-
-/// Has the running task see the clocks of the time namespace that it was put into.
-///
-/// Mirrors `timens_commit()`.
-pub(crate) fn join_time_ns(current: &Current) {
-    // SAFETY: The task runs, in an address space that no other task uses.
-    unsafe { unshare_join_time_ns(current.as_ptr()) };
-}
-
-/// Tells those who watch the running task by perf which namespaces it is in now.
-///
-/// Mirrors `perf_event_namespaces()`.
-pub(crate) fn perf_event_namespaces(current: &Current) {
-    // SAFETY: The task runs. Where the function is missing, the call does nothing.
-    #[cfg(CONFIG_PERF_EVENTS)]
-    unsafe {
-        unshare_perf_event_namespaces(current.as_ptr())
-    };
-    #[cfg(not(CONFIG_PERF_EVENTS))]
-    let _ = current;
 }

@@ -22,7 +22,6 @@
 #include <linux/static_call.h>
 #include <linux/signal.h>
 #include <linux/string.h>
-#include <linux/task_work.h>
 #include <linux/uprobes.h>
 #include <linux/user_namespace.h>
 
