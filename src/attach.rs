@@ -7,15 +7,19 @@
 //! `setns(2)` with a pidfd, and for [`Context::Fs`] those of opening `/proc/PID/root`, `chroot(2)`
 //! and `fchdir(2)`, with the credentials that were attached.
 //!
-//! Three things are other than in `setns(2)`:
+//! It has two steps. [`take`] pins what the target has, and may wait for the target, so it comes before
+//! anything is prepared. [`install`] puts what was pinned into the copies, and looks at the target no
+//! more.
+//!
+//! Three things differ from `setns(2)`:
 //!
 //! - A shared `fs_struct` is no obstacle: with a mount or a user namespace comes a private one, so
 //!   that nobody else's root or working directory ever moves.
-//! - Of a shared address space, neither, if the request leaves it: the clocks of a time namespace
-//!   are mapped there.
+//! - Nor is a shared address space, if the request leaves it: the clocks of a time namespace are mapped
+//!   there.
 //! - A task changes its namespaces, its credentials and its directories one after the other, and
-//!   may sleep in between. Where more than one of these is wanted, what was pinned is taken only if
-//!   the task still has it when it has been seen at rest, so that no mix is ever attached.
+//!   may sleep in between. A request for more than one of these takes them at a moment between two
+//!   changes, so that no mix is ever attached. It waits a second for that, and then fails with `EBUSY`.
 //!
 //! One thing is less than two calls would do: where the running task is in a chroot, a user
 //! namespace can be made only after a call that leaves it, since `create_user_ns()` looks at the
@@ -36,6 +40,7 @@ use crate::{
         fs_struct::FsStruct,
         nsproxy::NsProxy,
         target::{
+            Settled,
             Target,
             TargetTask, //
         },
@@ -43,83 +48,91 @@ use crate::{
     },
 };
 
-/// Takes what the request asks for into the copies that were prepared.
+/// Pins what the request asks for.
 ///
-/// Returns a set of namespaces, where some are wanted.
-pub(crate) fn prepare(
+/// Waits for the target: see [`TargetTask::take`].
+pub(crate) fn take(
     current: &Current,
     request: &Request,
-    credentials: Option<&mut Cred>,
-    fs: Option<&mut FsStruct>,
-) -> Result<Option<NsProxy>, Failure> {
+) -> Result<Option<Target<Settled>>, Failure> {
     let attach = request.attach;
     if attach.is_empty() {
         return Ok(None);
     }
     let task = TargetTask::of_pidfd(request.pidfd).map_err(Failure::of_arguments)?;
+    task.take(current, attach)
+        .map(Some)
+        .map_err(|errno| refused(errno, attach))
+}
+
+/// The task, and so the pidfd, is refused; by `EACCES`, its directories are, and by `EBUSY`, what is
+/// wanted of it.
+fn refused(errno: Error, attach: Contexts) -> Failure {
+    match errno {
+        EACCES => Failure::of(Context::Fs)(errno),
+        EBUSY => Failure::of(attach.lowest())(errno),
+        _ => Failure::of_arguments(errno),
+    }
+}
+
+/// Puts what was pinned into copies: into `fs`, and into credentials and a set of namespaces, which are
+/// returned where some are wanted.
+pub(crate) fn install(
+    current: &Current,
+    request: &Request,
+    target: Option<Target<Settled>>,
+    fs: Option<&mut FsStruct>,
+) -> Result<(Option<Cred>, Option<NsProxy>), Failure> {
+    let Some(target) = target else {
+        return Ok((None, None));
+    };
+    let attach = request.attach;
+    let mut credentials = attach
+        .contains(Context::User)
+        .then(Cred::dup)
+        .transpose()
+        .map_err(Failure::of(Context::User))?;
     let mut set = attach
         .contains_any(Contexts::NSPROXY)
         .then(|| NsProxy::dup(current))
         .transpose()
         .map_err(Failure::of(attach.lowest()))?;
-    let target = loop {
-        let target = task.pin(attach).map_err(refused)?;
-        if target.is_whole().map_err(Failure::of_arguments)? {
-            break target;
-        }
-        if current.is_killed() {
-            return Err(Failure::of_arguments(EINTR));
-        }
-    };
-    let is_moved = install(current, request, &target, credentials, set.as_mut(), fs)?;
-    // As `create_user_ns()` in a chroot, which this will be.
+    let (new, set_of) = (credentials.as_mut(), set.as_mut());
+    let is_moved = install_each(current, request, &target, new, set_of, fs)?;
+    // `create_user_ns()` refuses a chrooted caller; after this attach the caller is chrooted.
     if is_moved && request.unshare.contains(Context::User) {
         return Err(Failure::of(Context::User)(EPERM));
     }
-    Ok(set)
-}
-
-/// The task, and so the pidfd, is refused; by `EACCES`, its directories are.
-fn refused(errno: Error) -> Failure {
-    match errno == EACCES {
-        true => Failure::of(Context::Fs)(errno),
-        false => Failure::of_arguments(errno),
-    }
+    Ok((credentials, set))
 }
 
 /// Installs in the order of `validate_nsset()`, the directories last.
 ///
 /// Returns whether these have another root than the namespace.
-fn install(
+fn install_each(
     current: &Current,
     request: &Request,
-    target: &Target<'_>,
+    target: &Target<Settled>,
     mut credentials: Option<&mut Cred>,
     set: Option<&mut NsProxy>,
     mut fs: Option<&mut FsStruct>,
 ) -> Result<bool, Failure> {
-    let attach = request.attach;
-    if let Some(credentials) = credentials
-        .as_deref_mut()
-        .filter(|_| attach.contains(Context::User))
-    {
+    if let Some(credentials) = credentials.as_deref_mut() {
         if current.has_threads() {
             return Err(Failure::of(Context::Thread)(EINVAL));
         }
         target
-            .install_user(credentials)
+            .install_user(current, credentials)
             .map_err(Failure::of(Context::User))?;
     }
-    // Those of the running task, or those that it gets here.
-    let credentials = credentials
-        .as_deref()
-        .filter(|_| attach.contains(Context::User));
+    let attach = request.attach;
+    let credentials = credentials.as_deref();
     if let Some(set) = set {
         for kind in ORDER.into_iter().filter(|kind| attach.contains(*kind)) {
             match kind {
                 Context::Time => {
                     let leaves_mm = request.unshare.contains(Context::Vm);
-                    target.install_time(set, credentials, leaves_mm)
+                    target.install_time(current, set, credentials, leaves_mm)
                 }
                 _ => target.install(kind, set, fs.as_deref_mut(), credentials),
             }

@@ -12,6 +12,7 @@ pub(crate) mod files;
 pub(crate) mod fs_struct;
 pub(crate) mod miscdevice;
 pub(crate) mod mm;
+pub(crate) mod net_ns;
 pub(crate) mod nsproxy;
 mod sharers;
 pub(crate) mod sighand;

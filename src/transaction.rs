@@ -30,9 +30,15 @@ use crate::{
     failure::Failure,
     request::Request,
     sys::{
-        cred::Cred,
+        cred::{
+            Acting,
+            Cred, //
+        },
         fs_struct::FsStruct,
-        mm::Copied,
+        mm::{
+            Copied,
+            ExecUpdate, //
+        },
         nsproxy::perf_event_namespaces,
         sighand::Sighand,
         task::Current, //
@@ -55,23 +61,31 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
-    /// Does what can fail: copies, what is attached to them, and then what is new in them.
+    /// Does what can fail, save the copy of the address space.
     ///
-    /// The first failure ends it, and what was prepared until then is released. Which one that is
-    /// where there are several, is the table in [`crate::request`].
+    /// 1. Without an attach half, the checks that need no look at anything: `check_unshare_flags()`.
+    /// 2. What is attached is pinned. This waits for the target, and so comes before anything is
+    ///    copied that a sibling could change meanwhile.
+    /// 3. What was pinned is put into copies: `validate_nsset()`, then the directories. With an attach
+    ///    half, the checks of the unshare half follow here.
+    /// 4. The copies of what the task shares: `unshare_fs()`, `unshare_fd()`.
+    /// 5. New namespaces out of those, with the attached credentials in force: `unshare_userns()`,
+    ///    `unshare_nsproxy_namespaces()`, `set_cred_ucounts()`.
+    ///
+    /// The first failure ends it, and what was prepared until then is released. If a request has
+    /// several faults, the table in [`crate::request`] says which one is reported.
     pub(crate) fn new(current: &Current, request: &Request) -> Result<Self, Failure> {
         let attaches = !request.attach.is_empty();
         let may_unshare = || {
             credentials::check_permitted(request)?;
             request.check(current.has_threads())
         };
-        // Before anything is allocated, where nothing comes before it.
         if !attaches {
             may_unshare()?;
         }
+        let target = attach::take(current, request)?;
         let mut fs = fs::prepare(current, request)?;
-        let mut credentials = credentials::prepare(request)?;
-        let attached = attach::prepare(current, request, credentials.as_mut(), fs.as_mut())?;
+        let (attached, set) = attach::install(current, request, target, fs.as_mut())?;
         if attaches {
             may_unshare()?;
         }
@@ -79,22 +93,25 @@ impl Prepared {
         let undo_list = sysvsem::prepare(current, request);
         let files = files::prepare(current, request)?;
         let sighand = sighand::prepare(shared)?;
-        credentials::unshare(request, credentials.as_mut())?;
-        let namespaces = namespaces::prepare(
-            current,
-            request,
-            credentials.as_ref(),
-            fs.as_mut(),
-            attached,
-        )?;
-        if let Some(credentials) = &mut credentials {
-            credentials
-                .set_ucounts()
-                .map_err(Failure::of(Context::User))?;
-        }
+        let (new, namespaces) = {
+            // What is made here looks at `current_cred()`, and two calls would find the attached ones.
+            let _acting = attached.as_ref().map(Acting::with);
+            let mut new = credentials::prepare(request)?;
+            let namespaces = namespaces::prepare(
+                current,
+                request,
+                new.as_ref().or(attached.as_ref()),
+                fs.as_mut(),
+                set,
+            )?;
+            if let Some(new) = &mut new {
+                new.set_ucounts().map_err(Failure::of(Context::User))?;
+            }
+            (new, namespaces)
+        };
         Ok(Self {
             namespaces,
-            credentials,
+            credentials: new.or(attached),
             sighand,
             files,
             fs,
@@ -134,9 +151,20 @@ impl Prepared {
 
     /// Copies the address space: the last that can fail, when everything that the copy is to
     /// carry has been written.
+    ///
+    /// Credentials change after the rest. If both do, `exec_update_lock` is held from the first change
+    /// to the last: a task that attaches to this one holds it for reading. The wait is for tasks that
+    /// read this one's memory or credentials, and hold the lock without a wait for user space; this one
+    /// holds what is prepared, and no lock; a deadly signal ends it.
     pub(crate) fn complete(self, current: &Current) -> Result<Complete<'_>, Failure> {
         let vm = self.needs_vm.then(|| vm::prepare(current)).transpose()?;
-        Ok(Complete { vm, rest: self })
+        // A `Vm` holds the lock itself.
+        let is_two_steps = self.credentials.is_some() && vm.is_none();
+        let is_two_steps = is_two_steps && (self.namespaces.is_some() || self.fs.is_some());
+        let update = is_two_steps.then(|| ExecUpdate::lock(current)).transpose();
+        let update = update.map_err(Failure::of(Context::User))?;
+        let rest = self;
+        Ok(Complete { vm, update, rest })
     }
 }
 
@@ -145,6 +173,7 @@ impl Prepared {
 /// What its drop does that anyone can see: nothing. The parts of [`Vm`] say what they undo.
 pub(crate) struct Complete<'a> {
     vm: Option<Vm<'a, Copied>>,
+    update: Option<ExecUpdate<'a>>,
     rest: Prepared,
 }
 
@@ -166,8 +195,8 @@ impl Complete<'_> {
     /// 6. The signal handlers change under `tasklist_lock` and `siglock`, which must not nest with
     ///    `task_lock`: `unshare_sighand()`.
     /// 7. The credentials follow. They are read under RCU and have no part in `task_lock`; as they
-    ///    come last, nobody is an administrator of the new user namespace with an old root:
-    ///    `commit_creds()`.
+    ///    come after 4, nobody is an administrator of the new user namespace with an old root:
+    ///    `commit_creds()`. Nothing after this step looks at the credentials of before.
     /// 8. Others may look into the memory again, and for PI futexes of the task; uprobes that were set
     ///    while it moved are set in its new memory; and the parent of a vfork child goes on, which
     ///    finds all of the above done: `futex_exec_done()`, `uprobe_mmap()`, `exec_mm_put_old()`,
@@ -176,11 +205,12 @@ impl Complete<'_> {
     ///    file system does on a close, and that with the new context: `close_range(2)`.
     /// 10. Who watches by perf is told: `perf_event_namespaces()`.
     ///
-    /// What the task had before is released outside of the lock, each as soon as its step is done
-    /// and the rest at the end, since the last reference to a mount namespace or a file may sleep.
+    /// Namespaces, directories and descriptor table of before are released after step 10, outside of
+    /// the locks: the last reference to a mount namespace or a file may sleep.
     pub(crate) fn commit(self, current: &Current) {
         let Self {
             vm,
+            update,
             rest:
                 Prepared {
                     namespaces,
@@ -222,6 +252,7 @@ impl Complete<'_> {
         if let Some(credentials) = credentials {
             credentials.commit(current);
         }
+        drop(update);
         if let Some(vm) = vm {
             vm.release();
         }

@@ -16,7 +16,8 @@ use crate::{
 
 /// Checks what the kernel asks before anything else: may this task make user namespaces?
 ///
-/// Where that takes an administrator of the first one, nobody is who has gone to another.
+/// If the sysctl requires CAP_SYS_ADMIN in the initial user namespace, a task that has attached to
+/// another user namespace cannot have it.
 pub(crate) fn check_permitted(request: &Request) -> Result<(), Failure> {
     let is_permitted = || match request.attach.contains(Context::User) {
         true => !cred::clone_user_ns_is_restricted(),
@@ -28,19 +29,17 @@ pub(crate) fn check_permitted(request: &Request) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Copies the credentials where they are to be in another user namespace.
+/// Makes the user namespace that is asked for, with credentials in it: copies of those that the
+/// running task acts with. Mirrors `unshare_userns()`.
 pub(crate) fn prepare(request: &Request) -> Result<Option<Cred>, Failure> {
-    (request.attach | request.unshare)
+    request
+        .unshare
         .contains(Context::User)
-        .then(Cred::dup)
+        .then(|| {
+            let mut credentials = Cred::dup()?;
+            credentials.create_user_ns()?;
+            Ok(credentials)
+        })
         .transpose()
-        .map_err(Failure::of(Context::User))
-}
-
-/// Makes the user namespace that is asked for. Mirrors `unshare_userns()`.
-pub(crate) fn unshare(request: &Request, credentials: Option<&mut Cred>) -> Result<(), Failure> {
-    credentials
-        .filter(|_| request.unshare.contains(Context::User))
-        .map_or(Ok(()), Cred::create_user_ns)
         .map_err(Failure::of(Context::User))
 }

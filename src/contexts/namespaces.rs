@@ -51,8 +51,12 @@ pub(crate) struct Active {
 /// Makes the namespaces that are asked for, in the order of `create_new_namespaces()`: out of those
 /// that were `attached`, if any, or else of the task's.
 ///
-/// They belong to the user namespace of `credentials` where that is new as well, and who asks must
+/// They belong to the user namespace of `credentials`, if those are in another one, and the caller must
 /// be an administrator there. Mirrors `unshare_nsproxy_namespaces()`, but tells which one failed.
+///
+/// The waits are those of unshare(2) here, for tasks that make or release namespaces, with the copies of
+/// the task's contexts in hand: `namespace_sem` of the mounts, which no signal ends there either, and
+/// `pernet_ops_rwsem` of the networks, which a deadly signal does. None is for the target.
 pub(crate) fn prepare(
     current: &Current,
     request: &Request,
@@ -79,9 +83,12 @@ pub(crate) fn prepare(
     };
     if let Some(fs) = fs.filter(|_| new.contains(Context::Mount)) {
         let mount = request.unshare & (Context::Mount | Context::EmptyMount);
-        set.copy_mnt_ns(mount.bits(), owner, fs)
+        set.copy_mnt_ns(mount.bits(), &owner, fs)
             .map_err(Failure::of(Context::Mount))?;
     }
+    // A new network takes settings over from that of the task that makes it.
+    let net_is_attached = set.changes(current).contains(Context::Net);
+    let owner = &owner;
     for kind in ORDER.into_iter().filter(|kind| new.contains(*kind)) {
         let flag = Contexts::from(kind).bits();
         match kind {
@@ -89,6 +96,7 @@ pub(crate) fn prepare(
             Context::Ipc => set.copy_ipcs(flag, owner),
             Context::Pid => set.copy_pid_ns(flag, owner),
             Context::Cgroup => set.copy_cgroup_ns(flag, owner),
+            Context::Net if net_is_attached => set.copy_net_ns_in(owner),
             Context::Net => set.copy_net_ns(flag, owner),
             Context::Time => set.copy_time_ns(flag, owner),
             _ => Ok(()),

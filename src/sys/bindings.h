@@ -3,7 +3,8 @@
 #include <linux/types.h>
 
 #include "helpers.h"
-#include "target.h"
+#include "mm/mm.h"
+#include "target/target.h"
 #include "unexported.h"
 /* After unexported.h, which bindgen would know by another path. */
 #include "mm/mm.h"

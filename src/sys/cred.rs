@@ -11,22 +11,29 @@ use core::{
 };
 use kernel::{
     bindings,
+    cred::Credential,
     error::to_result,
-    prelude::*, //
+    prelude::*,
+    types::NotThreadSafe, //
 };
 
 use super::{
     bindings::{
         unshare_create_user_ns,
         unshare_cred_user_ns,
+        unshare_current_cred,
+        unshare_get_user_ns,
         unshare_has_admin,
         unshare_is_admin,
+        unshare_override_creds,
+        unshare_put_user_ns,
+        unshare_ref_user_ns,
+        unshare_revert_creds,
         unshare_set_cred_ucounts,
-        unshare_task_user_ns,
         unshare_userns_clone_is_restricted, //
     },
     task::Current,
-    ucounts::give_back_of_user_ns,
+    ucounts::give_back_of_user_ns, //
 };
 
 /// Credentials that no task has yet.
@@ -78,11 +85,9 @@ impl Cred {
     }
 
     /// Returns the user namespace of the credentials.
-    pub(crate) fn user_ns(&self) -> UserNs<'_> {
-        // SAFETY: By the type invariant, the credentials are valid, and they hold a reference to
-        // their user namespace.
-        let user_ns = unsafe { unshare_cred_user_ns(self.cred.as_ptr()) };
-        UserNs(user_ns, PhantomData)
+    pub(crate) fn user_ns(&self) -> UserNs {
+        // SAFETY: By the type invariant, the credentials are valid.
+        unsafe { UserNs::get(self.cred.as_ptr()) }
     }
 
     /// Finds the counters that the credentials are charged to.
@@ -99,7 +104,7 @@ impl Cred {
     pub(crate) fn commit(self, _current: &Current) {
         let cred = ManuallyDrop::new(self).cred;
         // SAFETY: The reference moves to the task, which runs with its own credentials: an ioctl
-        // is not called with overridden ones.
+        // is not called with overridden ones, and no `Acting` outlives the preparation.
         unsafe { bindings::commit_creds(cred.as_ptr()) };
     }
 }
@@ -112,35 +117,118 @@ impl Drop for Cred {
             // was made below it has been dropped before, with its counts: `Prepared` says so.
             unsafe { give_back_of_user_ns(unshare_cred_user_ns(cred)) };
         }
-        // SAFETY: By the type invariant, the reference is ours to give back.
+        // SAFETY: By the type invariant, the reference is ours, and the credentials were never
+        // anybody's.
         unsafe { bindings::abort_creds(cred) };
     }
 }
 
-/// A user namespace, held by the credentials that it is borrowed from.
-#[derive(Clone, Copy)]
-pub(crate) struct UserNs<'a>(*mut bindings::user_namespace, PhantomData<&'a Cred>);
+/// The running task while it acts with credentials that it does not have yet.
+///
+/// For what a request prepares after an attach: the kernel looks at `current_cred()` there, and two
+/// calls in a row would find the attached credentials. Nobody else sees them: others read `real_cred`,
+/// which stays. Mirrors `override_creds()` and, when dropped, `revert_creds()`.
+///
+/// # Invariants
+///
+/// `own` is what the task acted with before, and the task still has it.
+pub(crate) struct Acting<'a> {
+    own: *const bindings::cred,
+    _with: PhantomData<&'a Cred>,
+    _not_send: NotThreadSafe,
+}
 
-impl<'a> UserNs<'a> {
-    /// Returns the user namespace of the running task.
-    ///
-    /// Mirrors `current_user_ns()`.
-    pub(crate) fn of(current: &'a Current) -> Self {
-        // SAFETY: Only the task itself replaces its credentials, and it holds them meanwhile.
-        let user_ns = unsafe { unshare_task_user_ns(current.as_ptr()) };
-        Self(user_ns, PhantomData)
+impl<'a> Acting<'a> {
+    /// Has the running task act with `credentials`, which must not change meanwhile: they are borrowed.
+    pub(crate) fn with(credentials: &'a Cred) -> Self {
+        // SAFETY: The credentials are valid for as long as they are borrowed.
+        let own = unsafe { unshare_override_creds(credentials.as_ptr()) };
+        // INVARIANT: The function returns what the task had, to which its own reference stays.
+        Self {
+            own,
+            _with: PhantomData,
+            _not_send: NotThreadSafe,
+        }
     }
 
-    pub(super) fn as_ptr(self) -> *mut bindings::user_namespace {
+    /// The same, with credentials that somebody has.
+    pub(super) fn with_kept(credentials: &'a Credential) -> Self {
+        // SAFETY: As in `with`.
+        let own = unsafe { unshare_override_creds(credentials.as_ptr()) };
+        // INVARIANT: As in `with`.
+        Self {
+            own,
+            _with: PhantomData,
+            _not_send: NotThreadSafe,
+        }
+    }
+}
+
+impl Drop for Acting<'_> {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant, these are the task's. The value is dropped by the task that
+        // made it.
+        unsafe { unshare_revert_creds(self.own) };
+    }
+}
+
+/// A reference to a user namespace. The `kernel` crate has no type for one.
+///
+/// It is no borrow of credentials: those of the running task go when `commit_creds()` replaces them.
+///
+/// # Invariants
+///
+/// Owns one reference.
+pub(crate) struct UserNs(*mut bindings::user_namespace);
+
+// SAFETY: Any task may put a reference that another one took.
+unsafe impl Send for UserNs {}
+// SAFETY: A user namespace has its own locks.
+unsafe impl Sync for UserNs {}
+
+impl UserNs {
+    /// Returns the user namespace of the running task. Mirrors `current_user_ns()`.
+    pub(crate) fn of(_current: &Current) -> Self {
+        // SAFETY: Only the task itself replaces its credentials, and it holds them meanwhile.
+        unsafe { Self::get(unshare_current_cred()) }
+    }
+
+    /// Returns the user namespace of credentials.
+    ///
+    /// # Safety
+    ///
+    /// The credentials must be valid, by a reference or by RCU.
+    pub(super) unsafe fn get(cred: *const bindings::cred) -> Self {
+        // INVARIANT: The function takes the reference.
+        // SAFETY: The caller says so; credentials hold their user namespace.
+        Self(unsafe { unshare_get_user_ns(cred) })
+    }
+
+    pub(super) fn as_ptr(&self) -> *mut bindings::user_namespace {
         self.0
     }
 
     /// Returns whether the running task may make namespaces that belong to this one.
     ///
     /// Mirrors `ns_capable()` with `CAP_SYS_ADMIN`.
-    pub(crate) fn has_admin(self) -> bool {
-        // SAFETY: The namespace is valid while it is borrowed.
+    pub(crate) fn has_admin(&self) -> bool {
+        // SAFETY: By the type invariant, the namespace is valid.
         unsafe { unshare_has_admin(self.0) }
+    }
+}
+
+impl Clone for UserNs {
+    fn clone(&self) -> Self {
+        // INVARIANT: The function takes another reference.
+        // SAFETY: By the type invariant, the namespace is valid.
+        Self(unsafe { unshare_ref_user_ns(self.0) })
+    }
+}
+
+impl Drop for UserNs {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant, the reference is ours to give back.
+        unsafe { unshare_put_user_ns(self.0) };
     }
 }
 

@@ -8,6 +8,9 @@
 #include <linux/fault-inject-usercopy.h>
 #include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/key.h>
+#include <linux/kthread.h>
+#include <linux/module.h>
 #include <linux/proc_ns.h>
 #include <linux/rculist.h>
 #include <linux/sched/signal.h>
@@ -114,6 +117,58 @@ struct user_namespace *unshare_cred_user_ns(const struct cred *cred)
 	return cred->user_ns;
 }
 
+struct user_namespace *unshare_get_user_ns(const struct cred *cred)
+{
+	return get_user_ns(cred->user_ns);
+}
+
+struct user_namespace *unshare_ref_user_ns(struct user_namespace *user_ns)
+{
+	return get_user_ns(user_ns);
+}
+
+void unshare_put_user_ns(struct user_namespace *user_ns)
+{
+	put_user_ns(user_ns);
+}
+
+const struct cred *unshare_current_cred(void)
+{
+	return current_cred();
+}
+
+const struct cred *unshare_get_current_cred(void)
+{
+	return get_current_cred();
+}
+
+const struct cred *unshare_override_creds(const struct cred *cred)
+{
+	return override_creds(cred);
+}
+
+const struct cred *unshare_revert_creds(const struct cred *cred)
+{
+	return revert_creds(cred);
+}
+
+/* As set_cred_user_ns() of kernel/user_namespace.c, which is static. */
+void unshare_set_cred_user_ns(struct cred *cred, struct user_namespace *user_ns)
+{
+	put_user_ns(cred->user_ns);
+	cred->user_ns = get_user_ns(user_ns);
+	cred->securebits = unshare_user_ns_securebits(cred);
+	cred->cap_inheritable = CAP_EMPTY_SET;
+	cred->cap_permitted = CAP_FULL_SET;
+	cred->cap_effective = CAP_FULL_SET;
+	cred->cap_ambient = CAP_EMPTY_SET;
+	cred->cap_bset = CAP_FULL_SET;
+#ifdef CONFIG_KEYS
+	key_put(cred->request_key_auth);
+	cred->request_key_auth = NULL;
+#endif
+}
+
 /* The count is written under fs->seq, and read without. */
 int unshare_fs_users(struct task_struct *task)
 {
@@ -208,12 +263,6 @@ bool unshare_nsproxy_dec_and_test(struct nsproxy *ns)
 }
 
 /* For target.c. */
-void unshare_put_nsproxy(struct nsproxy *ns)
-{
-	if (refcount_dec_and_test(&ns->count))
-		unshare_deactivate_nsproxy(ns);
-}
-
 /* Where a namespace counts. */
 struct ucounts **unshare_user_ns_ucounts(struct user_namespace *ns)
 {
@@ -271,9 +320,24 @@ void unshare_put_cgroup_ns(struct cgroup_namespace *ns)
 	ns->ns.ops->put(&ns->ns);
 }
 
+void unshare_get_net(struct net *net)
+{
+	get_net(net);
+}
+
 void unshare_put_net(struct net *net)
 {
 	put_net(net);
+}
+
+struct module *unshare_this_module(void)
+{
+	return THIS_MODULE;
+}
+
+struct task_struct *unshare_kthread_create(int (*run)(void *data), void *data)
+{
+	return kthread_create(run, data, "unshare_net");
 }
 
 bool unshare_has_undo_list(struct task_struct *task)

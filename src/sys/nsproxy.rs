@@ -21,15 +21,28 @@ use kernel::{
 };
 
 use super::{
-    bindings::*, cred::UserNs, fs_struct::FsStruct, task::Current, ucounts::give_back_of_set,
+    bindings::*,
+    cred::UserNs,
+    fs_struct::FsStruct,
+    net_ns::{
+        self,
+        NetNs, //
+    },
+    task::Current,
+    ucounts::give_back_of_set, //
 };
 use crate::contexts::{
     Context,
     Contexts, //
 };
 
-pub(crate) use self::active::ActiveNsProxy;
+pub(crate) use self::active::{
+    join_time_ns,
+    perf_event_namespaces,
+    ActiveNsProxy, //
+};
 pub(super) use self::compare::common;
+
 
 /// A set of namespaces that no task has been in.
 ///
@@ -56,8 +69,7 @@ impl NsProxy {
         // SAFETY: The task runs, so that its `nsproxy` and `fs` are valid, and without a flag the
         // function takes references and looks at neither the user namespace nor `fs`.
         let ns = unsafe {
-            let owner = UserNs::of(current).as_ptr();
-            unshare_create_new_namespaces(0, task, owner, unshare_fs_of(task))
+            unshare_create_new_namespaces(0, task, unshare_task_user_ns(task), unshare_fs_of(task))
         };
         // INVARIANT: A new set has one count, which is this value's, and is not active. Its
         // namespaces are the task's.
@@ -71,12 +83,7 @@ impl NsProxy {
     /// has only the root mount, and moves the root and working directory of `fs` into it.
     ///
     /// Mirrors `copy_mnt_ns()`. Fails with `ENOSPC`, `ENOMEM`.
-    pub(crate) fn copy_mnt_ns(
-        &mut self,
-        flags: u64,
-        owner: UserNs<'_>,
-        fs: &mut FsStruct,
-    ) -> Result {
+    pub(crate) fn copy_mnt_ns(&mut self, flags: u64, owner: &UserNs, fs: &mut FsStruct) -> Result {
         self.replace(
             Context::Mount,
             |ns| &mut ns.mnt_ns,
@@ -87,7 +94,7 @@ impl NsProxy {
     }
 
     /// Replaces the UTS namespace by a copy. Mirrors `copy_utsname()`.
-    pub(crate) fn copy_utsname(&mut self, flags: u64, owner: UserNs<'_>) -> Result {
+    pub(crate) fn copy_utsname(&mut self, flags: u64, owner: &UserNs) -> Result {
         self.replace(
             Context::Uts,
             |ns| &mut ns.uts_ns,
@@ -98,7 +105,7 @@ impl NsProxy {
     }
 
     /// Replaces the IPC namespace by a new one. Mirrors `copy_ipcs()`.
-    pub(crate) fn copy_ipcs(&mut self, flags: u64, owner: UserNs<'_>) -> Result {
+    pub(crate) fn copy_ipcs(&mut self, flags: u64, owner: &UserNs) -> Result {
         self.replace(
             Context::Ipc,
             |ns| &mut ns.ipc_ns,
@@ -111,7 +118,7 @@ impl NsProxy {
     /// Replaces the PID namespace of children to come by a new one. Mirrors `copy_pid_ns()`.
     ///
     /// Fails with `EINVAL` where that of the children is not the task's own any longer.
-    pub(crate) fn copy_pid_ns(&mut self, flags: u64, owner: UserNs<'_>) -> Result {
+    pub(crate) fn copy_pid_ns(&mut self, flags: u64, owner: &UserNs) -> Result {
         self.replace(
             Context::Pid,
             |ns| &mut ns.pid_ns_for_children,
@@ -122,7 +129,7 @@ impl NsProxy {
     }
 
     /// Replaces the cgroup namespace by one rooted where the task is. Mirrors `copy_cgroup_ns()`.
-    pub(crate) fn copy_cgroup_ns(&mut self, flags: u64, owner: UserNs<'_>) -> Result {
+    pub(crate) fn copy_cgroup_ns(&mut self, flags: u64, owner: &UserNs) -> Result {
         self.replace(
             Context::Cgroup,
             |ns| &mut ns.cgroup_ns,
@@ -135,7 +142,7 @@ impl NsProxy {
     /// Replaces the network namespace by a new one. Mirrors `copy_net_ns()`.
     ///
     /// Fails with `EINTR` too, when a deadly signal comes while it waits for its turn.
-    pub(crate) fn copy_net_ns(&mut self, flags: u64, owner: UserNs<'_>) -> Result {
+    pub(crate) fn copy_net_ns(&mut self, flags: u64, owner: &UserNs) -> Result {
         self.replace(
             Context::Net,
             |ns| &mut ns.net_ns,
@@ -145,8 +152,25 @@ impl NsProxy {
         )
     }
 
+    /// Replaces the network namespace by a new one, made as a task in it would: see
+    /// [`super::net_ns`]. Fails as `copy_net_ns` does.
+    pub(crate) fn copy_net_ns_in(&mut self, owner: &UserNs) -> Result {
+        self.replace(
+            Context::Net,
+            |ns| &mut ns.net_ns,
+            |old| {
+                // SAFETY: The set holds `old`.
+                let new =
+                    NonNull::new(old).map(|old| unsafe { net_ns::copy_net_ns_in(old, owner) });
+                new.unwrap_or(Err(EINVAL))
+                    .map_or_else(Error::to_ptr, NetNs::into_raw)
+            },
+            unshare_put_net,
+        )
+    }
+
     /// Replaces the time namespace of children to come by a new one. Mirrors `copy_time_ns()`.
-    pub(crate) fn copy_time_ns(&mut self, flags: u64, owner: UserNs<'_>) -> Result {
+    pub(crate) fn copy_time_ns(&mut self, flags: u64, owner: &UserNs) -> Result {
         self.replace(
             Context::Time,
             |ns| &mut ns.time_ns_for_children,
@@ -154,6 +178,37 @@ impl NsProxy {
             |old| unsafe { unshare_copy_time_ns(flags, owner.as_ptr(), old) },
             unshare_put_time_ns,
         )
+    }
+
+    /// Puts a network namespace into the set.
+    ///
+    /// # Safety
+    ///
+    /// Somebody must hold the namespace.
+    pub(super) unsafe fn join_net_ns(&mut self, net: *mut bindings::net) {
+        // SAFETY: The caller says so; the set gets a reference for the one that it gives back.
+        unsafe {
+            unshare_get_net(net);
+            let old = core::mem::replace(&mut self.set.as_mut().net_ns, net);
+            unshare_put_net(old);
+        }
+    }
+
+    /// Puts a time namespace into the set, for the task and for its children to come.
+    ///
+    /// # Safety
+    ///
+    /// Somebody must hold the namespace.
+    pub(super) unsafe fn join_time_ns(&mut self, time_ns: *mut bindings::time_namespace) {
+        // SAFETY: By the type invariant, nobody else knows the structure. The caller holds the
+        // namespace, and the set gets a reference for each that it gives back.
+        unsafe {
+            let set = self.set.as_mut();
+            for place in [&mut set.time_ns, &mut set.time_ns_for_children] {
+                unshare_get_time_ns(time_ns);
+                unshare_put_time_ns(core::mem::replace(place, time_ns));
+            }
+        }
     }
 
     /// Puts what `copy` makes of a namespace in its place, and releases the one that was there.
@@ -213,32 +268,4 @@ impl Drop for NsProxy {
         // SAFETY: By the type invariant, the structure is ours alone and not active.
         unsafe { unshare_nsproxy_free(self.set.as_ptr()) };
     }
-}
-
-/// Has the running task see the clocks of the time namespace that it was put into.
-///
-/// Mirrors `timens_commit()`, which `commit_nsset()` calls: the clocks are mapped when the task looks
-/// at them next.
-pub(crate) fn join_time_ns(current: &Current) {
-    // SAFETY: The task runs and so is in namespaces, and no other task uses its address space.
-    #[cfg(CONFIG_TIME_NS_VDSO)]
-    unsafe {
-        let set = unshare_nsproxy_of(current.as_ptr());
-        unshare_timens_commit(current.as_ptr(), (*set).time_ns);
-    }
-    #[cfg(not(CONFIG_TIME_NS_VDSO))]
-    let _ = current;
-}
-
-/// Tells those who watch the running task by perf which namespaces it is in now.
-///
-/// Mirrors `perf_event_namespaces()`.
-pub(crate) fn perf_event_namespaces(current: &Current) {
-    // SAFETY: The task runs. Where the function is missing, the call does nothing.
-    #[cfg(CONFIG_PERF_EVENTS)]
-    unsafe {
-        unshare_perf_event_namespaces(current.as_ptr())
-    };
-    #[cfg(not(CONFIG_PERF_EVENTS))]
-    let _ = current;
 }

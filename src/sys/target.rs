@@ -2,31 +2,54 @@
 
 //! Another task, and what of its context can be taken part in.
 //!
+//! ```text
+//! patience.rs   how long the request waits for the task, and what ends that
+//!    |
+//! access.rs     exec_update_lock of the task, and the permission that holds as long
+//!    |
+//! locks.rs      the task's task_lock and the lock of its fs_struct
+//!    |
+//! pinned.rs     Target<Pinned> -> Target<Settled>: references, and whether they belong together
+//!    |
+//! rest.rs       whether the task is between two changes of one system call, with the proof
+//!    |
+//! install.rs    Target<Settled> -> the copies that the request prepares
+//! ```
+//!
 //! C headers: [`include/linux/pid.h`](srctree/include/linux/pid.h),
 //! [`include/linux/proc_ns.h`](srctree/include/linux/proc_ns.h).
 
-use core::ptr::{
-    self,
-    NonNull, //
-};
+use core::ptr::NonNull;
 use kernel::{
     bindings,
-    error::{
-        from_err_ptr,
-        to_result, //
-    },
-    prelude::*, //
+    error::from_err_ptr,
+    fs::file::LocalFile,
+    prelude::*,
+    sync::aref::ARef,
+    task::Task, //
 };
 
 use super::{
-    bindings::*,
-    cred::Cred,
-    fs_struct::FsStruct,
-    nsproxy::NsProxy, //
+    bindings::{
+        unshare_get_pid,
+        unshare_pidfd_pid, //
+    },
+    task::Current,
 };
-use crate::contexts::{
-    Context,
-    Contexts, //
+use crate::contexts::Contexts;
+
+mod access;
+mod install;
+mod locks;
+mod patience;
+mod pinned;
+mod rest;
+
+use access::ExecUpdateRead;
+use patience::Patience;
+pub(crate) use pinned::{
+    Settled,
+    Target, //
 };
 
 /// The task behind a pidfd, which may have ended.
@@ -39,32 +62,48 @@ pub(crate) struct TargetTask(NonNull<bindings::pid>);
 impl TargetTask {
     /// Returns the task that a descriptor of the running one stands for.
     ///
-    /// Fails with `EBADF`, and with `EINVAL` where the descriptor is no pidfd.
+    /// Fails with `EBADF`, and with `EINVAL` where the descriptor is no pidfd, as setns(2) does.
     pub(crate) fn of_pidfd(pidfd: i32) -> Result<Self> {
-        // SAFETY: Any number may be asked for.
-        let pid = from_err_ptr(unsafe { unshare_pid_of_fd(pidfd) })?;
-        // INVARIANT: The function gave us a reference.
-        NonNull::new(pid).map(Self).ok_or(EBADF)
+        let file = LocalFile::fget(pidfd as u32).map_err(|_| EBADF)?;
+        // SAFETY: The file is open. The function was found, or nothing could be attached to.
+        let pid = from_err_ptr(unsafe { unshare_pidfd_pid(file.as_ptr()) }).map_err(|_| EINVAL)?;
+        // SAFETY: The file holds the `struct pid`.
+        let pid = NonNull::new(unsafe { unshare_get_pid(pid) }).ok_or(EINVAL)?;
+        // INVARIANT: The function has taken the reference.
+        Ok(Self(pid))
     }
 
-    /// Pins what the task has at this moment: namespaces, and for [`Context::Fs`] its directories.
+    /// Takes what the task has at a moment between two of its changes: of `wanted`, namespaces, and for
+    /// [`crate::contexts::Context::Fs`] its directories.
     ///
-    /// Mirrors the snapshot of `validate_nsset()` with its check, `ptrace_may_access()`. Fails with
-    /// `ESRCH` where the task has given it up; with `EPERM` where the task may not be looked at, and
-    /// with `EACCES` where its directories may not, as of opening `/proc/PID/root`.
-    pub(crate) fn pin(&self, wanted: Contexts) -> Result<Target<'_>> {
-        // INVARIANT: Nothing is held so far.
-        let mut target = Target {
-            task: self,
-            wanted,
-            pinned: unshare_target::default(),
-        };
-        // SAFETY: By the type invariant, the `struct pid` is valid. What is pinned before a failure
-        // goes when `target` does.
-        to_result(unsafe {
-            unshare_target_pin(self.0.as_ptr(), wanted.bits(), &mut target.pinned)
-        })?;
-        Ok(target)
+    /// Waits for a task that is in the middle of a change, or executes a program; see [`patience`].
+    /// Fails with `ESRCH` where the task has given up what is wanted; with `EPERM` where the task may
+    /// not be looked at, and with `EACCES` where its directories may not, as opening `/proc/PID/root`
+    /// does; with `EBUSY` when the task takes too long, and `EINTR` after a deadly signal.
+    pub(crate) fn take(&self, current: &Current, wanted: Contexts) -> Result<Target<Settled>> {
+        let mut patience = Patience::new();
+        loop {
+            // Each time: a thread that executes a program takes over the number of the first one.
+            let task = self.task().ok_or(ESRCH)?;
+            let mut moving = None;
+            if let Some(update) = ExecUpdateRead::try_lock(&task) {
+                if let Some(target) = pinned::try_take(&update, wanted)? {
+                    return Ok(target);
+                }
+                moving = Some(&*task);
+            }
+            patience.wait(current, moving)?;
+        }
+    }
+
+    /// Returns the task, unless it has been waited for.
+    fn task(&self) -> Option<ARef<Task>> {
+        // SAFETY: By the type invariant, the `struct pid` is valid.
+        let task =
+            unsafe { bindings::get_pid_task(self.0.as_ptr(), bindings::pid_type_PIDTYPE_PID) };
+        // SAFETY: The function has taken a reference, which moves to the `ARef`. `Task` is a
+        // transparent wrapper.
+        NonNull::new(task).map(|task| unsafe { ARef::from_raw(task.cast()) })
     }
 }
 
@@ -72,109 +111,5 @@ impl Drop for TargetTask {
     fn drop(&mut self) {
         // SAFETY: By the type invariant, the reference is ours to give back.
         unsafe { bindings::put_pid(self.0.as_ptr()) };
-    }
-}
-
-/// What a task had when it was pinned.
-///
-/// # Invariants
-///
-/// Owns a reference to each thing that `pinned` points to.
-pub(crate) struct Target<'a> {
-    task: &'a TargetTask,
-    wanted: Contexts,
-    pinned: unshare_target,
-}
-
-impl Target<'_> {
-    /// Returns whether what was pinned is what the task had when no change of it was half done.
-    ///
-    /// May wait for the task to return to user mode. Fails with `EINTR`.
-    pub(crate) fn is_whole(&self) -> Result<bool> {
-        let sources = [Contexts::NSPROXY, Context::User.into(), Context::Fs.into()];
-        let wanted = sources
-            .into_iter()
-            .filter(|source| self.wanted.contains_any(*source));
-        // What is behind one pointer changes at once.
-        if wanted.count() < 2 {
-            return Ok(true);
-        }
-        let pid = self.task.0.as_ptr();
-        // SAFETY: By the type invariant of the task, the `struct pid` is valid.
-        to_result(unsafe { unshare_target_settle(pid) })?;
-        // SAFETY: As above, and by our type invariant what was pinned is valid.
-        Ok(unsafe { unshare_target_is_unchanged(pid, self.wanted.bits(), &self.pinned) })
-    }
-
-    /// Puts a namespace of the task's into `set`.
-    ///
-    /// `credentials` are those that the running task is to have in there, where they are new. Of the
-    /// mount namespace, `fs` is moved to the root. Mirrors `proc_ns_operations.install`. Fails with
-    /// `EPERM`, and `EINVAL` for a PID namespace that is not below the running task's.
-    pub(crate) fn install(
-        &self,
-        kind: Context,
-        set: &mut NsProxy,
-        fs: Option<&mut FsStruct>,
-        credentials: Option<&Cred>,
-    ) -> Result {
-        let fs = fs.map_or(ptr::null_mut(), FsStruct::as_ptr);
-        let credentials = credentials.map_or(ptr::null(), Cred::as_ptr);
-        // SAFETY: Everything is valid, and `set` and `fs` are nobody else's. Without credentials,
-        // those of the running task are taken.
-        to_result(unsafe {
-            unshare_target_install(
-                &self.pinned,
-                Contexts::from(kind).bits(),
-                set.as_ptr(),
-                fs,
-                credentials,
-            )
-        })
-    }
-
-    /// Puts the credentials into the user namespace of the task.
-    ///
-    /// Mirrors `userns_install()`, of which it leaves the checks of threads and of a shared
-    /// `fs_struct` to the caller. Fails with `EINVAL` for the namespace that the running task is in,
-    /// and where it would exceed a limit; with `EPERM`.
-    pub(crate) fn install_user(&self, credentials: &mut Cred) -> Result {
-        // SAFETY: All of it is valid, and nobody else sees the credentials change.
-        to_result(unsafe { unshare_target_install_user(&self.pinned, credentials.as_mut_ptr()) })
-    }
-
-    /// Puts the time namespace of the task into `set`, for the running task and for its children.
-    ///
-    /// Mirrors `timens_install()`. Fails with `EUSERS` where another task uses the address space,
-    /// unless `leaves_mm`; with `EPERM`.
-    pub(crate) fn install_time(
-        &self,
-        set: &mut NsProxy,
-        credentials: Option<&Cred>,
-        leaves_mm: bool,
-    ) -> Result {
-        let credentials = credentials.map_or(ptr::null(), Cred::as_ptr);
-        // SAFETY: As in `install`.
-        to_result(unsafe {
-            unshare_target_install_time(&self.pinned, set.as_ptr(), credentials, leaves_mm)
-        })
-    }
-
-    /// Moves `fs` to the root and working directory of the task.
-    ///
-    /// Mirrors `chroot(2)` and `fchdir(2)`. Returns whether the root has changed. Fails with `EPERM`
-    /// without `CAP_SYS_CHROOT`, and with `EACCES`.
-    pub(crate) fn install_fs(&self, fs: &mut FsStruct, credentials: Option<&Cred>) -> Result<bool> {
-        let credentials = credentials.map_or(ptr::null(), Cred::as_ptr);
-        // SAFETY: As in `install`; the paths were pinned, since the caller wants them.
-        let moved = unsafe { unshare_target_install_fs(&self.pinned, fs.as_ptr(), credentials) };
-        to_result(moved).map(|()| moved != 0)
-    }
-}
-
-impl Drop for Target<'_> {
-    fn drop(&mut self) {
-        // SAFETY: By the type invariant, what is there is ours to give back.
-        unsafe { unshare_target_unpin(&mut self.pinned) };
     }
 }

@@ -22,7 +22,6 @@
 #include <linux/static_call.h>
 #include <linux/signal.h>
 #include <linux/string.h>
-#include <linux/task_work.h>
 #include <linux/uprobes.h>
 #include <linux/user_namespace.h>
 
@@ -30,8 +29,20 @@
 
 DEFINE_STATIC_CALL_NULL(unshare_kallsyms_lookup_name, kallsyms_lookup_name);
 
+/*
+ * Until a function is found, and for ever where the kernel lacks it, a call of
+ * unshare_NAME() does nothing and returns 0. (A static call of NULL does so on
+ * x86 alone; elsewhere it jumps to address 0.) No context is offered that needs
+ * a missing function, so only a call that any context may make gets here. The
+ * declaration has the kernel's own type, and the definition ours.
+ */
 #define UNSHARE_DEFINE(contexts, type, name, parameters, arguments)		\
-	DEFINE_STATIC_CALL_NULL(unshare_##name, name);				\
+	static typeof(name) unshare_lacking_##name;				\
+	static type unshare_lacking_##name parameters				\
+	{									\
+		return (type)0;							\
+	}									\
+	DEFINE_STATIC_CALL(unshare_##name, unshare_lacking_##name);		\
 	type unshare_##name parameters						\
 	{									\
 		return static_call(unshare_##name) arguments;			\

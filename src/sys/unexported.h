@@ -89,8 +89,6 @@
 	  (const struct file *file), (file))							\
 	X(UNSHARE_ATTACH, bool, ptrace_may_access,						\
 	  (struct task_struct *task, unsigned int mode), (task, mode))				\
-	X(UNSHARE_ATTACH, bool, task_work_cancel,						\
-	  (struct task_struct *task, struct callback_head *work), (task, work))			\
 	X(CLONE_NEWNS, struct ns_common *, from_mnt_ns,						\
 	  (struct mnt_namespace *ns), (ns))							\
 	X(CLONE_NEWTIME, bool, current_is_single_threaded,					\

@@ -138,6 +138,8 @@ fn suites() -> Vec<Suite> {
         attach::permissions::suite(),
         attach::unprivileged::suite(),
         attach::both::suite(),
+        attach::inherited::suite(),
+        attach::moving::suite(),
         attach::two_calls::suite(),
         attach::dry_run::suite(),
         attach::differential::suite(),

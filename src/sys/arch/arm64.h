@@ -6,7 +6,11 @@
 #include <linux/bitfield.h>
 #include <linux/mm_types.h>
 #include <linux/sched.h>
+#include <asm/compat.h>
 #include <asm/mmu_context.h>
+#include <asm/syscall.h>
+#include <asm/unistd.h>
+#include <asm/unistd_compat_32.h>
 
 /* More of UNSHARE_UNEXPORTED(). */
 #define UNSHARE_ARCH_UNEXPORTED(X)								\
@@ -45,5 +49,20 @@ void unshare_check_and_switch_context(struct mm_struct *mm);
 #else
 #define UNSHARE_SWITCH_HELPERS
 #endif
+
+/* The numbers of 32-bit programs. */
+#define UNSHARE_COMPAT_NR_unshare __NR_compat32_unshare
+#define UNSHARE_COMPAT_NR_setns __NR_compat32_setns
+
+static inline int unshare_syscall_number(struct task_struct *task)
+{
+	return syscall_get_nr(task, task_pt_regs(task));
+}
+
+/* Set for the life of a program. */
+static inline bool unshare_in_compat_syscall(struct task_struct *task)
+{
+	return is_compat_thread(task_thread_info(task));
+}
 
 #endif /* _UNSHARE_ARCH_H */

@@ -5,6 +5,8 @@
 
 #include <linux/mm_types.h>
 #include <linux/sched.h>
+#include <asm/syscall.h>
+#include <asm/unistd.h>
 
 /* More of UNSHARE_UNEXPORTED(). */
 #define UNSHARE_ARCH_UNEXPORTED(X)								\
@@ -23,5 +25,20 @@ void unshare_switch_mm_irqs_off(struct mm_struct *prev, struct mm_struct *next,
 
 /* Functions that src/sys/arch/x86.rs needs besides: none. */
 #define UNSHARE_SWITCH_HELPERS
+
+/* The numbers of 32-bit programs. */
+#define UNSHARE_COMPAT_NR_unshare __NR_ia32_unshare
+#define UNSHARE_COMPAT_NR_setns __NR_ia32_setns
+
+/* Of x32, the number without the bit that marks it: the calls in question have the same ones. */
+static inline int unshare_syscall_number(struct task_struct *task)
+{
+	return syscall_get_nr(task, task_pt_regs(task)) & ~__X32_SYSCALL_BIT;
+}
+
+static inline bool unshare_in_compat_syscall(struct task_struct *task)
+{
+	return READ_ONCE(task_thread_info(task)->status) & TS_COMPAT;
+}
 
 #endif /* _UNSHARE_ARCH_H */

@@ -1,18 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A set of namespaces that tells them that a task is in them.
+//! A set of namespaces that a task is in, and who is told of it.
 
 use core::ptr::NonNull;
 use kernel::bindings;
 
 use crate::sys::{
-    bindings::{
-        unshare_deactivate_nsproxy,
-        unshare_nsproxy_dec_and_test,
-        unshare_nsproxy_of,
-        unshare_set_nsproxy, //
+    bindings::*,
+    task::{
+        Current,
+        TaskLock, //
     },
-    task::TaskLock,
 };
 
 /// A set of namespaces that a task is in, was in, or is about to be in.
@@ -32,7 +30,7 @@ impl ActiveNsProxy {
     ///
     /// The caller must own one count of the set, which moves to the value, and the namespaces must
     /// hold active references for the set.
-    pub(super) unsafe fn from_raw(set: NonNull<bindings::nsproxy>) -> Self {
+    pub(in crate::sys) unsafe fn from_raw(set: NonNull<bindings::nsproxy>) -> Self {
         // INVARIANT: As the caller promises.
         Self(set)
     }
@@ -60,4 +58,33 @@ impl Drop for ActiveNsProxy {
             }
         }
     }
+}
+
+/// Has the running task see the clocks of the time namespace that it was put into.
+///
+/// Mirrors `timens_commit()`, which `commit_nsset()` calls: the clocks are mapped when the task looks
+/// at them next.
+pub(crate) fn join_time_ns(current: &Current) {
+    // SAFETY: The task runs and so is in namespaces, and no other task uses its address space.
+    #[cfg(CONFIG_TIME_NS_VDSO)]
+    unsafe {
+        let set = unshare_nsproxy_of(current.as_ptr());
+        unshare_timens_commit(current.as_ptr(), (*set).time_ns);
+    }
+    #[cfg(not(CONFIG_TIME_NS_VDSO))]
+    let _ = current;
+}
+
+/// Tells those who watch the running task by perf which namespaces it is in now.
+///
+/// Mirrors `perf_event_namespaces()`. A kernel without the function has nobody to tell: the call does
+/// nothing there, as `unexported.c` says.
+pub(crate) fn perf_event_namespaces(current: &Current) {
+    // SAFETY: The task runs.
+    #[cfg(CONFIG_PERF_EVENTS)]
+    unsafe {
+        unshare_perf_event_namespaces(current.as_ptr())
+    };
+    #[cfg(not(CONFIG_PERF_EVENTS))]
+    let _ = current;
 }

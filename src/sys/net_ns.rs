@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A network namespace that is made as a task of another network namespace would make it.
+//!
+//! A new network takes settings over from the network in `current->nsproxy`: the size of its TCP and
+//! UDP tables (`tcp_set_hashinfo()`, `udp_set_table()`), its vsock mode (`vsock_net_init()`), and with
+//! `net.core.devconf_inherit_init_net` = 3 those of its devices (`devinet_init_net()`,
+//! `addrconf_init_net()`). After an attach that has to be the attached network, as it is after
+//! setns(2). The running task cannot be put there before the commit: readers of `/proc/PID/ns` would
+//! see it. So a kernel thread goes there and makes the network, with the credentials that the running
+//! task acts with. Its memory is charged to no memory cgroup.
+//!
+//! The wait for that thread:
+//!
+//! - for whom: a thread of this module, which waits for nothing but the locks that unshare(2) would
+//!   wait for here (`pernet_ops_rwsem`, then the operations of each subsystem).
+//! - holding what: what the request has prepared, as unshare(2) holds its copies here.
+//! - who can make it last: tasks that make or clean up networks, as for unshare(2).
+//! - what ends it: a deadly signal (`EINTR`). The thread then ends by itself and drops what it has made.
+
+use core::ptr::NonNull;
+use kernel::{
+    bindings,
+    cred::Credential,
+    error::{
+        from_err_ptr,
+        to_result, //
+    },
+    new_spinlock,
+    prelude::*,
+    sync::{
+        aref::ARef,
+        Arc,
+        SpinLock, //
+    },
+    types::Opaque, //
+};
+
+use super::{
+    bindings::*,
+    cred::{
+        Acting,
+        UserNs, //
+    },
+    nsproxy::NsProxy,
+    task::Current, //
+};
+
+/// A reference to a network namespace.
+///
+/// # Invariants
+///
+/// Owns one reference.
+pub(super) struct NetNs(NonNull<bindings::net>);
+
+// SAFETY: Any task may put a reference that another one took.
+unsafe impl Send for NetNs {}
+
+impl NetNs {
+    /// # Safety
+    ///
+    /// Somebody must hold the namespace.
+    unsafe fn get(net: NonNull<bindings::net>) -> Self {
+        // SAFETY: The caller says so.
+        unsafe { unshare_get_net(net.as_ptr()) };
+        // INVARIANT: The function has taken the reference.
+        Self(net)
+    }
+
+    /// Returns the reference itself.
+    pub(super) fn into_raw(self) -> *mut bindings::net {
+        core::mem::ManuallyDrop::new(self).0.as_ptr()
+    }
+}
+
+impl Drop for NetNs {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant, the reference is ours to give back.
+        unsafe { unshare_put_net(self.0.as_ptr()) };
+    }
+}
+
+/// What the thread is to do, and what came of it.
+#[pin_data]
+struct Job {
+    source: NetNs,
+    owner: UserNs,
+    credentials: ARef<Credential>,
+    #[pin]
+    made: SpinLock<Option<Result<NetNs>>>,
+    #[pin]
+    done: Opaque<bindings::completion>,
+}
+
+// SAFETY: The two tasks share references and what has a lock.
+unsafe impl Send for Job {}
+// SAFETY: As above.
+unsafe impl Sync for Job {}
+
+/// Makes a network namespace as a task in `source` would.
+///
+/// Mirrors `copy_net_ns()`. Fails with `EINTR` after a deadly signal, and as that does.
+///
+/// # Safety
+///
+/// Somebody must hold the namespace.
+pub(super) unsafe fn copy_net_ns_in(
+    source: NonNull<bindings::net>,
+    owner: &UserNs,
+) -> Result<NetNs> {
+    let job = Arc::pin_init(
+        pin_init!(Job {
+            // SAFETY: The caller says so.
+            source: unsafe { NetNs::get(source) },
+            owner: owner.clone(),
+            // SAFETY: The function takes a reference, which moves to the `ARef`. `Credential` is a
+            // transparent wrapper, and a task has credentials.
+            credentials: unsafe {
+                ARef::from_raw(NonNull::new_unchecked(
+                    unshare_get_current_cred().cast_mut().cast(),
+                ))
+            },
+            made <- new_spinlock!(None),
+            done <- Opaque::ffi_init(|slot: *mut bindings::completion| {
+                // SAFETY: The slot may be written.
+                unsafe { bindings::init_completion(slot) };
+            }),
+        }),
+        GFP_KERNEL,
+    )?;
+    start(job.clone())?;
+    // SAFETY: The completion is initialized and lives in the job.
+    to_result(unsafe { bindings::wait_for_completion_killable(job.done.get()) })
+        .map_err(|_| EINTR)?;
+    let made = job.made.lock().take();
+    made.unwrap_or(Err(EINTR))
+}
+
+/// Starts a thread, which keeps the module and the job until it has ended.
+fn start(job: Arc<Job>) -> Result {
+    // SAFETY: The function returns an address.
+    let module = unsafe { unshare_this_module() };
+    let job = Arc::into_raw(job).cast_mut();
+    // SAFETY: The device's open file holds the module. The thread takes over both references.
+    let thread = unsafe {
+        bindings::__module_get(module);
+        from_err_ptr(unshare_kthread_create(Some(run), job.cast()))
+    };
+    match thread {
+        Ok(thread) => {
+            // SAFETY: A new thread stays until it has been woken.
+            unsafe { bindings::wake_up_process(thread) };
+            Ok(())
+        }
+        Err(errno) => {
+            // SAFETY: There is no thread that would give the references back.
+            unsafe {
+                drop(Arc::from_raw(job.cast_const()));
+                bindings::module_put(module);
+            }
+            Err(errno)
+        }
+    }
+}
+
+/// The thread. The last word is the kernel's: nothing of the module is on its stack any more.
+///
+/// # Safety
+///
+/// `data` must be an [`Arc<Job>`], and the thread must own a reference to the module.
+unsafe extern "C" fn run(data: *mut c_void) -> c_int {
+    // SAFETY: The caller says so.
+    let job = unsafe { Arc::<Job>::from_raw(data.cast_const().cast()) };
+    job.work();
+    drop(job);
+    // SAFETY: The reference to the module is the thread's.
+    unsafe { bindings::__module_put_and_kthread_exit(unshare_this_module(), 0) }
+}
+
+impl Job {
+    fn work(&self) {
+        let made = self.copy(&Current::get());
+        *self.made.lock() = Some(made);
+        // SAFETY: The completion is initialized and lives in the job, which this thread keeps.
+        unsafe { bindings::complete_all(self.done.get()) };
+    }
+
+    /// Goes to the network, makes the other one, and comes back.
+    fn copy(&self, current: &Current) -> Result<NetNs> {
+        let mut set = NsProxy::dup(current)?;
+        // SAFETY: The job holds the namespace.
+        unsafe { set.join_net_ns(self.source.0.as_ptr()) };
+        let mut other = set.activate();
+        other.install(&mut current.lock());
+        let net = {
+            let _acting = Acting::with_kept(&self.credentials);
+            // SAFETY: The job holds both namespaces.
+            from_err_ptr(unsafe {
+                unshare_copy_net_ns(
+                    bindings::CLONE_NEWNET.into(),
+                    self.owner.as_ptr(),
+                    self.source.0.as_ptr(),
+                )
+            })
+        };
+        other.install(&mut current.lock());
+        // INVARIANT: A new namespace has one reference, which is this value's.
+        NonNull::new(net?).map(NetNs).ok_or(ENOMEM)
+    }
+}

@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Targets that are in the middle of something while a request attaches to them.
+
+use std::fs::{self, File};
+use std::io::{IoSliceMut, Read};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use rustix::io::Errno;
+use rustix::mount::mount_move;
+use rustix::process::{PidfdFlags, Signal, chroot, kill_process, pidfd_open};
+use unshare_device::Contexts;
+
+use super::target::{Target, attach};
+use crate::backend::Backend;
+use crate::child::{Child, in_child};
+use crate::contexts::mount::{folder, mount_tmpfs, stage};
+use crate::device::{Args, COMMIT, Device, checked, ioctl, unshare};
+use crate::harness::Suite;
+use crate::questions::{hostname, set_hostname};
+use crate::scale::{limit, rounds};
+use crate::sharer::Sharer;
+use crate::tally::{Tried, tried};
+use crate::world::World;
+
+const FS: Contexts = Contexts::FS;
+const UTS: Contexts = Contexts::UTS;
+const MOUNT: Contexts = Contexts::MOUNT;
+const NONE: Contexts = Contexts::empty();
+
+/// How long a request waits for another task, by the manual.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+pub(crate) fn suite() -> Suite {
+    Suite::new("attach_moving")
+        .test(
+            "a target that runs in the kernel for long: not waited for",
+            busy,
+        )
+        .test(
+            "a target that stays inside setns(2): EBUSY after a second, the lowest context",
+            stuck,
+        )
+        .test(
+            "a target that stays inside setns(2): one context is taken at once",
+            stuck_but_one,
+        )
+        .test(
+            "a caller that waits for a target is killed: it ends at once",
+            killed,
+        )
+        .test(
+            "two that attach to each other while they leave their address space",
+            each_other,
+        )
+        .slow(
+            "root and cwd that one setns(2) changes: both or none",
+            limit(),
+            both_or_none,
+        )
+        .slow(
+            "root, cwd and host name that one setns(2) changes: all or none",
+            limit(),
+            all_or_none,
+        )
+}
+
+/// A target that reads random numbers for several seconds, without a look at signals.
+fn busy() -> Result<()> {
+    let target = Child::spawn(|| {
+        const PART: usize = 1 << 20;
+        let random = File::open("/dev/urandom")?;
+        let mut memory = vec![0; PART];
+        let memory: *mut u8 = memory.as_mut_ptr();
+        loop {
+            let parts = (0..1024).map(|_| {
+                // SAFETY: The memory is there, and nobody looks at what is written several times.
+                IoSliceMut::new(unsafe { std::slice::from_raw_parts_mut(memory, PART) })
+            });
+            (&random).read_vectored(&mut parts.collect::<Vec<_>>())?;
+        }
+    })?;
+    let pidfd = pidfd_open(target.pid, PidfdFlags::empty())?;
+    std::thread::sleep(Duration::from_millis(300));
+    let world = World::alone()?;
+    let start = Instant::now();
+    let reply = world.device.commit(attach(&pidfd, FS | UTS, NONE));
+    let took = start.elapsed();
+    ensure!(reply.errno.is_none(), "{reply:?}");
+    ensure!(took < PATIENCE, "it took {took:?}");
+    target.stop()
+}
+
+/// A task that stays inside setns(2) until it is killed: a seccomp filter asks somebody who never
+/// answers.
+fn inside_setns() -> Result<(Child, OwnedFd)> {
+    let child = Child::spawn(|| {
+        ask_before(libc::SYS_setns)?;
+        // SAFETY: setns(2) takes numbers only.
+        checked(unsafe { libc::syscall(libc::SYS_setns, -1, 0) })?;
+        bail!("setns(2) came back");
+    })?;
+    let pidfd = pidfd_open(child.pid, PidfdFlags::empty())?;
+    let path = format!("/proc/{}/syscall", child.pid.as_raw_nonzero());
+    let number = format!("{} ", libc::SYS_setns);
+    for _ in 0..1000 {
+        if fs::read_to_string(&path)?.starts_with(&number) {
+            return Ok((child, pidfd));
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    bail!(
+        "the target does not get there: {}",
+        fs::read_to_string(path)?
+    )
+}
+
+/// Has a listener decide about a system call.
+fn ask_before(number: i64) -> Result<i32> {
+    let code = |code: u32| u16::try_from(code);
+    let mut filter = [
+        libc::sock_filter {
+            code: code(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS)?,
+            jt: 0,
+            jf: 0,
+            k: 0,
+        },
+        libc::sock_filter {
+            code: code(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K)?,
+            jt: 0,
+            jf: 1,
+            k: number.try_into()?,
+        },
+        libc::sock_filter {
+            code: code(libc::BPF_RET | libc::BPF_K)?,
+            jt: 0,
+            jf: 0,
+            k: libc::SECCOMP_RET_USER_NOTIF,
+        },
+        libc::sock_filter {
+            code: code(libc::BPF_RET | libc::BPF_K)?,
+            jt: 0,
+            jf: 0,
+            k: libc::SECCOMP_RET_ALLOW,
+        },
+    ];
+    let program = libc::sock_fprog {
+        len: filter.len().try_into()?,
+        filter: filter.as_mut_ptr(),
+    };
+    // SAFETY: The program is there for the call.
+    let listener = checked(unsafe {
+        libc::syscall(
+            libc::SYS_seccomp,
+            libc::SECCOMP_SET_MODE_FILTER,
+            libc::SECCOMP_FILTER_FLAG_NEW_LISTENER,
+            &raw const program,
+        )
+    });
+    Ok(listener.context("seccomp")?.try_into()?)
+}
+
+fn stuck() -> Result<()> {
+    let (target, pidfd) = inside_setns()?;
+    let world = World::sharing(FS)?;
+    for kinds in [FS | UTS, FS, UTS | Contexts::USER] {
+        let lowest = Contexts::from_bits_retain(kinds.bits() & kinds.bits().wrapping_neg());
+        let start = Instant::now();
+        world.refuses(attach(&pidfd, kinds, NONE), Errno::BUSY, lowest)?;
+        let took = start.elapsed();
+        // An emulated machine with other work has a clock that jumps.
+        ensure!(took >= PATIENCE && took < 10 * PATIENCE, "it took {took:?}");
+    }
+    target.stop()
+}
+
+fn stuck_but_one() -> Result<()> {
+    let (target, pidfd) = inside_setns()?;
+    let world = World::alone()?;
+    let start = Instant::now();
+    let reply = world.device.commit(attach(&pidfd, UTS | MOUNT, NONE));
+    ensure!(reply.errno.is_none(), "{reply:?}");
+    ensure!(start.elapsed() < PATIENCE, "{:?}", start.elapsed());
+    target.stop()
+}
+
+fn killed() -> Result<()> {
+    let (target, pidfd) = inside_setns()?;
+    // Often enough for one that the machine's other work does not slow down.
+    let mut times = Vec::new();
+    for _ in 0..10 {
+        times.push(kill_one(&pidfd)?);
+        if times.iter().any(|took| *took < PATIENCE / 2) {
+            return target.stop();
+        }
+    }
+    bail!("it took {times:?}");
+}
+
+/// How long a caller that waits for the target takes to die.
+fn kill_one(pidfd: &OwnedFd) -> Result<Duration> {
+    let caller = Child::spawn(|| {
+        let device = Device::open()?;
+        loop {
+            let reply = device.commit(attach(pidfd, FS | UTS, NONE));
+            ensure!(reply.errno == Some(Errno::BUSY), "{reply:?}");
+        }
+    })?;
+    std::thread::sleep(PATIENCE / 4);
+    let start = Instant::now();
+    kill_process(caller.pid, Signal::KILL)?;
+    caller.killed(Duration::from_secs(20))?;
+    Ok(start.elapsed())
+}
+
+fn each_other() -> Result<()> {
+    let device = Device::open()?;
+    for _ in 0..rounds(40, 4000) {
+        tried(Tried::Race);
+        // They find the descriptors by their numbers.
+        let shared = Contexts::VM | Contexts::FILES;
+        let [one, other] = [Sharer::new(shared)?, Sharer::new(shared)?];
+        let pidfds = [&one, &other].map(|task| pidfd_open(task.pid, PidfdFlags::empty()));
+        let [to_one, to_other] = pidfds;
+        let (to_one, to_other) = (to_one?, to_other?);
+        for (task, target) in [(&one, &to_other), (&other, &to_one)] {
+            let numbers = format!("{} {}", device.number(), target.as_raw_fd());
+            task.begin(leave_and_attach, &numbers);
+        }
+        one.answer()?;
+        other.answer()?;
+    }
+    Ok(())
+}
+
+/// A [`Question`](crate::sharer::Question) that allocates nothing.
+fn leave_and_attach(numbers: &str) -> Result<String> {
+    let Some((device, pidfd)) = numbers.split_once(' ') else {
+        return Ok(String::new());
+    };
+    let mut args = Args {
+        attach: (FS | UTS).bits(),
+        pidfd: pidfd.parse()?,
+        ..unshare(Contexts::VM)
+    };
+    match ioctl(device.parse()?, COMMIT, (&raw mut args).cast()) {
+        // The other one may be through and gone.
+        None | Some(Errno::SRCH) => Ok(String::new()),
+        Some(errno) => Err(errno.into()),
+    }
+}
+
+fn both_or_none() -> Result<()> {
+    follow(FS)
+}
+
+fn all_or_none() -> Result<()> {
+    follow(FS | UTS)
+}
+
+/// Attaches to a task that goes to and fro between two mount namespaces, each with a host name.
+fn follow(kinds: Contexts) -> Result<()> {
+    stage()?;
+    let homes = ["is1", "is2"].map(|name| -> Result<_> {
+        let home = Target::new(MOUNT | UTS)?;
+        home.ask(settle, name)?;
+        Ok(home)
+    });
+    let [one, two] = homes;
+    let homes = [one?, two?];
+    let target = Child::spawn(|| {
+        let device = Device::open()?;
+        loop {
+            for home in &homes {
+                Backend::Syscall.attach(&device, home.as_fd(), MOUNT | UTS)?;
+                // A task that did nothing else would be busy at each look.
+                for turn in 0..3000 {
+                    std::hint::black_box(turn);
+                }
+            }
+        }
+    })?;
+    let pidfd = pidfd_open(target.pid, PidfdFlags::empty())?;
+    // Until it has been in one of them.
+    std::thread::sleep(Duration::from_millis(100));
+    in_child(|| {
+        let device = Device::open()?;
+        // A target that does little else may be busy for a second, above all in an emulated machine.
+        let mut taken = 0;
+        for _ in 0..rounds(300, 100_000) {
+            tried(Tried::Race);
+            let reply = device.commit(attach(&pidfd, kinds, NONE));
+            match reply.errno {
+                None => taken += 1,
+                Some(Errno::BUSY) => continue,
+                _ => bail!("{reply:?} after {taken} times"),
+            }
+            ensure_one_home(kinds).with_context(|| format!("after {taken} times"))?;
+        }
+        ensure!(taken > 0, "the target was busy each time");
+        Ok(String::new())
+    })?;
+    target.stop()
+}
+
+/// A [`Question`](crate::sharer::Question): makes the root of the task's mount namespace another one,
+/// which has a folder of this name.
+fn settle(name: &str) -> Result<String> {
+    let path = folder(name)?;
+    mount_tmpfs(&path)?;
+    fs::create_dir(format!("{path}/{name}"))?;
+    std::env::set_current_dir(&path)?;
+    mount_move(".", "/")?;
+    chroot(".")?;
+    std::env::set_current_dir("/")?;
+    set_hostname(name)
+}
+
+/// Root, working directory and host name are all of the same home.
+fn ensure_one_home(kinds: Contexts) -> Result<()> {
+    let home = |at: &str| {
+        let is = |name: &&str| fs::exists(format!("{at}/{name}")).unwrap_or(false);
+        ["is1", "is2"].into_iter().find(is)
+    };
+    let (root, cwd) = (home(""), home("."));
+    ensure!(
+        root == cwd,
+        "the root is that of {root:?}, the cwd of {cwd:?}"
+    );
+    if kinds.contains(UTS) && root.is_some() {
+        let name = hostname("")?;
+        ensure!(
+            root == Some(&*name),
+            "the root is that of {root:?}, the host name of {name}"
+        );
+    }
+    Ok(())
+}
