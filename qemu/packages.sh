@@ -22,8 +22,8 @@ run=(
 	qemu-system-x86 rust-src rustc zlib1g-dev
 )
 
-# Kernels of our own, which are built by clang; make test, bench.
-build=(clang-19 lld-19 llvm-19 python3)
+# Kernels of our own, which are built by clang; the programs of the tests.
+build=(clang-19 g++ lld-19 llvm-19 python3)
 
 # make check, deb.
 check=(

@@ -150,11 +150,12 @@ impl Machine {
         if swap::take_away() {
             left.push("swap space".to_owned());
         }
-        if let (Some(old), Some(mode)) = (self.mode, mode_of_device())
-            && mode != old
-        {
-            open_up(old)?;
-            left.push(format!("mode {mode:o} of {}", device().display()));
+        match (self.mode, mode_of_device()) {
+            (Some(old), Some(mode)) if mode != old => {
+                open_up(old)?;
+                left.push(format!("mode {mode:o} of {}", device().display()));
+            }
+            _ => {}
         }
         Ok(left)
     }

@@ -144,10 +144,9 @@ pub(crate) fn observe(arg: &str) -> Result<String> {
     point("fd", descriptors(task)?)?;
     let status = fs::read_to_string(format!("/proc/{task}/status"))?;
     for line in status.lines() {
-        if let Some((name, value)) = line.split_once(":\t")
-            && STATUS.contains(&name)
-        {
-            point(name, value.to_owned())?;
+        match line.split_once(":\t") {
+            Some((name, value)) if STATUS.contains(&name) => point(name, value.to_owned())?,
+            _ => {}
         }
     }
     Ok(text)

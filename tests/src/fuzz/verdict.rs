@@ -97,9 +97,8 @@ pub(crate) fn ensure_just(
     if let Some(errno) = answer.errno {
         ensure!(answer.may_fail_with(errno), "nobody tells of {errno}");
         // A bad pointer is told by nothing else.
-        if let Some(args) = answer.args
-            && ![Errno::FAULT, Errno::BADF].contains(&errno)
-        {
+        let says_more = ![Errno::FAULT, Errno::BADF].contains(&errno);
+        if let Some(args) = answer.args.filter(|_| says_more) {
             ensure!(args.replaced == 0 && args.failed.count_ones() <= 1);
         }
         before[0].ensure_same(&after[0])?;
