@@ -30,22 +30,11 @@ pub(crate) struct Attributes {
 }
 
 impl Attributes {
-    /// Opens the event for this task.
+    /// Opens the event for a task; 0 is the one that calls.
     ///
     /// # Safety
     ///
-    /// What `rest` points to is there.
-    pub(crate) unsafe fn open(self) -> Result<OwnedFd> {
-        let this_task = 0;
-        // SAFETY: The caller answers for it.
-        unsafe { self.open_for(this_task) }
-    }
-
-    /// Opens the event for another task.
-    ///
-    /// # Safety
-    ///
-    /// As of [`open`](Self::open).
+    /// What `rest` points to must be there.
     pub(crate) unsafe fn open_for(mut self, pid: i32) -> Result<OwnedFd> {
         self.size = size_of::<Self>().try_into()?;
         let (any_cpu, no_group, no_flags) = (-1, -1, 0);
