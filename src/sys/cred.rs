@@ -20,7 +20,6 @@ use kernel::{
 use super::{
     bindings::{
         unshare_create_user_ns,
-        unshare_cred_user_ns,
         unshare_current_cred,
         unshare_get_user_ns,
         unshare_has_admin,
@@ -32,35 +31,27 @@ use super::{
         unshare_set_cred_ucounts,
         unshare_userns_clone_is_restricted, //
     },
-    task::Current,
-    ucounts::give_back_of_user_ns, //
+    task::Current, //
 };
 
 /// Credentials that no task has yet.
 ///
-/// What its drop does that anyone can see: nothing. The processes of a user are counted by
-/// `commit_creds()` only, and the count of a user namespace that was made goes with it
-/// ([`super::ucounts`]).
+/// What its drop does that anyone can see: a user namespace that was made counts towards
+/// `user.max_user_namespaces` until a worker frees it ([`super::ucounts`]). The processes of a user are
+/// counted by `commit_creds()` only.
 ///
 /// # Invariants
 ///
-/// Owns one reference to credentials that nobody else knows. Where `owns_user_ns`, their user
-/// namespace is theirs alone.
-pub(crate) struct Cred {
-    cred: NonNull<bindings::cred>,
-    owns_user_ns: bool,
-}
+/// Owns one reference to credentials that nobody else knows.
+pub(crate) struct Cred(NonNull<bindings::cred>);
 
 impl Cred {
     /// Copies the credentials of the running task. Mirrors `prepare_creds()`. Fails with `ENOMEM`.
     pub(crate) fn dup() -> Result<Self> {
         // SAFETY: The running task may always copy its credentials.
         let cred = unsafe { bindings::prepare_creds() };
-        // INVARIANT: `prepare_creds` gave us the only reference. The user namespace is the task's.
-        Ok(Self {
-            cred: NonNull::new(cred).ok_or(ENOMEM)?,
-            owns_user_ns: false,
-        })
+        // INVARIANT: `prepare_creds` gave us the only reference.
+        NonNull::new(cred).map(Self).ok_or(ENOMEM)
     }
 
     /// Puts the credentials into a new user namespace, below the one that they are in.
@@ -70,24 +61,21 @@ impl Cred {
     /// caller, or when a security module says so.
     pub(crate) fn create_user_ns(&mut self) -> Result {
         // SAFETY: The credentials are valid, and nobody else sees them change.
-        to_result(unsafe { unshare_create_user_ns(self.cred.as_ptr()) })?;
-        // INVARIANT: The user namespace is new.
-        self.owns_user_ns = true;
-        Ok(())
+        to_result(unsafe { unshare_create_user_ns(self.0.as_ptr()) })
     }
 
     pub(super) fn as_ptr(&self) -> *const bindings::cred {
-        self.cred.as_ptr()
+        self.0.as_ptr()
     }
 
     pub(super) fn as_mut_ptr(&mut self) -> *mut bindings::cred {
-        self.cred.as_ptr()
+        self.0.as_ptr()
     }
 
     /// Returns the user namespace of the credentials.
     pub(crate) fn user_ns(&self) -> UserNs {
         // SAFETY: By the type invariant, the credentials are valid.
-        unsafe { UserNs::get(self.cred.as_ptr()) }
+        unsafe { UserNs::get(self.0.as_ptr()) }
     }
 
     /// Finds the counters that the credentials are charged to.
@@ -95,14 +83,14 @@ impl Cred {
     /// Mirrors `set_cred_ucounts()`. Fails with `EAGAIN`.
     pub(crate) fn set_ucounts(&mut self) -> Result {
         // SAFETY: The credentials are valid, and nobody else sees them change.
-        to_result(unsafe { unshare_set_cred_ucounts(self.cred.as_ptr()) })
+        to_result(unsafe { unshare_set_cred_ucounts(self.0.as_ptr()) })
     }
 
     /// Makes them the credentials of the running task.
     ///
     /// Mirrors `commit_creds()`, which cannot fail and releases the old ones.
     pub(crate) fn commit(self, _current: &Current) {
-        let cred = ManuallyDrop::new(self).cred;
+        let cred = ManuallyDrop::new(self).0;
         // SAFETY: The reference moves to the task, which runs with its own credentials: an ioctl
         // is not called with overridden ones, and no `Acting` outlives the preparation.
         unsafe { bindings::commit_creds(cred.as_ptr()) };
@@ -111,15 +99,9 @@ impl Cred {
 
 impl Drop for Cred {
     fn drop(&mut self) {
-        let cred = self.cred.as_ptr();
-        if self.owns_user_ns {
-            // SAFETY: By the type invariant, the user namespace is valid, and nobody else's. What
-            // was made below it has been dropped before, with its counts: `Prepared` says so.
-            unsafe { give_back_of_user_ns(unshare_cred_user_ns(cred)) };
-        }
         // SAFETY: By the type invariant, the reference is ours, and the credentials were never
         // anybody's.
-        unsafe { bindings::abort_creds(cred) };
+        unsafe { bindings::abort_creds(self.0.as_ptr()) };
     }
 }
 

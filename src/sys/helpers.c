@@ -112,11 +112,6 @@ bool unshare_is_admin(void)
 	return capable(CAP_SYS_ADMIN);
 }
 
-struct user_namespace *unshare_cred_user_ns(const struct cred *cred)
-{
-	return cred->user_ns;
-}
-
 struct user_namespace *unshare_get_user_ns(const struct cred *cred)
 {
 	return get_user_ns(cred->user_ns);
@@ -264,11 +259,6 @@ bool unshare_nsproxy_dec_and_test(struct nsproxy *ns)
 
 /* For target.c. */
 /* Where a namespace counts. */
-struct ucounts **unshare_user_ns_ucounts(struct user_namespace *ns)
-{
-	return &ns->ucounts;
-}
-
 struct ucounts **unshare_pid_ucounts(struct pid_namespace *ns)
 {
 	return &ns->ucounts;
@@ -290,10 +280,10 @@ struct ucounts *unshare_alloc_nobodys_ucounts(void)
 	return unshare_alloc_ucounts(&init_user_ns, INVALID_UID);
 }
 
-/* As inc_ucount() of the initial user namespace, but for the limit. */
-void unshare_inc_ucount_unlimited(struct ucounts *ucounts, enum ucount_type type)
+/* As inc_ucount() of the initial user namespace, with this limit. */
+bool unshare_inc_ucount_below(struct ucounts *ucounts, enum ucount_type type, long limit)
 {
-	atomic_long_inc(&ucounts->ucount[type]);
+	return atomic_long_add_unless(&ucounts->ucount[type], 1, limit);
 }
 
 /*

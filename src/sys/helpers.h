@@ -48,7 +48,6 @@ bool unshare_has_admin(struct user_namespace *user_ns);
 bool unshare_is_admin(void);
 const struct cred *unshare_current_cred(void);
 const struct cred *unshare_get_current_cred(void);
-struct user_namespace *unshare_cred_user_ns(const struct cred *cred);
 struct user_namespace *unshare_get_user_ns(const struct cred *cred);
 struct user_namespace *unshare_ref_user_ns(struct user_namespace *user_ns);
 void unshare_put_user_ns(struct user_namespace *user_ns);
@@ -83,12 +82,11 @@ void unshare_put_net(struct net *net);
 struct module *unshare_this_module(void);
 struct task_struct *unshare_kthread_create(int (*run)(void *data), void *data);
 
-struct ucounts **unshare_user_ns_ucounts(struct user_namespace *ns);
 struct ucounts **unshare_pid_ucounts(struct pid_namespace *ns);
 struct ucounts **unshare_ipc_ucounts(struct ipc_namespace *ns);
 struct ucounts **unshare_net_ucounts(struct net *net);
 struct ucounts *unshare_alloc_nobodys_ucounts(void);
-void unshare_inc_ucount_unlimited(struct ucounts *ucounts, enum ucount_type type);
+bool unshare_inc_ucount_below(struct ucounts *ucounts, enum ucount_type type, long limit);
 
 #ifdef CONFIG_SYSVIPC
 #define unshare_undo_list(task) ((task)->sysvsem.undo_list)

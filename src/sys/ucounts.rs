@@ -9,7 +9,13 @@
 //! freed later, by a worker: user namespaces (`free_user_ns()`), PID namespaces
 //! (`delayed_free_pidns()`, after a grace period of RCU), IPC namespaces (`free_ipc_ns()`) and
 //! network namespaces (`cleanup_net()`). One that was made for a dry run, or for a request that
-//! failed afterwards, would count until then, and the next request might fail with ENOSPC.
+//! failed afterwards, would count until then, and the next request might fail with ENOSPC. So the
+//! last three give their count back when they are dropped.
+//!
+//! A user namespace does not: its `ucounts` is the way by which all that it owns counts in the
+//! namespaces above. `inc_ucount()` and `dec_ucount()` follow it without a lock, for a network
+//! namespace that a thread still makes, and for a task that has found the user namespace through a
+//! mount namespace (`NS_MNT_GET_NEXT`).
 
 use core::mem::replace;
 use kernel::bindings::{
@@ -18,19 +24,17 @@ use kernel::bindings::{
     ucount_type_UCOUNT_IPC_NAMESPACES as IPC,
     ucount_type_UCOUNT_NET_NAMESPACES as NET,
     ucount_type_UCOUNT_PID_NAMESPACES as PID,
-    ucount_type_UCOUNT_USER_NAMESPACES as USER,
-    ucounts,
-    user_namespace, //
+    ucounts, //
 };
 
 use super::bindings::{
     unshare_alloc_nobodys_ucounts,
     unshare_dec_ucount,
-    unshare_inc_ucount_unlimited,
+    unshare_inc_ucount_below,
     unshare_ipc_ucounts,
     unshare_net_ucounts,
     unshare_pid_ucounts,
-    unshare_user_ns_ucounts, //
+    unshare_put_ucounts, //
 };
 use crate::contexts::{
     Context,
@@ -57,39 +61,36 @@ pub(super) unsafe fn give_back_of_set(set: &nsproxy, made: Contexts) {
     }
 }
 
-/// Gives back what was counted for a user namespace that is about to be put.
+/// How many namespaces of a kind may wait for their worker without counting for their user.
 ///
-/// # Safety
-///
-/// Only credentials that no task has had may be in the user namespace, and what was made for it must
-/// have been given back before: that counts in the namespaces above by this one's field.
-pub(super) unsafe fn give_back_of_user_ns(user_ns: *mut user_namespace) {
-    // SAFETY: As the caller promises.
-    unsafe { give_back(unshare_user_ns_ucounts(user_ns), USER) };
-}
+/// What bounds a user who makes namespaces faster than the workers free them is that those that wait
+/// still count.
+const WAITING: isize = 16;
 
 /// Gives the count of a namespace back that no task has been in and that is about to be put.
 ///
-/// From now on, the namespace counts for the invalid user in the initial user namespace, whom no
-/// task can be and who so has no limit to reach; what frees the namespace takes it off there.
-///
-/// Without memory for that user's counters, the namespace counts until it is freed.
+/// From now on, the namespace counts for the invalid user in the initial user namespace, who is no
+/// task's user; what frees the namespace takes it off there. If [`WAITING`] of the kind count there
+/// already, or memory for that user's counters is missing, the namespace counts as it did until it is
+/// freed.
 ///
 /// # Safety
 ///
 /// `charged` is the field of the namespace that says where it counts as a `kind`. Nobody else reads
-/// it before the namespace is put: neither who frees the namespace, nor, for a user namespace, who
-/// counts in one below it.
+/// it before the namespace is put.
 unsafe fn give_back(charged: *mut *mut ucounts, kind: ucount_type) {
     // SAFETY: May be called by any task.
     let nobodys = unsafe { unshare_alloc_nobodys_ucounts() };
     if nobodys.is_null() {
         return;
     }
-    // SAFETY: `nobodys` holds a reference to the counters, which moves to the namespace. That of the
-    // namespace goes with its count.
+    // SAFETY: `nobodys` holds a reference to the counters, which moves to the namespace with a count
+    // of its kind, or is put. The namespace's own reference goes with its count.
     unsafe {
-        unshare_inc_ucount_unlimited(nobodys, kind);
-        unshare_dec_ucount(replace(&mut *charged, nobodys), kind);
+        if unshare_inc_ucount_below(nobodys, kind, WAITING) {
+            unshare_dec_ucount(replace(&mut *charged, nobodys), kind);
+        } else {
+            unshare_put_ucounts(nobodys);
+        }
     }
 }

@@ -49,9 +49,11 @@
 	  (struct cred *cred), (cred))								\
 	X(CLONE_NEWUSER, int, set_cred_ucounts,							\
 	  (struct cred *cred), (cred))								\
-	X(CLONE_NEWUSER | CLONE_NEWIPC | CLONE_NEWPID | CLONE_NEWNET, struct ucounts *,		\
+	X(CLONE_NEWIPC | CLONE_NEWPID | CLONE_NEWNET, void, put_ucounts,			\
+	  (struct ucounts *ucounts), (ucounts))							\
+	X(CLONE_NEWIPC | CLONE_NEWPID | CLONE_NEWNET, struct ucounts *,				\
 	  alloc_ucounts, (struct user_namespace *ns, kuid_t uid), (ns, uid))			\
-	X(CLONE_NEWUSER | CLONE_NEWIPC | CLONE_NEWPID | CLONE_NEWNET, void, dec_ucount,		\
+	X(CLONE_NEWIPC | CLONE_NEWPID | CLONE_NEWNET, void, dec_ucount,				\
 	  (struct ucounts *ucounts, enum ucount_type type), (ucounts, type))			\
 	X(UNSHARE_NSPROXY, struct nsproxy *, create_new_namespaces,				\
 	  (u64 flags, struct task_struct *task, struct user_namespace *user_ns,			\

@@ -68,7 +68,6 @@ pub(crate) fn unregister() -> Result<()> {
     }
     // With the length that it was registered with, which the C library does not tell.
     (32_u32..=1024)
-        .step_by(4)
         .find_map(|length| {
             // SAFETY: Nobody relies on it.
             checked(unsafe {
