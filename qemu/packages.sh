@@ -37,7 +37,7 @@ system=(e2fsprogs gpg gpg-agent mmdebstrap uidmap)
 arm64=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-system-arm qemu-user)
 
 # make fuzz, and the checks of tests/fuzz: LibAFL needs a newer rustc than Debian's kernels were built by.
-fuzz=("${base[@]}" cargo-web libclang1-19 qemu-system-x86 rust-web-clippy rustc-web rustfmt-web)
+fuzz=("${base[@]}" cargo-web g++ libclang1-19 qemu-system-x86 rust-web-clippy rustc-web rustfmt-web)
 
 # Nothing here needs these, although packages above depend on them: bindgen loads libclang and includes no header of
 # it, and no program is linked to a sanitizer.
