@@ -43,7 +43,6 @@ pub(crate) use self::active::{
 };
 pub(super) use self::compare::common;
 
-
 /// A set of namespaces that no task has been in.
 ///
 /// What its drop does that anyone can see: nothing. A namespace that was made for the set goes, and
@@ -159,10 +158,12 @@ impl NsProxy {
             Context::Net,
             |ns| &mut ns.net_ns,
             |old| {
-                // SAFETY: The set holds `old`.
-                let new =
-                    NonNull::new(old).map(|old| unsafe { net_ns::copy_net_ns_in(old, owner) });
-                new.unwrap_or(Err(EINVAL))
+                let copy = |old| {
+                    // SAFETY: The set holds `old`.
+                    unsafe { net_ns::copy_net_ns_in(old, owner) }
+                };
+                NonNull::new(old)
+                    .map_or(Err(EINVAL), copy)
                     .map_or_else(Error::to_ptr, NetNs::into_raw)
             },
             unshare_put_net,

@@ -50,12 +50,15 @@ impl Target<Settled> {
         credentials: Option<&Cred>,
     ) -> Result {
         let ns = self.ns_common(kind).ok_or(EINVAL)?;
+        let own = || {
+            // SAFETY: The running task has credentials, which only it replaces.
+            unsafe { unshare_current_cred() }
+        };
         let mut nsset = bindings::nsset {
             flags: Contexts::from(kind).bits() as u32,
             nsproxy: set.as_ptr(),
             fs: fs.map_or(ptr::null_mut(), FsStruct::as_ptr),
-            // SAFETY: The running task has credentials, which only it replaces.
-            cred: credentials.map_or_else(|| unsafe { unshare_current_cred() }, Cred::as_ptr),
+            cred: credentials.map_or_else(own, Cred::as_ptr),
         };
         // SAFETY: Everything is valid, and `set` and `fs` are nobody else's.
         to_result(unsafe { unshare_install(&mut nsset, ns) })

@@ -26,8 +26,8 @@ use crate::sys::bindings::{
     unshare_fs_of,
     unshare_fs_pwd,
     unshare_fs_root,
-    unshare_locked_fs_users,
     unshare_lock_fs,
+    unshare_locked_fs_users,
     unshare_nsproxy_of,
     unshare_unlock_fs, //
 };
