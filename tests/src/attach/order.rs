@@ -39,7 +39,7 @@ pub(crate) const UNKNOWN_BIT: &str = "an unknown bit and another fault";
 pub(crate) const CLOCKS: &str = "threads, attached clocks, and an address space to leave";
 
 pub(crate) fn suite() -> Suite {
-    let halves: [(&str, [fn() -> Vec<Fault>; 2]); 3] = [
+    let halves: [(&str, [Faults; 2]); 3] = [
         ("unshare", [of_unshare, of_unshare]),
         ("attach", [of_attach, of_attach]),
         ("attach, then unshare", [of_attach, of_unshare]),
@@ -52,6 +52,9 @@ pub(crate) fn suite() -> Suite {
             })
         })
 }
+
+/// The faults that a half of a request may have.
+type Faults = fn() -> Vec<Fault>;
 
 /// When a fault is made: what takes away the means to make others comes later.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
