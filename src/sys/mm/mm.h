@@ -70,6 +70,9 @@ struct linux_binfmt;
 	  mm->binfmt = binfmt)									\
 	X(begin_hiwater_rss, (struct mm_struct *mm), mm->hiwater_rss = get_mm_rss(mm))		\
 	X(begin_hiwater_vm, (struct mm_struct *mm), mm->hiwater_vm = mm->total_vm)		\
+	X(copy_dump_filter, (struct mm_struct *mm, struct mm_struct *old),			\
+	  __mm_flags_set_mask_bits_word(mm, MMF_DUMP_FILTER_MASK,				\
+		READ_ONCE(*__mm_flags_get_bitmap(old)) & MMF_DUMP_FILTER_MASK))			\
 	UNSHARE_IF(CONFIG_MEMCG, X(clear_owner, (struct mm_struct *mm),				\
 	  WRITE_ONCE(mm->owner, NULL)))								\
 	X(mmap_write_unlock, (struct mm_struct *mm), mmap_write_unlock(mm))			\

@@ -52,6 +52,10 @@ impl<'a> Left<'a> {
         // two references change hands. This module holds no pointer into user memory.
         unsafe {
             let old = unshare_task_mm(task);
+            // Again: /proc/PID/coredump_filter may have been written since the copy was made. Its writer
+            // finds the address space under `task_lock`. If it has found the old one before this line and
+            // stores the bits after it, they are lost, as at an `execve()`.
+            unshare_copy_dump_filter(new, old);
             // For membarrier(2), between the last access to user memory and the store to `mm`, as in
             // `membarrier_exec_mmap()` and `kthread_unuse_mm()`.
             unshare_smp_mb();
