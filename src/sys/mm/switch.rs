@@ -62,6 +62,10 @@ impl<'a> Left<'a> {
             let irqs_off = IrqsOff::new();
             unshare_set_active_mm(task, new);
             unshare_set_task_mm(task, new);
+            // The group of the old address space stays with the sharers, so the task's footprint is taken
+            // off it, as in `exit_mm()`. `exec_mmap()` does not do so.
+            #[cfg(CONFIG_SCHED_CACHE)]
+            unshare_sched_cache_exit_mm(task);
             #[cfg(CONFIG_SCHED_CACHE)]
             unshare_sched_cache_exec_mmap(task, new);
             // Again: an affinity that the task was given since `mm_alloc()` was not noted there, because
@@ -94,13 +98,20 @@ impl<'a> Left<'a> {
 }
 
 impl<'a> Switched<'a> {
-    /// Gives the task a concurrency id, which needs `task_lock` to have been released.
+    /// Gives the task a concurrency id, which needs `task_lock` to have been released. Then resets its
+    /// counts of NUMA faults, as `bprm_execve()` does: the switch has taken them off the footprint of the
+    /// old address space.
     pub(crate) fn settle(self) -> Released<'a> {
         let Self {
             without_cid,
             released,
         } = self;
         drop(without_cid);
+        #[cfg(CONFIG_NUMA_BALANCING)]
+        // SAFETY: The task runs, with no spinlock held, and only the task itself changes these counts.
+        unsafe {
+            unshare_task_numa_free(released.current.as_ptr(), false)
+        };
         released
     }
 }
