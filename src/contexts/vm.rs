@@ -31,12 +31,23 @@
 //! | a device that the task feeds by ENQCMD       | EBUSY: its PASID names the old one           |
 //! | a tracer of user_events                      | EBUSY: it would write to the old one         |
 //! | ptrace, process_vm_readv, /proc/PID/mem      | the old one or the new: `exec_update_lock`   |
+//! | process_vm_writev, ptrace POKE, before that  | writes after the copy stay in the old one    |
+//! | /proc/PID/coredump_filter                    | is copied once more at the switch            |
+//! | cpuset.mems, which rebinds memory policies   | from copy to switch: those of the old one    |
 //! | a reader of /proc/PID/maps                   | is no sharer; keeps what it opened           |
 //! | SIGKILL, exit_group                          | EINTR before the commit, too late after it   |
 //! | the OOM killer, swapoff, KSM, memory cgroups | the copy is an mm like any other             |
 //! | a core dump of a sharer                      | dumps its own threads, waits for nobody else |
 //! | membarrier                                   | registrations are copied                     |
 //! | who sets a uprobe                            | the task hits it, whenever it was set        |
+//!
+//! The copy is made before `exec_update_lock` is taken, so another task may still change the old address
+//! space by this task's PID. What process_vm_writev(2) writes between the copy and the switch goes to the
+//! old memory alone, as what a sharer writes then. If `cpuset_update_tasks_nodemask()` comes then, the
+//! policies of the copy are not rebound and its pages are not migrated until the cpuset changes again.
+//! A fork has the same gap, between `copy_mm()` and `cgroup_post_fork()`. Each allocation is held against
+//! the task's `mems_allowed`, which is up to date, so the cpuset is not evaded. To close the gap,
+//! `mpol_rebind_mm()` would have to lock each mapping at each request.
 //!
 //! `sys/kinds/leave-mm.table` has each statement by which the kernel leaves an address space, and
 //! `sys/kinds/raw-pointers.table` each structure that points to one.

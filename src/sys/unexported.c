@@ -14,6 +14,7 @@
 #include <linux/ptrace.h>
 #include <linux/sched/exec_state.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/numa_balancing.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 #include <linux/security.h>

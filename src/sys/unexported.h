@@ -124,6 +124,10 @@
 	  (struct task_struct *task), (task)))							\
 	UNSHARE_IF(CONFIG_SCHED_MM_CID, X(CLONE_VM, void, sched_mm_cid_after_execve,		\
 	  (struct task_struct *task), (task)))							\
+	UNSHARE_IF(CONFIG_NUMA_BALANCING, X(CLONE_VM, void, task_numa_free,			\
+	  (struct task_struct *task, bool final), (task, final)))				\
+	UNSHARE_IF(CONFIG_SCHED_CACHE, X(CLONE_VM, void, sched_cache_exit_mm,			\
+	  (struct task_struct *task), (task)))							\
 	UNSHARE_IF(CONFIG_SCHED_CACHE, X(CLONE_VM, void, sched_cache_exec_mmap,		\
 	  (struct task_struct *task, struct mm_struct *mm), (task, mm)))			\
 	UNSHARE_IF(CONFIG_MEMBARRIER, X(CLONE_VM, void, membarrier_update_current_mm,		\

@@ -54,7 +54,10 @@ field_list! {
     }
 }
 
-/// Loads the page tables of `new`. Mirrors `activate_mm()`.
+/// Loads the page tables of `new`. Mirrors `activate_mm()`, with two differences:
+/// - It names the task, as a task switch does, where `activate_mm()` passes NULL: `cond_mitigation()` then
+///   notes the new address space, and may issue a branch prediction barrier.
+/// - `paravirt_enter_mmap()` is left out: `dup_mmap()` has called it by `arch_dup_mmap()`.
 ///
 /// # Safety
 ///

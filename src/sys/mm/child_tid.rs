@@ -25,10 +25,18 @@ pub(crate) fn fault_in_child_tid(current: &Current) {
 ///
 /// Mirrors `mm_release()`: not if the task is the last user, since nobody could be waiting, and the
 /// waiter is woken also where the word could not be cleared.
+///
+/// The word may fault, although [`fault_in_child_tid`] has had its page in place: the page may have been
+/// reclaimed or discarded since. Two locks are held meanwhile:
+/// - `exec_update_lock`: whoever handles the fault must not look into this task's memory before it has;
+/// - `exit_mutex` of the futexes: a waiter for a PI futex of this task (`wait_for_owner_exiting()`)
+///   sleeps uninterruptibly until the fault ends, or until this task is killed, which ends the fault.
+///   `exit_robust_list()` of the kernel accesses user memory under the same mutex.
 pub(super) fn clear(current: &Current) {
     let task = current.as_ptr();
     // SAFETY: The task runs in the address space that the word is in, and nobody else changes its
-    // `clear_child_tid`. No lock is held that a page fault could want, save `exec_update_lock`.
+    // `clear_child_tid`. `exec_update_lock` and `exit_mutex` are held: page faults take neither, and may
+    // sleep under both.
     unsafe {
         let word = unshare_child_tid(task);
         if word.is_null() {

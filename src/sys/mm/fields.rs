@@ -3,9 +3,8 @@
 //! Each field of an address space, and where a copy has it from.
 //!
 //! `dup_mm()` begins with a `memcpy()` of all fields and makes some of them new afterwards. Here a new
-//! address space is empty at first, and the lists below say of each field what becomes of it: those
-//! that are `copied` are so by the very list. A field of a new kernel is in no list, and that does not
-//! compile: read what `dup_mm()` of that kernel does with it, and put it where it belongs.
+//! address space is empty at first, and the lists below say what becomes of each field: they copy those
+//! that are `copied`. A field that is in no list does not compile: read what `dup_mm()` does with it.
 
 #[cfg(CONFIG_FUTEX)]
 use kernel::bindings::futex_mm_data;
@@ -87,19 +86,24 @@ field_list! {
         ksm_zero_pages,
     }
 
-    // With `arg_lock` of the old address space held, as where others read and write them together.
+    // With `arg_lock` of the old address space held, under which prctl(2) writes them.
     copied by copy_under_arg_lock: {
         start_code,
         end_code,
         start_data,
         end_data,
-        start_brk,
-        brk,
         start_stack,
         arg_start,
         arg_end,
         env_start,
         env_end,
+    }
+
+    // With no lock, as `dup_mm()` copies them. A sharer may write the break meanwhile (brk(2), under
+    // `mmap_lock`), or `saved_auxv` (prctl(2), without `arg_lock`): the copy may have parts of both.
+    copied by copy_unlocked: {
+        start_brk,
+        brk,
         saved_auxv,
     }
 
@@ -170,10 +174,9 @@ field_list! {
         mm_id,
     }
 
-    // Zero, as `mm_alloc()` leaves them: state of the old address space that means nothing
-    // for another, although `dup_mm()` carries it along. What waits to be flushed from the
-    // TLB, and when NUMA hinting looks at what next; counts of merged pages, which
-    // `ksm_fork()` clears; and room for work that is set up where it is queued.
+    // Zero, as `mm_alloc()` leaves them: state of the old address space that means nothing for another,
+    // although `dup_mm()` carries it along. What waits to be flushed from the TLB; when NUMA hinting looks
+    // next; counts of merged pages, which `ksm_fork()` clears; room for work, set up where it is queued.
     elsewhere: {
         #[cfg(CONFIG_ARCH_WANT_BATCHED_UNMAP_TLB_FLUSH)]
         tlb_flush_batched,
@@ -192,13 +195,9 @@ field_list! {
         delayed_drop,
     }
 
-    // By the list below.
+    // By the list below, and by the one in `sys::arch`.
     elsewhere: {
         futex,
-    }
-
-    // The architecture's: see `sys::arch`.
-    elsewhere: {
         context,
     }
 
@@ -234,6 +233,7 @@ pub(super) unsafe fn copy(mm: *mut mm_struct, oldmm: *mut mm_struct) {
     // SAFETY: By the contract of this function; the guard holds the lock that the second list names.
     unsafe {
         copy_layout(mm, oldmm);
+        copy_unlocked(mm, oldmm);
         let lock: &Lock<(), SpinLockBackend> = Lock::from_raw(unshare_arg_lock(oldmm));
         let guard = lock.lock();
         copy_under_arg_lock(mm, oldmm);

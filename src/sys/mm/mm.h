@@ -70,6 +70,9 @@ struct linux_binfmt;
 	  mm->binfmt = binfmt)									\
 	X(begin_hiwater_rss, (struct mm_struct *mm), mm->hiwater_rss = get_mm_rss(mm))		\
 	X(begin_hiwater_vm, (struct mm_struct *mm), mm->hiwater_vm = mm->total_vm)		\
+	X(copy_dump_filter, (struct mm_struct *mm, struct mm_struct *old),			\
+	  __mm_flags_set_mask_bits_word(mm, MMF_DUMP_FILTER_MASK,				\
+		READ_ONCE(*__mm_flags_get_bitmap(old)) & MMF_DUMP_FILTER_MASK))			\
 	UNSHARE_IF(CONFIG_MEMCG, X(clear_owner, (struct mm_struct *mm),				\
 	  WRITE_ONCE(mm->owner, NULL)))								\
 	X(mmap_write_unlock, (struct mm_struct *mm), mmap_write_unlock(mm))			\
@@ -124,13 +127,16 @@ struct linux_binfmt;
 	UNSHARE_IF(CONFIG_HAVE_ARCH_COMPAT_MMAP_BASES, X(mmap_compat_base))			\
 	UNSHARE_IF(CONFIG_HAVE_ARCH_COMPAT_MMAP_BASES, X(mmap_compat_legacy_base))		\
 	X(start_code) X(end_code) X(start_data) X(end_data)					\
-	X(start_brk) X(brk) X(start_stack)							\
+	X(start_stack)										\
 	X(arg_start) X(arg_end) X(env_start) X(env_end)						\
 	UNSHARE_IF(CONFIG_ARCH_HAS_ELF_CORE_EFLAGS, X(saved_e_flags))
 
 /* X(name, copy): the same, of those that are copied otherwise. */
 #define UNSHARE_COPIED_OTHERWISE(X)								\
-	X(saved_auxv, memcpy(mm->saved_auxv, oldmm->saved_auxv, sizeof(mm->saved_auxv)))	\
+	X(start_brk, mm->start_brk = data_race(oldmm->start_brk))				\
+	X(brk, mm->brk = data_race(oldmm->brk))							\
+	X(saved_auxv, data_race(memcpy(mm->saved_auxv, oldmm->saved_auxv,			\
+				       sizeof(mm->saved_auxv))))				\
 	UNSHARE_IF(CONFIG_MEMBARRIER, X(membarrier_state,					\
 	  atomic_set(&mm->membarrier_state, atomic_read(&oldmm->membarrier_state))))		\
 	UNSHARE_IF(CONFIG_KSM, X(ksm_zero_pages,						\

@@ -52,12 +52,20 @@ impl<'a> Left<'a> {
         // two references change hands. This module holds no pointer into user memory.
         unsafe {
             let old = unshare_task_mm(task);
+            // Again: /proc/PID/coredump_filter may have been written since the copy was made. Its writer
+            // finds the address space under `task_lock`. If it has found the old one before this line and
+            // stores the bits after it, they are lost, as at an `execve()`.
+            unshare_copy_dump_filter(new, old);
             // For membarrier(2), between the last access to user memory and the store to `mm`, as in
             // `membarrier_exec_mmap()` and `kthread_unuse_mm()`.
             unshare_smp_mb();
             let irqs_off = IrqsOff::new();
             unshare_set_active_mm(task, new);
             unshare_set_task_mm(task, new);
+            // The group of the old address space stays with the sharers, so the task's footprint is taken
+            // off it, as in `exit_mm()`. `exec_mmap()` does not do so.
+            #[cfg(CONFIG_SCHED_CACHE)]
+            unshare_sched_cache_exit_mm(task);
             #[cfg(CONFIG_SCHED_CACHE)]
             unshare_sched_cache_exec_mmap(task, new);
             // Again: an affinity that the task was given since `mm_alloc()` was not noted there, because
@@ -90,13 +98,20 @@ impl<'a> Left<'a> {
 }
 
 impl<'a> Switched<'a> {
-    /// Gives the task a concurrency id, which needs `task_lock` to have been released.
+    /// Gives the task a concurrency id, which needs `task_lock` to have been released. Then resets its
+    /// counts of NUMA faults, as `bprm_execve()` does: the switch has taken them off the footprint of the
+    /// old address space.
     pub(crate) fn settle(self) -> Released<'a> {
         let Self {
             without_cid,
             released,
         } = self;
         drop(without_cid);
+        #[cfg(CONFIG_NUMA_BALANCING)]
+        // SAFETY: The task runs, with no spinlock held, and only the task itself changes these counts.
+        unsafe {
+            unshare_task_numa_free(released.current.as_ptr(), false)
+        };
         released
     }
 }

@@ -50,6 +50,10 @@ pub(crate) fn suite() -> Suite {
             child_tid_missing,
         )
         .test(
+            "/proc/PID/coredump_filter: what is written after the copy was made is not lost",
+            coredump_filter_meanwhile,
+        )
+        .test(
             "clear_child_tid: woken also where it cannot be written",
             child_tid_read_only,
         )
@@ -175,16 +179,16 @@ fn child_tid_dry() -> Result<()> {
     Ok(())
 }
 
-/// Whoever looks waits while the task moves; and the task must not wait for them then.
-fn child_tid_missing() -> Result<()> {
+/// Leaves the address space, while another task does something between the copy and the move: it answers
+/// the page fault at the promised word. Returns the world, and the page of the word.
+fn leave_while(meanwhile: impl FnOnce() -> Result<()>) -> Result<(World, Mapping)> {
     let watcher = Userfaultfd::new(0)?;
     let page = Mapping::new(PAGE, MapFlags::PRIVATE)?;
-    let memory = marked(1, 7, MapFlags::PRIVATE)?;
-    let (caller, mailbox) = (getpid(), Mailbox::new()?);
+    let mailbox = Mailbox::new()?;
     let server = Child::spawn(|| {
         mailbox.page().wait(&[1], SOON);
         let address = watcher.fault()?;
-        ensure!(by_syscall(caller, memory.start().addr())? == 7);
+        meanwhile()?;
         watcher.answer(address, u64::MAX)?;
         Ok(String::new())
     })?;
@@ -194,9 +198,29 @@ fn child_tid_missing() -> Result<()> {
     let world = World::sharing(VM)?;
     leave(&world)?;
     server.report(SOON)?;
+    Ok((world, page))
+}
+
+/// Whoever looks waits while the task moves; and the task must not wait for them then.
+fn child_tid_missing() -> Result<()> {
+    let memory = marked(1, 7, MapFlags::PRIVATE)?;
+    let caller = getpid();
+    let (world, page) = leave_while(|| {
+        ensure!(by_syscall(caller, memory.start().addr())? == 7);
+        Ok(())
+    })?;
     // Of 64 bits the lower half is the promised word.
     let left = world.sharer.ask(peek, &name(page.start()))?;
     ensure!(left == (u64::MAX << 32).to_string(), "{left}");
+    Ok(())
+}
+
+fn coredump_filter_meanwhile() -> Result<()> {
+    let file = format!("/proc/{}/coredump_filter", getpid().as_raw_nonzero());
+    fs::write(&file, "0x5")?;
+    let _left = leave_while(|| Ok(fs::write(&file, "0x2a")?))?;
+    let filter = fs::read_to_string(&file)?;
+    ensure!(filter.trim() == "0000002a", "{filter}");
     Ok(())
 }
 
