@@ -154,14 +154,16 @@ impl Prepared {
     ///
     /// Credentials change after the rest. If both do, `exec_update_lock` is held from the first change
     /// to the last: a task that attaches to this one holds it for reading. The wait is for tasks that
-    /// read this one's memory or credentials, and hold the lock without a wait for user space; this one
-    /// holds what is prepared, and no lock; a deadly signal ends it.
+    /// read this one's memory or credentials, and hold the lock while their own page faults last; this
+    /// one holds what is prepared, and no lock; a deadly signal ends it, or after a second `EBUSY`.
     pub(crate) fn complete(self, current: &Current) -> Result<Complete<'_>, Failure> {
         let vm = self.needs_vm.then(|| vm::prepare(current)).transpose()?;
         // A `Vm` holds the lock itself.
         let is_two_steps = self.credentials.is_some() && vm.is_none();
         let is_two_steps = is_two_steps && (self.namespaces.is_some() || self.fs.is_some());
-        let update = is_two_steps.then(|| ExecUpdate::lock(current)).transpose();
+        let update = is_two_steps
+            .then(|| ExecUpdate::lock_in_time(current))
+            .transpose();
         let update = update.map_err(Failure::of(Context::User))?;
         let rest = self;
         Ok(Complete { vm, update, rest })

@@ -46,7 +46,7 @@ mod pinned;
 mod rest;
 
 use access::ExecUpdateRead;
-use patience::Patience;
+pub(super) use patience::Patience;
 pub(crate) use pinned::{
     Settled,
     Target, //
