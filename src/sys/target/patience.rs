@@ -7,8 +7,10 @@
 //! - for whom: the target, which executes a program ([`super::access`]) or is inside a system call
 //!   that changes its context piece by piece ([`super::rest`]). No other task is waited for.
 //! - holding what: references to the `struct pid` alone. The looks at the target are tries, and what
-//!   they held is released before the next pause. Nothing of the request is prepared yet, so nothing
-//!   grows stale.
+//!   they held is released before the next pause: first the target's locks, then the references that
+//!   did not belong together. If such a reference was the last one, its put may sleep, as after
+//!   setns(2), and the limit does not count that; no lock is held. Nothing of the request is prepared
+//!   yet, so nothing grows stale.
 //! - who can make it last: the target, by staying where it is.
 //! - what ends it: the target's next step, a deadly signal (`EINTR`), or the limit (`EBUSY`). Each
 //!   pause is a timer of ours and needs no other task to run. Nothing is queued on the target that
