@@ -47,8 +47,9 @@ use crate::{
 
 /// What a request replaces, ready, and seen by nobody: all but the address space.
 ///
-/// What its drop does that anyone can see: nothing. Each field says why at its own type. They go in
-/// the order in which they stand: namespaces before the credentials that own them, since what is
+/// Each field says at its own type what of its drop others can see. That is little: a mount namespace
+/// that was made may have been found, and a user namespace that was made counts until a worker frees it
+/// ([`crate::sys::ucounts`]). The fields go in the order in which they stand: namespaces before the credentials that own them, since what is
 /// counted for a namespace is given back through the user namespace that owns it.
 pub(crate) struct Prepared {
     namespaces: Option<Namespaces>,
