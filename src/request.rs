@@ -29,6 +29,7 @@
 //! |         | the counters of the new user     | EAGAIN         | `set_cred_ucounts()`           |
 //! | neither | the answer can be written        | EFAULT         |                                |
 //! |         | the address space can be left    | EBUSY, EINTR   | `dup_mm()`                     |
+//! |         | no task looks into the caller    | EBUSY, EINTR   | `exec_mmap()`, with a limit    |
 //!
 //! ENOMEM may come at each step that copies. Two rows are not where the system calls have them: the
 //! struct has to make sense before anything else is looked at, and where attached directories have

@@ -10,6 +10,7 @@ pub(crate) mod bindings;
 pub(crate) mod cred;
 pub(crate) mod files;
 pub(crate) mod fs_struct;
+mod memcg;
 pub(crate) mod miscdevice;
 pub(crate) mod mm;
 pub(crate) mod net_ns;

@@ -47,8 +47,9 @@ use crate::{
 
 /// What a request replaces, ready, and seen by nobody: all but the address space.
 ///
-/// What its drop does that anyone can see: nothing. Each field says why at its own type. They go in
-/// the order in which they stand: namespaces before the credentials that own them, since what is
+/// Each field says at its own type what of its drop others can see. That is little: a mount namespace
+/// that was made may have been found, and a user namespace that was made counts until a worker frees it
+/// ([`crate::sys::ucounts`]). The fields go in the order in which they stand: namespaces before the credentials that own them, since what is
 /// counted for a namespace is given back through the user namespace that owns it.
 pub(crate) struct Prepared {
     namespaces: Option<Namespaces>,
@@ -154,14 +155,16 @@ impl Prepared {
     ///
     /// Credentials change after the rest. If both do, `exec_update_lock` is held from the first change
     /// to the last: a task that attaches to this one holds it for reading. The wait is for tasks that
-    /// read this one's memory or credentials, and hold the lock without a wait for user space; this one
-    /// holds what is prepared, and no lock; a deadly signal ends it.
+    /// read this one's memory or credentials, and hold the lock while their own page faults last; this
+    /// one holds what is prepared, and no lock; a deadly signal ends it, or after a second `EBUSY`.
     pub(crate) fn complete(self, current: &Current) -> Result<Complete<'_>, Failure> {
         let vm = self.needs_vm.then(|| vm::prepare(current)).transpose()?;
         // A `Vm` holds the lock itself.
         let is_two_steps = self.credentials.is_some() && vm.is_none();
         let is_two_steps = is_two_steps && (self.namespaces.is_some() || self.fs.is_some());
-        let update = is_two_steps.then(|| ExecUpdate::lock(current)).transpose();
+        let update = is_two_steps
+            .then(|| ExecUpdate::lock_in_time(current))
+            .transpose();
         let update = update.map_err(Failure::of(Context::User))?;
         let rest = self;
         Ok(Complete { vm, update, rest })

@@ -10,9 +10,11 @@
 #include <linux/fs.h>
 #include <linux/key.h>
 #include <linux/kthread.h>
+#include <linux/memcontrol.h>
 #include <linux/module.h>
 #include <linux/proc_ns.h>
 #include <linux/rculist.h>
+#include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 #include <linux/shm.h>
@@ -328,6 +330,22 @@ struct module *unshare_this_module(void)
 struct task_struct *unshare_kthread_create(int (*run)(void *data), void *data)
 {
 	return kthread_create(run, data, "unshare_net");
+}
+
+/* NULL where the kernel has no memory cgroups, which the next two accept. */
+struct mem_cgroup *unshare_get_current_memcg(void)
+{
+	return get_mem_cgroup_from_mm(current->mm);
+}
+
+void unshare_put_memcg(struct mem_cgroup *memcg)
+{
+	mem_cgroup_put(memcg);
+}
+
+struct mem_cgroup *unshare_set_active_memcg(struct mem_cgroup *memcg)
+{
+	return set_active_memcg(memcg);
 }
 
 bool unshare_has_undo_list(struct task_struct *task)

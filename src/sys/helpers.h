@@ -81,6 +81,9 @@ void unshare_get_net(struct net *net);
 void unshare_put_net(struct net *net);
 struct module *unshare_this_module(void);
 struct task_struct *unshare_kthread_create(int (*run)(void *data), void *data);
+struct mem_cgroup *unshare_get_current_memcg(void);
+void unshare_put_memcg(struct mem_cgroup *memcg);
+struct mem_cgroup *unshare_set_active_memcg(struct mem_cgroup *memcg);
 
 struct ucounts **unshare_pid_ucounts(struct pid_namespace *ns);
 struct ucounts **unshare_ipc_ucounts(struct ipc_namespace *ns);

@@ -8,7 +8,7 @@
 //! `addrconf_init_net()`). After an attach that has to be the attached network, as it is after
 //! setns(2). The running task cannot be put there before the commit: readers of `/proc/PID/ns` would
 //! see it. So a kernel thread goes there and makes the network, with the credentials that the running
-//! task acts with. Its memory is charged to no memory cgroup.
+//! task acts with. The memory is charged to the memory cgroup of the running task.
 //!
 //! The wait for that thread:
 //!
@@ -16,9 +16,16 @@
 //!   wait for here (`pernet_ops_rwsem`, then the operations of each subsystem).
 //! - holding what: what the request has prepared, as unshare(2) holds its copies here.
 //! - who can make it last: tasks that make or clean up networks, as for unshare(2).
-//! - what ends it: a deadly signal (`EINTR`). The thread then ends by itself and drops what it has made.
+//! - what ends it: a deadly signal (`EINTR`). A thread that has not begun then makes nothing; one that
+//!   has begun ends by itself, and what it has made is dropped.
 
-use core::ptr::NonNull;
+use core::{
+    mem::{
+        replace,
+        ManuallyDrop, //
+    },
+    ptr::NonNull, //
+};
 use kernel::{
     bindings,
     cred::Credential,
@@ -42,8 +49,10 @@ use super::{
         Acting,
         UserNs, //
     },
+    memcg::MemCgroup,
     nsproxy::NsProxy,
-    task::Current, //
+    task::Current,
+    ucounts::give_back_of_net, //
 };
 
 /// A reference to a network namespace.
@@ -69,7 +78,7 @@ impl NetNs {
 
     /// Returns the reference itself.
     pub(super) fn into_raw(self) -> *mut bindings::net {
-        core::mem::ManuallyDrop::new(self).0.as_ptr()
+        ManuallyDrop::new(self).0.as_ptr()
     }
 }
 
@@ -80,14 +89,52 @@ impl Drop for NetNs {
     }
 }
 
+/// A network namespace that the thread has made and the request has not fetched.
+///
+/// Its drop gives its count back, as that of a set does ([`super::ucounts`]).
+///
+/// # Invariants
+///
+/// Owns the only reference. The namespace is in no set, and no task has been in it.
+struct Unfetched(NonNull<bindings::net>);
+
+// SAFETY: Any task may put a reference that another one took.
+unsafe impl Send for Unfetched {}
+
+impl Unfetched {
+    fn fetch(self) -> NetNs {
+        // INVARIANT: The reference moves.
+        NetNs(ManuallyDrop::new(self).0)
+    }
+}
+
+impl Drop for Unfetched {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants, nobody else knows the namespace, and the reference is ours.
+        unsafe {
+            give_back_of_net(self.0);
+            unshare_put_net(self.0.as_ptr());
+        }
+    }
+}
+
+/// How far a job has got.
+enum Progress {
+    Wanted,
+    /// The request waits no longer.
+    Abandoned,
+    Made(Result<Unfetched>),
+}
+
 /// What the thread is to do, and what came of it.
 #[pin_data]
 struct Job {
     source: NetNs,
     owner: UserNs,
     credentials: ARef<Credential>,
+    memcg: MemCgroup,
     #[pin]
-    made: SpinLock<Option<Result<NetNs>>>,
+    progress: SpinLock<Progress>,
     #[pin]
     done: Opaque<bindings::completion>,
 }
@@ -120,7 +167,8 @@ pub(super) unsafe fn copy_net_ns_in(
                     unshare_get_current_cred().cast_mut().cast(),
                 ))
             },
-            made <- new_spinlock!(None),
+            memcg: MemCgroup::of(&Current::get()),
+            progress <- new_spinlock!(Progress::Wanted),
             done <- Opaque::ffi_init(|slot: *mut bindings::completion| {
                 // SAFETY: The slot may be written.
                 unsafe { bindings::init_completion(slot) };
@@ -130,10 +178,13 @@ pub(super) unsafe fn copy_net_ns_in(
     )?;
     start(job.clone())?;
     // SAFETY: The completion is initialized and lives in the job.
-    to_result(unsafe { bindings::wait_for_completion_killable(job.done.get()) })
-        .map_err(|_| EINTR)?;
-    let made = job.made.lock().take();
-    made.unwrap_or(Err(EINTR))
+    let waited = to_result(unsafe { bindings::wait_for_completion_killable(job.done.get()) });
+    // A network that is not fetched is dropped after the lock is released: that may sleep.
+    let progress = replace(&mut *job.progress.lock(), Progress::Abandoned);
+    match (waited, progress) {
+        (Ok(()), Progress::Made(made)) => made.map(Unfetched::fetch),
+        _ => Err(EINTR),
+    }
 }
 
 /// Starts a thread, which keeps the module and the job until it has ended.
@@ -179,14 +230,18 @@ unsafe extern "C" fn run(data: *mut c_void) -> c_int {
 
 impl Job {
     fn work(&self) {
-        let made = self.copy(&Current::get());
-        *self.made.lock() = Some(made);
+        let is_abandoned = matches!(*self.progress.lock(), Progress::Abandoned);
+        if !is_abandoned {
+            let made = self.memcg.charge(|| self.copy(&Current::get()));
+            // If it has been abandoned meanwhile, the network is dropped with the job.
+            *self.progress.lock() = Progress::Made(made);
+        }
         // SAFETY: The completion is initialized and lives in the job, which this thread keeps.
         unsafe { bindings::complete_all(self.done.get()) };
     }
 
     /// Goes to the network, makes the other one, and comes back.
-    fn copy(&self, current: &Current) -> Result<NetNs> {
+    fn copy(&self, current: &Current) -> Result<Unfetched> {
         let mut set = NsProxy::dup(current)?;
         // SAFETY: The job holds the namespace.
         unsafe { set.join_net_ns(self.source.0.as_ptr()) };
@@ -204,7 +259,7 @@ impl Job {
             })
         };
         other.install(&mut current.lock());
-        // INVARIANT: A new namespace has one reference, which is this value's.
-        NonNull::new(net?).map(NetNs).ok_or(ENOMEM)
+        // INVARIANT: A new namespace has one reference, which is this value's, and is in no set.
+        NonNull::new(net?).map(Unfetched).ok_or(ENOMEM)
     }
 }

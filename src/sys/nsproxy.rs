@@ -45,15 +45,17 @@ pub(super) use self::compare::common;
 
 /// A set of namespaces that no task has been in.
 ///
-/// What its drop does that anyone can see: nothing. A namespace that was made for the set goes, and
-/// with it its count ([`super::ucounts`]). No task could find it: `listns(2)` and file handles of
-/// nsfs find active namespaces only, and the mounts of a copied mount namespace are taken down
-/// without propagation.
+/// A namespace that was made for the set goes when the set is dropped, and with it its count
+/// ([`super::ucounts`]). `listns(2)` and file handles of nsfs find active namespaces only, and the
+/// mounts of a copied mount namespace are taken down without propagation. So no task sees the drop, with
+/// one exception: `NS_MNT_GET_NEXT` and `NS_MNT_GET_PREV` find a copied mount namespace before the commit
+/// (`get_sequential_mnt_ns()`), for an administrator in the initial namespaces
+/// (`may_see_all_namespaces()`). One that was found so lives on until that task has closed it.
 ///
 /// # Invariants
 ///
 /// Owns the only count of the structure, whose namespaces hold no active references for it. Those
-/// in `made` are in this set alone.
+/// in `made` are in this set alone, save a mount namespace that was found as above.
 pub(crate) struct NsProxy {
     set: NonNull<bindings::nsproxy>,
     made: Contexts,

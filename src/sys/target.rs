@@ -46,7 +46,7 @@ mod pinned;
 mod rest;
 
 use access::ExecUpdateRead;
-use patience::Patience;
+pub(super) use patience::Patience;
 pub(crate) use pinned::{
     Settled,
     Target, //
@@ -86,12 +86,16 @@ impl TargetTask {
             // Each time: a thread that executes a program takes over the number of the first one.
             let task = self.task().ok_or(ESRCH)?;
             let mut moving = None;
+            let mut unsettled = None;
             if let Some(update) = ExecUpdateRead::try_lock(&task) {
-                if let Some(target) = pinned::try_take(&update, wanted)? {
-                    return Ok(target);
+                match pinned::try_take(&update, wanted)? {
+                    Ok(target) => return Ok(target),
+                    Err(pinned) => unsettled = Some(pinned),
                 }
                 moving = Some(&*task);
             }
+            // The lock is released: these puts may be the last ones, and sleep.
+            drop(unsettled);
             patience.wait(current, moving)?;
         }
     }

@@ -17,8 +17,12 @@
 //! namespace that a thread still makes, and for a task that has found the user namespace through a
 //! mount namespace (`NS_MNT_GET_NEXT`).
 
-use core::mem::replace;
+use core::{
+    mem::replace,
+    ptr::NonNull, //
+};
 use kernel::bindings::{
+    net,
     nsproxy,
     ucount_type,
     ucount_type_UCOUNT_IPC_NAMESPACES as IPC,
@@ -59,6 +63,16 @@ pub(super) unsafe fn give_back_of_set(set: &nsproxy, made: Contexts) {
             give_back(unshare_net_ucounts(set.net_ns), NET);
         }
     }
+}
+
+/// Gives back what was counted for a network namespace that is about to be put for the last time.
+///
+/// # Safety
+///
+/// The namespace must be in no set, and no task may have been in it.
+pub(super) unsafe fn give_back_of_net(net: NonNull<net>) {
+    // SAFETY: As the caller promises, nobody else looks at the namespace.
+    unsafe { give_back(unshare_net_ucounts(net.as_ptr()), NET) }
 }
 
 /// How many namespaces of a kind may wait for their worker without counting for their user.

@@ -168,20 +168,56 @@ fn shared_root() -> Result<()> {
 fn exiting() -> Result<()> {
     let mut dice = dice("a target that exits meanwhile");
     let (mut attached, mut late) = (0, 0);
+    let mut lead = Lead::default();
     // Until both have come, or the test's time is over.
     while attached + late < rounds(12, 2000) || attached == 0 || late == 0 {
         let target = Target::new(KINDS)?;
-        // Of who attaches and who kills. More than the looks at a target take, which come first.
-        let delays = [(); 2].map(|()| Duration::from_micros(dice.u64(..400)));
+        let [attach, kill] = [(); 2].map(|()| dice.u64(..400));
+        let delays = lead.delays(attach, kill);
         // A task that ends gives up its directories, and then its namespaces.
         let kinds = [KINDS, ATTACHABLE][(attached + late) % 2];
-        match &*in_child(|| attach_to_dying(&target, kinds, delays))? {
-            "attached" => attached += 1,
-            _ => late += 1,
+        let is_attached = in_child(|| attach_to_dying(&target, kinds, delays))? == "attached";
+        match is_attached {
+            true => attached += 1,
+            false => late += 1,
         }
+        lead.follow(is_attached);
     }
-    eprintln!("attached {attached} times, and late {late} times");
+    eprintln!("attached {attached} times, and late {late} times; {lead:?}");
     Ok(())
+}
+
+/// How long before the request the target is killed, in microseconds: negative if after it.
+///
+/// A slow kernel needs milliseconds to end a task, a fast one does it in a few microseconds. So the
+/// lead grows while the target is attached to, falls while it is gone, and stays where both happen.
+#[derive(Debug, Default)]
+struct Lead {
+    micros: i64,
+    step: i64,
+}
+
+impl Lead {
+    const STEPS: [i64; 2] = [100, 50_000];
+
+    fn delays(&self, attach: u64, kill: u64) -> [Duration; 2] {
+        let by = self.micros.unsigned_abs();
+        let [before, after] = if self.micros > 0 { [by, 0] } else { [0, by] };
+        [attach + before, kill + after].map(Duration::from_micros)
+    }
+
+    /// Steps get longer while the outcome is the same, and shorter when it changes.
+    fn follow(&mut self, is_attached: bool) {
+        let [least, most] = Self::STEPS;
+        let is_same = (self.step > 0) == is_attached;
+        let length = match is_same {
+            true => self.step.abs() * 2,
+            false => self.step.abs() / 2,
+        };
+        let length = length.clamp(least, most);
+        self.step = if is_attached { length } else { -length };
+        self.micros += self.step;
+    }
 }
 
 /// Waits, and awake: a sleep has a length of its own.

@@ -13,6 +13,7 @@ use kernel::{
 
 use crate::sys::{
     bindings::*,
+    target::Patience,
     task::{
         Current,
         TaskLock, //
@@ -74,6 +75,20 @@ impl<'a> ExecUpdate<'a> {
     pub(crate) fn lock(current: &'a Current) -> Result<Self> {
         // SAFETY: The task runs, and has a `signal_struct`.
         to_result(unsafe { unshare_lock_exec_update(current.as_ptr()) })?;
+        Ok(Self(current))
+    }
+
+    /// Takes the lock within the time that [`Patience`] has. Fails with `EINTR` on a deadly signal, and
+    /// with `EBUSY` when the time is over.
+    ///
+    /// A reader may keep the lock for as long as it likes: `proc_ns_readlink()` copies to user memory
+    /// under it, and that memory may be FUSE's or userfaultfd's.
+    pub(crate) fn lock_in_time(current: &'a Current) -> Result<Self> {
+        let mut patience = Patience::new();
+        // SAFETY: The task runs, and has a `signal_struct`.
+        while unsafe { unshare_try_lock_exec_update(current.as_ptr()) } == 0 {
+            patience.wait(current, None)?;
+        }
         Ok(Self(current))
     }
 }

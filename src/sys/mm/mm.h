@@ -34,6 +34,8 @@ struct linux_binfmt;
 	X(struct completion *, vfork_done, (struct task_struct *task), task->vfork_done)	\
 	X(int, lock_exec_update, (struct task_struct *task),					\
 	  down_write_killable(&task->signal->exec_update_lock))					\
+	X(int, try_lock_exec_update, (struct task_struct *task),				\
+	  down_write_trylock(&task->signal->exec_update_lock))					\
 	X(struct task_exec_state *, exec_state, (struct task_struct *task),			\
 	  rcu_dereference_protected(task->exec_state, true))					\
 	X(struct user_namespace *, exec_state_user_ns, (struct task_exec_state *exec_state),	\

@@ -24,6 +24,12 @@ static inline void unshare_set_task_fs(struct task_struct *task, struct fs_struc
 	task->fs = fs;
 }
 
+/* How many of its users are no tasks. */
+static inline int unshare_fs_kernel_users(const struct fs_struct *fs)
+{
+	return 0;
+}
+
 /* The running task has left an fs_struct, which may be gone: what else there is to do. */
 static inline void unshare_task_left_fs(const struct fs_struct *old)
 {

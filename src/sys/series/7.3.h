@@ -36,6 +36,12 @@ static inline void unshare_set_task_fs(struct task_struct *task, struct fs_struc
 	task->real_fs = fs;
 }
 
+/* How many of its users are no tasks: init_userspace_fs() counts its pointer. */
+static inline int unshare_fs_kernel_users(const struct fs_struct *fs)
+{
+	return fs == userspace_init_fs;
+}
+
 /*
  * As validate_fs_switch(): where PID 1 has left the fs_struct that kernel
  * threads look paths up with, these are to find nothing any more.

@@ -93,7 +93,7 @@ impl OtherFs<'_> {
         fs == self.fs.as_ptr().cast_const()
     }
 
-    /// How many tasks use it. The kernel itself may be another user.
+    /// How many tasks use it.
     pub(super) fn users(&self) -> i32 {
         // SAFETY: By the type invariant, the structure is valid and locked.
         unsafe { unshare_locked_fs_users(self.fs.as_ptr()) }

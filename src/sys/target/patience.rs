@@ -7,12 +7,17 @@
 //! - for whom: the target, which executes a program ([`super::access`]) or is inside a system call
 //!   that changes its context piece by piece ([`super::rest`]). No other task is waited for.
 //! - holding what: references to the `struct pid` alone. The looks at the target are tries, and what
-//!   they held is released before the next pause. Nothing of the request is prepared yet, so nothing
-//!   grows stale.
+//!   they held is released before the next pause: first the target's locks, then the references that
+//!   did not belong together. If such a reference was the last one, its put may sleep, as after
+//!   setns(2), and the limit does not count that; no lock is held. Nothing of the request is prepared
+//!   yet, so nothing grows stale.
 //! - who can make it last: the target, by staying where it is.
 //! - what ends it: the target's next step, a deadly signal (`EINTR`), or the limit (`EBUSY`). Each
 //!   pause is a timer of ours and needs no other task to run. Nothing is queued on the target that
 //!   could outlive this module.
+//!
+//! [`crate::sys::mm::ExecUpdate::lock_in_time`] has the same limit for those who look into the running
+//! task. It waits with the request prepared: nothing of that is another task's to change.
 
 use kernel::{
     bindings,
@@ -45,14 +50,14 @@ const LOOKS: u32 = 8;
 const ARRIVAL: i64 = 3;
 
 /// What is left of the time for one target.
-pub(super) struct Patience {
+pub(in crate::sys) struct Patience {
     since: Instant<Monotonic>,
     pause: i64,
     looks: u32,
 }
 
 impl Patience {
-    pub(super) fn new() -> Self {
+    pub(in crate::sys) fn new() -> Self {
         Self {
             since: Instant::now(),
             pause: PAUSES.0,
@@ -63,7 +68,7 @@ impl Patience {
     /// Gives the target time for its next step: `task`, if it is inside a call.
     ///
     /// Fails with `EINTR` after a deadly signal, and with `EBUSY` when the limit is over.
-    pub(super) fn wait(&mut self, current: &Current, task: Option<&Task>) -> Result {
+    pub(in crate::sys) fn wait(&mut self, current: &Current, task: Option<&Task>) -> Result {
         if current.is_killed() {
             return Err(EINTR);
         }

@@ -65,14 +65,16 @@ pub(super) struct Directories {
     pub(super) pwd: Place,
 }
 
-/// Takes what is `wanted` of a task, or nothing when it is between two changes.
+/// Takes what is `wanted` of a task. Where that does not belong together, the task is between two
+/// changes, and the caller has to drop what it gets without the lock that `update` stands for: the last
+/// puts may sleep for long, and execve(2) of the task would wait for them.
 ///
 /// The permission is checked, and what is checked is pinned, under one lock of the task's. Fails
 /// with `ESRCH` when the task has given up what is wanted, and as [`Access::check`] does.
 pub(super) fn try_take(
     update: &ExecUpdateRead<'_>,
     wanted: Contexts,
-) -> Result<Option<Target<Settled>>> {
+) -> Result<Result<Target<Settled>, Target<Pinned>>> {
     let access = Access::check(update, wanted)?;
     // A task is in one PID namespace for its life, but has none when it has been released.
     let pid_ns = match wanted.contains(Context::Pid) {
@@ -80,17 +82,15 @@ pub(super) fn try_take(
         false => None,
     };
     let task = access.task;
-    let found = {
-        let rcu = rcu::read_lock();
-        let locked = OtherTask::lock(task, &rcu)?;
-        let fs = match wanted.contains(Context::Fs) {
-            true => Some(locked.lock_fs()?),
-            false => None,
-        };
-        Target::pin(access, &locked, fs.as_ref(), pid_ns).settle(wanted, &locked, fs.as_ref())
+    let rcu = rcu::read_lock();
+    let locked = OtherTask::lock(task, &rcu)?;
+    let fs = match wanted.contains(Context::Fs) {
+        true => Some(locked.lock_fs()?),
+        false => None,
     };
-    // What did not settle is released here, where that may sleep.
-    Ok(found.ok())
+    let found =
+        Target::pin(access, &locked, fs.as_ref(), pid_ns).settle(wanted, &locked, fs.as_ref());
+    Ok(found)
 }
 
 impl Target<Pinned> {

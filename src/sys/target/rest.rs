@@ -50,9 +50,9 @@
 //!
 //! # Tasks that share the `fs_struct`
 //!
-//! setns(2) refuses a shared `fs_struct` only if it is asked for the mount namespace alone; else it
-//! moves root and working directory of all that share it, in two sections. P may be between those
-//! two: so R is read of each of them. Our lock of the `fs_struct` keeps the second section out, so such
+//! setns(2) of 7.3 refuses a shared `fs_struct`. That of 7.2 refuses it only if it is asked for the
+//! mount namespace alone; else it moves root and working directory of all that share it, in two
+//! sections. P may be between those two: so R is read of each of them. Our lock of the `fs_struct` keeps the second section out, so such
 //! a task is found inside the call, and no proof of S1 is needed. A task that still has the
 //! pointer has not been through `exit_fs()`, which takes this lock, so its stack is there.
 

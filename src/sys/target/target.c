@@ -61,7 +61,7 @@ void unshare_unlock_fs(struct fs_struct *fs)
 
 int unshare_locked_fs_users(const struct fs_struct *fs)
 {
-	return fs->users;
+	return fs->users - unshare_fs_kernel_users(fs);
 }
 
 struct path *unshare_fs_root(struct fs_struct *fs)

@@ -2,6 +2,7 @@
 
 //! Targets that are in the middle of something while a request attaches to them.
 
+use std::ffi::CString;
 use std::fs::{self, File};
 use std::io::{IoSliceMut, Read};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -9,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use rustix::io::Errno;
+use rustix::mm::MapFlags;
 use rustix::mount::mount_move;
 use rustix::process::{PidfdFlags, Signal, chroot, kill_process, pidfd_open};
 use unshare_device::Contexts;
@@ -19,10 +21,13 @@ use crate::child::{Child, in_child};
 use crate::contexts::mount::{folder, mount_tmpfs, stage};
 use crate::device::{Args, COMMIT, Device, checked, ioctl, unshare};
 use crate::harness::Suite;
+use crate::mailbox::Mapping;
+use crate::memory::PAGE;
 use crate::questions::{hostname, set_hostname};
 use crate::scale::{limit, rounds};
 use crate::sharer::Sharer;
 use crate::tally::{Tried, tried};
+use crate::userfaultfd::Userfaultfd;
 use crate::world::World;
 
 const FS: Contexts = Contexts::FS;
@@ -50,6 +55,10 @@ pub(crate) fn suite() -> Suite {
         .test(
             "a caller that waits for a target is killed: it ends at once",
             killed,
+        )
+        .test(
+            "a task that looks into the caller for long: EBUSY after a second",
+            looked_into,
         )
         .test(
             "two that attach to each other while they leave their address space",
@@ -103,18 +112,47 @@ fn inside_setns() -> Result<(Child, OwnedFd)> {
         bail!("setns(2) came back");
     })?;
     let pidfd = pidfd_open(child.pid, PidfdFlags::empty())?;
+    wait_inside(&child, libc::SYS_setns)?;
+    Ok((child, pidfd))
+}
+
+/// Waits until the task sleeps inside a system call.
+fn wait_inside(child: &Child, number: i64) -> Result<()> {
     let path = format!("/proc/{}/syscall", child.pid.as_raw_nonzero());
-    let number = format!("{} ", libc::SYS_setns);
+    let number = format!("{number} ");
     for _ in 0..1000 {
         if fs::read_to_string(&path)?.starts_with(&number) {
-            return Ok((child, pidfd));
+            return Ok(());
         }
         std::thread::sleep(Duration::from_millis(5));
     }
-    bail!(
-        "the target does not get there: {}",
-        fs::read_to_string(path)?
-    )
+    bail!("the task does not get there: {}", fs::read_to_string(path)?)
+}
+
+/// A task that reads the link `/proc/PID/ns/mnt` of the caller, into memory whose page fault nobody
+/// answers: it has the caller's `exec_update_lock` until it is killed.
+fn looked_into() -> Result<()> {
+    let world = World::alone()?;
+    let link = CString::new(format!("/proc/{}/ns/mnt", std::process::id()))?;
+    let reader = Child::spawn(|| {
+        let memory = Mapping::new(PAGE, MapFlags::PRIVATE)?;
+        let watcher = Userfaultfd::new(0)?;
+        watcher.register(&memory)?;
+        let (link, start) = (link.as_ptr(), memory.start().cast());
+        // SAFETY: The path and the memory are there.
+        let read = unsafe { libc::readlinkat(libc::AT_FDCWD, link, start, memory.len()) };
+        bail!("readlinkat(2) came back: {read}");
+    })?;
+    wait_inside(&reader, libc::SYS_readlinkat)?;
+    let request = || unshare(Contexts::USER | UTS);
+    let start = Instant::now();
+    world.refuses(request(), Errno::BUSY, Contexts::USER)?;
+    let took = start.elapsed();
+    ensure!(took >= PATIENCE && took < 10 * PATIENCE, "it took {took:?}");
+    reader.stop()?;
+    let reply = world.device.commit(request());
+    ensure!(reply.errno.is_none(), "{reply:?}");
+    Ok(())
 }
 
 /// Has a listener decide about a system call.
