@@ -88,7 +88,7 @@ fn busy() -> Result<()> {
                 // SAFETY: The memory is there, and nobody looks at what is written several times.
                 IoSliceMut::new(unsafe { std::slice::from_raw_parts_mut(memory, PART) })
             });
-            (&random).read_vectored(&mut parts.collect::<Vec<_>>())?;
+            let _filled = (&random).read_vectored(&mut parts.collect::<Vec<_>>())?;
         }
     })?;
     let pidfd = pidfd_open(target.pid, PidfdFlags::empty())?;
