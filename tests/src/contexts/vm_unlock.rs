@@ -43,8 +43,9 @@ fn try_unlock() -> Result<Option<u64>> {
     let [start, end] = [start, end].map(|address| usize::from_str_radix(address, 16));
     let (start, end) = (start?, end?);
     // SAFETY: It is mapped, and nobody writes to it.
-    let image = unsafe { slice::from_raw_parts(ptr::without_provenance(start), end - start) };
-    let symbol = object::File::parse(image)?
+    let image = unsafe { slice::from_raw_parts(ptr::with_exposed_provenance(start), end - start) };
+    let symbol = object::File::parse(image)
+        .with_context(|| format!("{start:#x}-{end:#x}"))?
         .dynamic_symbols()
         .find(|symbol| symbol.name() == Ok("__vdso_futex_robust_list64_try_unlock"))
         .map(|symbol| base + symbol.address());
