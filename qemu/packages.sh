@@ -27,7 +27,7 @@ build=(clang-19 g++ lld-19 llvm-19 python3)
 
 # make check, deb.
 check=(
-	debhelper dh-dkms dpkg-dev git lintian man-db mandoc pkgconf procps rsync rust-clippy rustfmt shellcheck
+	build-essential debhelper dh-dkms dpkg-dev git lintian man-db mandoc pkgconf procps rsync rust-clippy rustfmt shellcheck
 )
 
 # make deb_test, hosts.
