@@ -187,8 +187,8 @@ impl Complete<'_> {
     ///    task is still in the IPC namespace where they are found: `exit_sem()`, `exit_shm()`.
     /// 2. The new namespaces become active before any task can be seen in them, since `/proc` and
     ///    `listns(2)` follow the nsproxy of a task to active ones only: `nsproxy_ns_active_get()`.
-    /// 3. Who waits for the task to leave the old address space is told there, and the concurrency
-    ///    id is given back to it: `mm_release()`, `sched_mm_cid_before_execve()`.
+    /// 3. Waiters on `clear_child_tid` are woken in the old address space, and the concurrency id is
+    ///    given back to it: `mm_release()`, `sched_mm_cid_before_execve()`.
     /// 4. Namespaces, root and working directory, descriptor table, and address space change in one
     ///    section of `task_lock`, under which others read them: nobody sees a new mount namespace
     ///    with an old root. `switch_task_namespaces()`, `ksys_unshare()` and `exec_mmap()` have one

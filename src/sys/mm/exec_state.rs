@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Who may look into a task.
+//! The check whether the caller may look into a task.
 //!
 //! C header: [`include/linux/sched/exec_state.h`](srctree/include/linux/sched/exec_state.h).
 

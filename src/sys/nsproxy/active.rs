@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A set of namespaces that a task is in, and who is told of it.
+//! A set of namespaces that a task is in, and the observers that are notified of it.
 
 use core::ptr::NonNull;
 use kernel::bindings;
