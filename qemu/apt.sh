@@ -23,7 +23,8 @@ apt_settings() {
 	apt-config dump | grep '^Acquire::' | grep -vE '^Acquire::(IndexTargets|Languages|CompressionTypes|GzipIndexes)' \
 		>"$settings/conf.$$" || :
 	# The first repository that is of Debian's own releases, and not of its updates or for security.
-	apt-get indextargets --format "\$(REPO_URI) \$(RELEASE)" 'Created-By: Packages' 2>/dev/null |
+	# Without the caches that it would write for root.
+	apt-get indextargets -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= --format "\$(REPO_URI) \$(RELEASE)" 'Created-By: Packages' 2>/dev/null |
 		sed -nE 's/ (bullseye|bookworm|trixie|forky|sid|oldstable|stable|testing|unstable)$//p' | head -n 1 >"$settings/mirror.$$"
 	mv "$settings/conf.$$" "$settings/conf"
 	mv "$settings/mirror.$$" "$settings/mirror"
