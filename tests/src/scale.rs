@@ -10,22 +10,28 @@ use fastrand::Rng;
 
 struct Scale {
     full: bool,
+    third: bool,
     seed: u64,
 }
 
 static SCALE: OnceLock<Scale> = OnceLock::new();
 
 /// Once, before any test runs.
-pub(crate) fn set(full: bool, seed: Option<u64>) {
+pub(crate) fn set(full: bool, third: bool, seed: Option<u64>) {
     let seed = seed.unwrap_or_else(|| {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         u64::from(now.unwrap_or_default().subsec_nanos())
     });
-    let _ = SCALE.set(Scale { full, seed });
+    let _ = SCALE.set(Scale { full, third, seed });
 }
 
 fn full() -> bool {
     SCALE.get().is_some_and(|scale| scale.full)
+}
+
+/// Whether a third of the tests is wanted, on a kernel that checks everything.
+pub(crate) fn third() -> bool {
+    SCALE.get().is_some_and(|scale| scale.third)
 }
 
 /// How often: `short` in every run, `full` for a proof. A kernel that checks everything takes several
@@ -40,6 +46,7 @@ pub(crate) fn rounds(short: usize, full_rounds: usize) -> usize {
 
 /// What a test goes through: all of it, or on a kernel that checks everything as many as `few`, by lot.
 pub(crate) fn some<T>(test: &str, few: usize, mut all: Vec<T>) -> Vec<T> {
+    let few = if third() { few.div_ceil(3) } else { few };
     if !full() && is_slow() && all.len() > few {
         dice(test).shuffle(&mut all);
         all.truncate(few);
