@@ -18,7 +18,7 @@ use crate::child::{Child, Skip};
 use crate::device::checked;
 use crate::ktap::{Ktap, Verdict};
 use crate::machine::Machine;
-use crate::scale::{seed, some, third};
+use crate::scale::{seed, some, wanted};
 use crate::tally;
 use crate::world::Witness;
 
@@ -156,10 +156,7 @@ impl Suite {
     /// Draws the lots. Those that are not drawn do not count.
     pub(crate) fn draw(mut self) -> Self {
         let all = self.tests.len();
-        let enough = match third() {
-            true => self.enough.min(all),
-            false => self.enough,
-        };
+        let enough = wanted(self.name, self.enough.min(all));
         self.tests = some(self.name, enough, self.tests);
         self.left_out = all - self.tests.len();
         self

@@ -83,7 +83,7 @@ struct Options {
     /// As many rounds as a proof takes, instead of those that are worth it every time
     #[arg(long)]
     full: bool,
-    /// On a kernel that checks everything, a third of the tests of each suite, drawn by lot
+    /// On a kernel that checks everything, a third of the tests, drawn by lot
     #[arg(long, conflicts_with = "full")]
     third: bool,
     /// Measure requests instead of testing them, and write what they cost as JSON

@@ -2,6 +2,7 @@
 
 //! How much of a test that could go on forever, and where its dice begin.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -30,8 +31,18 @@ fn full() -> bool {
 }
 
 /// Whether a third of the tests is wanted, on a kernel that checks everything.
-pub(crate) fn third() -> bool {
+fn third() -> bool {
     SCALE.get().is_some_and(|scale| scale.third)
+}
+
+/// How many of a suite's `all` tests are wanted. What a third leaves over is rounded by lot.
+pub(crate) fn wanted(suite: &str, all: usize) -> usize {
+    if !third() {
+        return all;
+    }
+    let mut lot = DefaultHasher::new();
+    (seed(), suite).hash(&mut lot);
+    all / 3 + usize::from((lot.finish() % 3) < (all % 3) as u64)
 }
 
 /// How often: `short` in every run, `full` for a proof. A kernel that checks everything takes several
@@ -46,7 +57,6 @@ pub(crate) fn rounds(short: usize, full_rounds: usize) -> usize {
 
 /// What a test goes through: all of it, or on a kernel that checks everything as many as `few`, by lot.
 pub(crate) fn some<T>(test: &str, few: usize, mut all: Vec<T>) -> Vec<T> {
-    let few = if third() { few.div_ceil(3) } else { few };
     if !full() && is_slow() && all.len() > few {
         dice(test).shuffle(&mut all);
         all.truncate(few);
