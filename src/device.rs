@@ -112,7 +112,12 @@ fn commit(file: &File, arg: UserPtr, size: usize, scope: Scope) -> Result {
     }
     let current = Current::get();
 
-    let outcome = read_args(arg, size)
+    let args = read_args(arg, size);
+    // Nothing is written where not everything could be read.
+    if matches!(args, Err(EFAULT)) {
+        return Err(EFAULT);
+    }
+    let outcome = args
         .map_err(Failure::of_arguments)
         .and_then(|args| Request::parse(&args, scope, &offered()))
         .and_then(|request| {
@@ -123,7 +128,7 @@ fn commit(file: &File, arg: UserPtr, size: usize, scope: Scope) -> Result {
             let prepared = Prepared::new(&current, &request)?;
             // Written while it still can fail, and while a copied address space takes it along.
             report(arg, prepared.replaced(), Contexts::empty()).map_err(Failure::of_arguments)?;
-            let complete = prepared.complete(&current)?;
+            let complete = prepared.complete(&current, &request)?;
             if !request.dry_run {
                 complete.commit(&current);
             }

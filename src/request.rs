@@ -13,7 +13,7 @@
 //! |---------|----------------------------------|----------------|--------------------------------|
 //! | both    | unknown bits, close range        | EINVAL         | `check_setns_flags()`          |
 //! |         | LOCAL, and what takes privilege  | EPERM          |                                |
-//! |         | what this kernel does not have   | EINVAL         | `check_unshare_flags()`        |
+//! |         | what this kernel does not have   | EINVAL         | the inline `copy_*_ns()`       |
 //! | setns   | the pidfd                        | EBADF, EINVAL  | `setns()`                      |
 //! |         | its task; may one look at it     | ESRCH, EPERM   | `validate_nsset()`             |
 //! |         | that task's directories          | EACCES         | opening `/proc/PID/root`       |
@@ -32,7 +32,7 @@
 //! |         | no task looks into the caller    | EBUSY, EINTR   | `exec_mmap()`, with a limit    |
 //!
 //! ENOMEM may come at each step that copies. Two rows are not where the system calls have them: the
-//! struct has to make sense before anything else is looked at, and where attached directories have
+//! struct has to make sense on this kernel before anything else is looked at, and where attached directories have
 //! another root, a new user namespace is refused (EPERM) before the sysctl, the threads and the
 //! limits are looked at.
 

@@ -157,8 +157,13 @@ impl Prepared {
     /// to the last: a task that attaches to this one holds it for reading. The wait is for tasks that
     /// read this one's memory or credentials, and hold the lock while their own page faults last; this
     /// one holds what is prepared, and no lock; a deadly signal ends it, or after a second `EBUSY`.
-    pub(crate) fn complete(self, current: &Current) -> Result<Complete<'_>, Failure> {
-        let vm = self.needs_vm.then(|| vm::prepare(current)).transpose()?;
+    pub(crate) fn complete<'a>(
+        self,
+        current: &'a Current,
+        request: &Request,
+    ) -> Result<Complete<'a>, Failure> {
+        let vm = self.needs_vm.then(|| vm::prepare(current, request));
+        let vm = vm.transpose()?;
         // A `Vm` holds the lock itself.
         let is_two_steps = self.credentials.is_some() && vm.is_none();
         let is_two_steps = is_two_steps && (self.namespaces.is_some() || self.fs.is_some());
@@ -204,12 +209,14 @@ impl Complete<'_> {
     ///    while it moved are set in its new memory; and the parent of a vfork child goes on, which
     ///    finds all of the above done: `futex_exec_done()`, `uprobe_mmap()`, `exec_mm_put_old()`,
     ///    `complete_vfork_done()`.
-    /// 9. Descriptors in a table that stays are closed when the rest is done: closing runs what a
-    ///    file system does on a close, and that with the new context: `close_range(2)`.
-    /// 10. Who watches by perf is told: `perf_event_namespaces()`.
+    /// 9. Root and working directory of before are released. Where PID 1 has left those that kernel threads
+    ///    look paths up with, these find nothing any more: `validate_fs_switch()`.
+    /// 10. Descriptors in a table that stays are closed when the rest is done: closing runs what a
+    ///     file system does on a close, and that with the new context: `close_range(2)`. A file system
+    ///     may make that last.
+    /// 11. Who watches by perf is told: `perf_event_namespaces()`.
     ///
-    /// Namespaces, directories and descriptor table of before are released after step 10, outside of
-    /// the locks: the last reference to a mount namespace or a file may sleep.
+    /// Namespaces and descriptor table of before are released after step 11, outside of the locks: the last reference to a mount namespace or a file may sleep.
     pub(crate) fn commit(self, current: &Current) {
         let Self {
             vm,
@@ -232,7 +239,7 @@ impl Complete<'_> {
         let mut nsproxy = namespaces.map(|namespaces| namespaces.activate(current));
 
         let vm = vm.map(|vm| vm.leave(current));
-        let (vm, left_files, _left_fs) = {
+        let (vm, left_files, left_fs) = {
             let mut lock = current.lock();
             if let Some(nsproxy) = &mut nsproxy {
                 nsproxy.install(&mut lock);
@@ -259,6 +266,7 @@ impl Complete<'_> {
         if let Some(vm) = vm {
             vm.release();
         }
+        drop(left_fs);
         if let Some(files) = &left_files {
             files.close_range(current);
         }

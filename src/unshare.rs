@@ -109,9 +109,12 @@ fn offered() -> Result<Offered> {
     if offered.contains(Context::Mount) {
         offered |= Context::EmptyMount;
     }
+    // Nobody can leave a thread group, but one may ask to be alone in it, as of `unshare(2)`.
+    if offered.contains(Context::Vm) {
+        offered |= Context::Thread;
+    }
     Ok(Offered {
-        // Nobody can leave a thread group, but one may ask to be alone in it, as of `unshare(2)`.
-        unshare: offered | Context::Thread,
+        unshare: offered,
         attach: match lacking.contains_any(Contexts::ATTACHING) {
             true => Contexts::empty(),
             false => offered & (Contexts::NAMESPACES | Context::Fs),

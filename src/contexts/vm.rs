@@ -17,7 +17,7 @@
 //! - What PR_SET_MDWE has made irrevocable stays, PR_MDWE_NO_INHERIT or not: the task is no child.
 //! - Buffers that are registered with io_uring stay the pages of the old address space.
 //! - A userfaultfd is told of the fork by a dry run, too, and by a request that fails after it.
-//! - A shadow stack that the kernel made for the task stays mapped in the old address space.
+//! - A request that fails after the copy may have dirtied the page that `clear_child_tid` is in.
 //! - Whether the task may be dumped and traced is copied, and changes for it alone from then on.
 //!
 //! Who may look at the same moment:
@@ -57,6 +57,7 @@ use kernel::prelude::*;
 use crate::{
     contexts::Context,
     failure::Failure,
+    request::Request,
     sys::{
         mm::{
             self,
@@ -91,11 +92,18 @@ pub(crate) struct Vm<'a, S> {
 /// the fork event that a copy may wait for. `exec_update_lock` is the outer one; inside `exit_mutex`
 /// of the futexes, which waiters take with nothing else locked, comes what a page fault locks, as
 /// when a task that ends goes through its robust list.
-pub(crate) fn prepare(current: &Current) -> Result<Vm<'_, Copied>, Failure> {
-    dup(current).map_err(Failure::of(Context::Vm))
+///
+/// The wait for `exec_update_lock` is for tasks that look into this one, and hold the lock while their
+/// own page faults last. It ends with a deadly signal, or after a second with `EBUSY`: the copy grows
+/// stale meanwhile.
+pub(crate) fn prepare<'a>(
+    current: &'a Current,
+    request: &Request,
+) -> Result<Vm<'a, Copied>, Failure> {
+    dup(current, request).map_err(Failure::of(Context::Vm))
 }
 
-fn dup(current: &Current) -> Result<Vm<'_, Copied>> {
+fn dup<'a>(current: &'a Current, request: &Request) -> Result<Vm<'a, Copied>> {
     if mm::is_bound(current) {
         return Err(EBUSY);
     }
@@ -105,8 +113,10 @@ fn dup(current: &Current) -> Result<Vm<'_, Copied>> {
     }
     let exec_state = ExecState::dup(current)?;
     let mm = Copied::dup(current)?;
-    mm::fault_in_child_tid(current);
-    let update = ExecUpdate::lock(current)?;
+    if !request.dry_run {
+        mm::fault_in_child_tid(current);
+    }
+    let update = ExecUpdate::lock_in_time(current)?;
     let no_pi_waiters = NoPiWaiters::hold_up(current)?;
     // Nothing before this line that may wait looks for a signal when it has waited, and after it
     // nothing can fail.

@@ -23,81 +23,24 @@
 #include <linux/uts_namespace.h>
 #include <net/net_namespace.h>
 
+#include "one_line.h"
 #include "unshare.h"
 
 /* What differs between the series and the architectures that the module knows, chosen by Kbuild. */
 #include UNSHARE_ARCH_HEADER
 #include UNSHARE_SERIES_HEADER
 
-int unshare_copy_args_from_user(struct unshare_args *args, const void __user *src);
-int unshare_copy_struct_from_user(void *dst, size_t ksize, const void __user *src,
-				  size_t usize);
-int unshare_copy_struct_to_user(void __user *dst, size_t usize,
-				const void *src, size_t ksize);
-int unshare_put_user_pair(u64 __user *to, u64 first, u64 second);
-
-const char *unshare_kernel_release(void);
-
-spinlock_t *unshare_alloc_lock(struct task_struct *task);
-bool unshare_thread_group_empty(struct task_struct *task);
-bool unshare_is_killed(struct task_struct *task);
-void unshare_cond_resched(void);
-
-struct user_namespace *unshare_task_user_ns(struct task_struct *task);
-bool unshare_has_admin(struct user_namespace *user_ns);
-bool unshare_is_admin(void);
-const struct cred *unshare_current_cred(void);
-const struct cred *unshare_get_current_cred(void);
-struct user_namespace *unshare_get_user_ns(const struct cred *cred);
-struct user_namespace *unshare_ref_user_ns(struct user_namespace *user_ns);
-void unshare_put_user_ns(struct user_namespace *user_ns);
-const struct cred *unshare_override_creds(const struct cred *cred);
-const struct cred *unshare_revert_creds(const struct cred *cred);
-void unshare_set_cred_user_ns(struct cred *cred, struct user_namespace *user_ns);
-
-int unshare_fs_users(struct task_struct *task);
-struct fs_struct *unshare_fs_of(struct task_struct *task);
-struct fs_struct *unshare_fs_install(struct task_struct *task, struct fs_struct *new,
-				     bool *last);
-void unshare_left_fs(const struct fs_struct *old);
-
-struct files_struct *unshare_files_of(struct task_struct *task);
-void unshare_set_files(struct task_struct *task, struct files_struct *files);
-int unshare_files_users(struct files_struct *files);
-spinlock_t *unshare_files_lock(struct files_struct *files);
-unsigned int unshare_files_max_fds(struct files_struct *files);
-unsigned int unshare_files_next_open(struct files_struct *files, unsigned int end,
-				     unsigned int fd);
-struct fdtable *unshare_unseen_fdtable(struct files_struct *files);
-
-struct nsproxy *unshare_nsproxy_of(struct task_struct *task);
-void unshare_set_nsproxy(struct task_struct *task, struct nsproxy *ns);
-bool unshare_nsproxy_dec_and_test(struct nsproxy *ns);
-void unshare_put_uts_ns(struct uts_namespace *ns);
-void unshare_put_ipc_ns(struct ipc_namespace *ns);
-void unshare_put_time_ns(struct time_namespace *ns);
-void unshare_put_cgroup_ns(struct cgroup_namespace *ns);
-void unshare_get_net(struct net *net);
-void unshare_put_net(struct net *net);
-struct module *unshare_this_module(void);
-struct task_struct *unshare_kthread_create(int (*run)(void *data), void *data);
-struct mem_cgroup *unshare_get_current_memcg(void);
-void unshare_put_memcg(struct mem_cgroup *memcg);
-struct mem_cgroup *unshare_set_active_memcg(struct mem_cgroup *memcg);
-
-struct ucounts **unshare_pid_ucounts(struct pid_namespace *ns);
-struct ucounts **unshare_ipc_ucounts(struct ipc_namespace *ns);
-struct ucounts **unshare_net_ucounts(struct net *net);
-struct ucounts *unshare_alloc_nobodys_ucounts(void);
-bool unshare_inc_ucount_below(struct ucounts *ucounts, enum ucount_type type, long limit);
-
 #ifdef CONFIG_SYSVIPC
-#define unshare_undo_list(task) ((task)->sysvsem.undo_list)
+#define unshare_undo_list(task) READ_ONCE((task)->sysvsem.undo_list)
 #else
 #define unshare_undo_list(task) ((struct sem_undo_list *)NULL)
 #endif
-bool unshare_has_undo_list(struct task_struct *task);
-void unshare_shm_init_task(struct task_struct *task);
+
+#ifdef CONFIG_MEMCG
+#define UNSHARE_MEMCG_OF(task) (mem_cgroup_disabled() ? NULL : mem_cgroup_from_task(task))
+#else
+#define UNSHARE_MEMCG_OF(task) NULL
+#endif
 
 /* What a task shares, to compare it. */
 struct unshare_task_memory {
@@ -114,12 +57,120 @@ struct unshare_task_contexts {
 	struct sem_undo_list *undo_list;
 };
 
-struct task_struct *unshare_next_process(struct task_struct *process);
-struct task_struct *unshare_first_thread(struct task_struct *process);
-struct task_struct *unshare_next_thread(struct task_struct *thread);
-void unshare_smp_rmb(void);
-int unshare_mm_users(struct task_struct *task);
-unsigned int unshare_sighand_users(struct task_struct *task);
+#define UNSHARE_VALUES(X)									\
+	X(int, copy_struct_from_user,								\
+	  (void *dst, size_t ksize, const void __user *src, size_t usize),			\
+	  copy_struct_from_user(dst, ksize, src, usize))					\
+	X(int, copy_struct_to_user,								\
+	  (void __user *dst, size_t usize, const void *src, size_t ksize),			\
+	  copy_struct_to_user(dst, usize, src, ksize, NULL))					\
+	/* Of the first UTS namespace: the others may be told to lie. */			\
+	X(const char *, kernel_release, (void), init_uts_ns.name.release)			\
+	X(spinlock_t *, alloc_lock, (struct task_struct *task), &task->alloc_lock)		\
+	X(bool, thread_group_empty, (struct task_struct *task), thread_group_empty(task))	\
+	X(bool, is_killed, (struct task_struct *task), fatal_signal_pending(task))		\
+	X(struct user_namespace *, task_user_ns, (struct task_struct *task),			\
+	  task_cred_xxx(task, user_ns))								\
+	/* Inline functions, where a kernel knows of one user only. */				\
+	X(bool, has_admin, (struct user_namespace *user_ns),					\
+	  ns_capable(user_ns, CAP_SYS_ADMIN))							\
+	X(bool, is_admin, (void), capable(CAP_SYS_ADMIN))					\
+	X(struct user_namespace *, get_user_ns, (const struct cred *cred),			\
+	  get_user_ns(cred->user_ns))								\
+	X(struct user_namespace *, ref_user_ns, (struct user_namespace *user_ns),		\
+	  get_user_ns(user_ns))									\
+	X(const struct cred *, current_cred, (void), current_cred())				\
+	X(const struct cred *, get_current_cred, (void), get_current_cred())			\
+	X(const struct cred *, override_creds, (const struct cred *cred),			\
+	  override_creds(cred))									\
+	X(const struct cred *, revert_creds, (const struct cred *cred),				\
+	  revert_creds(cred))									\
+	/* The count is written under fs->seq, and read without. */				\
+	X(int, fs_users, (struct task_struct *task),						\
+	  data_race(READ_ONCE(unshare_task_fs(task)->users)))					\
+	X(struct fs_struct *, fs_of, (struct task_struct *task), unshare_task_fs(task))		\
+	X(struct files_struct *, files_of, (struct task_struct *task), task->files)		\
+	X(int, files_users, (struct files_struct *files), atomic_read(&files->count))		\
+	X(spinlock_t *, files_lock, (struct files_struct *files), &files->file_lock)		\
+	/* Of a locked table, both. */							\
+	X(unsigned int, files_max_fds, (struct files_struct *files),				\
+	  files_fdtable(files)->max_fds)							\
+	X(unsigned int, files_next_open,							\
+	  (struct files_struct *files, unsigned int end, unsigned int fd),			\
+	  find_next_bit(files_fdtable(files)->open_fds, end, fd))				\
+	/* Of a table that no other task can find: no lock is to be held. */			\
+	X(struct fdtable *, unseen_fdtable, (struct files_struct *files),			\
+	  rcu_dereference_raw(files->fdt))							\
+	X(struct nsproxy *, nsproxy_of, (struct task_struct *task), task->nsproxy)		\
+	X(bool, nsproxy_dec_and_test, (struct nsproxy *ns),					\
+	  refcount_dec_and_test(&ns->count))							\
+	/* Where a namespace counts. */						\
+	X(struct ucounts **, pid_ucounts, (struct pid_namespace *ns), &ns->ucounts)		\
+	X(struct ucounts **, ipc_ucounts, (struct ipc_namespace *ns), &ns->ucounts)		\
+	X(struct ucounts **, net_ucounts, (struct net *net), &net->ucounts)			\
+	/* The counters of a user that no task can be. */					\
+	X(struct ucounts *, alloc_nobodys_ucounts, (void),					\
+	  unshare_alloc_ucounts(&init_user_ns, INVALID_UID))					\
+	/* As inc_ucount() of the initial user namespace, with this limit. */			\
+	X(bool, inc_ucount_below, (struct ucounts *ucounts, enum ucount_type type, long limit),	\
+	  atomic_long_add_unless(&ucounts->ucount[type], 1, limit))				\
+	X(struct module *, this_module, (void), THIS_MODULE)					\
+	X(struct task_struct *, kthread_create, (int (*run)(void *data), void *data),		\
+	  kthread_create(run, data, "unshare_net"))						\
+	/* Under RCU. NULL where memory cgroups are off, which the next three accept. */	\
+	X(struct mem_cgroup *, memcg_of, (struct task_struct *task),				\
+	  UNSHARE_MEMCG_OF(task))								\
+	X(bool, tryget_memcg, (struct mem_cgroup *memcg), mem_cgroup_tryget(memcg))		\
+	X(struct mem_cgroup *, set_active_memcg, (struct mem_cgroup *memcg),			\
+	  set_active_memcg(memcg))								\
+	X(bool, has_undo_list, (struct task_struct *task), unshare_undo_list(task))		\
+	/* Tasks, as for_each_process_thread() finds them: NULL after the last thread. */	\
+	X(struct task_struct *, next_process, (struct task_struct *process),			\
+	  next_task(process))									\
+	X(struct task_struct *, first_thread, (struct task_struct *process),			\
+	  list_first_or_null_rcu(&process->signal->thread_head, struct task_struct,		\
+				 thread_node))							\
+	X(struct task_struct *, next_thread, (struct task_struct *thread),			\
+	  __next_thread(thread))								\
+	X(int, mm_users, (struct task_struct *task), atomic_read(&task->mm->mm_users))		\
+	X(unsigned int, sighand_users, (struct task_struct *task),				\
+	  refcount_read(&task->sighand->count))
+
+#define UNSHARE_ACTIONS(X)									\
+	X(put_user_ns, (struct user_namespace *user_ns), put_user_ns(user_ns))			\
+	X(left_fs, (const struct fs_struct *old), unshare_task_left_fs(old))			\
+	X(set_files, (struct task_struct *task, struct files_struct *files),			\
+	  task->files = files)									\
+	X(cond_resched, (void), cond_resched())							\
+	X(set_nsproxy, (struct task_struct *task, struct nsproxy *ns), task->nsproxy = ns)	\
+	/* The inline put_*_ns() end in functions that are not exported; what nsfs holds	\
+	 * of each namespace reaches these too. */						\
+	X(put_uts_ns, (struct uts_namespace *ns), ns->ns.ops->put(&ns->ns))			\
+	X(put_ipc_ns, (struct ipc_namespace *ns), ns->ns.ops->put(&ns->ns))			\
+	X(put_time_ns, (struct time_namespace *ns), ns->ns.ops->put(&ns->ns))			\
+	X(put_cgroup_ns, (struct cgroup_namespace *ns), ns->ns.ops->put(&ns->ns))		\
+	X(get_net, (struct net *net), get_net(net))						\
+	X(put_net, (struct net *net), put_net(net))						\
+	/* A deadly signal for a kernel thread, whose killable waits it ends. */		\
+	X(kill, (struct task_struct *thread), send_sig(SIGKILL, thread, 1))			\
+	X(allow_kill, (void), allow_kernel_signal(SIGKILL))					\
+	X(put_memcg, (struct mem_cgroup *memcg), mem_cgroup_put(memcg))				\
+	UNSHARE_IF(CONFIG_SYSVIPC, X(shm_init_task, (struct task_struct *task),			\
+	  shm_init_task(task)))									\
+	X(smp_rmb, (void), smp_rmb())								\
+	/* Inline where no module can be removed. */						\
+	X(get_module, (struct module *module), __module_get(module))				\
+	X(put_module, (struct module *module), module_put(module))
+
+UNSHARE_VALUES(UNSHARE_DECLARE_VALUE)
+UNSHARE_ACTIONS(UNSHARE_DECLARE_ACTION)
+
+/* What has more than one line. */
+int unshare_copy_args_from_user(struct unshare_args *args, const void __user *src);
+int unshare_put_user_pair(u64 __user *to, u64 first, u64 second);
+void unshare_set_cred_user_ns(struct cred *cred, struct user_namespace *user_ns);
+struct fs_struct *unshare_fs_install(struct task_struct *task, struct fs_struct *new,
+				     bool *last);
 struct unshare_task_memory unshare_task_memory(struct task_struct *task);
 struct unshare_task_contexts unshare_task_contexts(struct task_struct *task);
 

@@ -5,13 +5,17 @@
 //! C headers: [`include/linux/memcontrol.h`](srctree/include/linux/memcontrol.h),
 //! [`include/linux/sched/mm.h`](srctree/include/linux/sched/mm.h).
 
-use kernel::bindings;
+use kernel::{
+    bindings,
+    sync::rcu, //
+};
 
 use super::{
     bindings::{
-        unshare_get_current_memcg,
+        unshare_memcg_of,
         unshare_put_memcg,
-        unshare_set_active_memcg, //
+        unshare_set_active_memcg,
+        unshare_tryget_memcg, //
     },
     task::Current, //
 };
@@ -29,11 +33,21 @@ unsafe impl Send for MemCgroup {}
 unsafe impl Sync for MemCgroup {}
 
 impl MemCgroup {
-    /// Returns that of the running task.
-    pub(super) fn of(_current: &Current) -> Self {
-        // INVARIANT: The function takes the reference.
-        // SAFETY: The function looks at the running task.
-        Self(unsafe { unshare_get_current_memcg() })
+    /// Returns that of the running task: not always that of its mm, which is the owner's.
+    ///
+    /// Mirrors `get_mem_cgroup_from_current()`.
+    pub(super) fn of(current: &Current) -> Self {
+        loop {
+            let _rcu = rcu::read_lock();
+            // SAFETY: The task runs. Under RCU, its cgroup stays until a reference is taken or refused.
+            unsafe {
+                let memcg = unshare_memcg_of(current.as_ptr());
+                if unshare_tryget_memcg(memcg) {
+                    // INVARIANT: The function has taken the reference.
+                    return Self(memcg);
+                }
+            }
+        }
     }
 
     /// Charges to it what the running task allocates in `act`.

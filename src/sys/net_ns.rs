@@ -16,8 +16,12 @@
 //!   wait for here (`pernet_ops_rwsem`, then the operations of each subsystem).
 //! - holding what: what the request has prepared, as unshare(2) holds its copies here.
 //! - who can make it last: tasks that make or clean up networks, as for unshare(2).
-//! - what ends it: a deadly signal (`EINTR`). A thread that has not begun then makes nothing; one that
-//!   has begun ends by itself, and what it has made is dropped.
+//! - what ends it: the thread's end. A deadly signal to the running task is passed on to the thread, and
+//!   ends its waits where it would end those of unshare(2) (`pernet_ops_rwsem` for writers,
+//!   `rtnl_net_lock_killable()`). So no thread outlives its request.
+//!
+//! The sockets that a new network has for itself (neighbour discovery, multicast) belong to the cgroup of
+//! who makes them: here the root cgroup, and after unshare(2) that of the caller.
 
 use core::{
     mem::{
@@ -40,6 +44,7 @@ use kernel::{
         Arc,
         SpinLock, //
     },
+    task::Task,
     types::Opaque, //
 };
 
@@ -110,7 +115,8 @@ impl Unfetched {
 
 impl Drop for Unfetched {
     fn drop(&mut self) {
-        // SAFETY: By the type invariants, nobody else knows the namespace, and the reference is ours.
+        // SAFETY: By the type invariants, the reference is ours. Others find the namespace in lists of all;
+        // where it counts, only the end of the last reference reads.
         unsafe {
             give_back_of_net(self.0);
             unshare_put_net(self.0.as_ptr());
@@ -121,8 +127,8 @@ impl Drop for Unfetched {
 /// How far a job has got.
 enum Progress {
     Wanted,
-    /// The request waits no longer.
-    Abandoned,
+    /// The running task got a deadly signal before the thread was through.
+    Killed,
     Made(Result<Unfetched>),
 }
 
@@ -146,7 +152,7 @@ unsafe impl Sync for Job {}
 
 /// Makes a network namespace as a task in `source` would.
 ///
-/// Mirrors `copy_net_ns()`. Fails with `EINTR` after a deadly signal, and as that does.
+/// Mirrors `copy_net_ns()`. Fails as that does, and with `ENOMEM` where no thread can be had.
 ///
 /// # Safety
 ///
@@ -176,40 +182,48 @@ pub(super) unsafe fn copy_net_ns_in(
         }),
         GFP_KERNEL,
     )?;
-    start(job.clone())?;
+    let thread = start(job.clone())?;
     // SAFETY: The completion is initialized and lives in the job.
     let waited = to_result(unsafe { bindings::wait_for_completion_killable(job.done.get()) });
-    // A network that is not fetched is dropped after the lock is released: that may sleep.
-    let progress = replace(&mut *job.progress.lock(), Progress::Abandoned);
-    match (waited, progress) {
-        (Ok(()), Progress::Made(made)) => made.map(Unfetched::fetch),
+    if waited.is_err() {
+        job.kill(&thread);
+        // SAFETY: As above.
+        unsafe { bindings::wait_for_completion(job.done.get()) };
+    }
+    let progress = replace(&mut *job.progress.lock(), Progress::Killed);
+    match progress {
+        Progress::Made(made) => made.map(Unfetched::fetch),
         _ => Err(EINTR),
     }
 }
 
 /// Starts a thread, which keeps the module and the job until it has ended.
-fn start(job: Arc<Job>) -> Result {
+fn start(job: Arc<Job>) -> Result<ARef<Task>> {
     // SAFETY: The function returns an address.
     let module = unsafe { unshare_this_module() };
     let job = Arc::into_raw(job).cast_mut();
     // SAFETY: The device's open file holds the module. The thread takes over both references.
     let thread = unsafe {
-        bindings::__module_get(module);
+        unshare_get_module(module);
         from_err_ptr(unshare_kthread_create(Some(run), job.cast()))
     };
     match thread {
         Ok(thread) => {
-            // SAFETY: A new thread stays until it has been woken.
-            unsafe { bindings::wake_up_process(thread) };
-            Ok(())
+            // SAFETY: A new thread stays until it has been woken. `Task` is a transparent wrapper.
+            unsafe {
+                let kept = ARef::from(&*thread.cast::<Task>());
+                bindings::wake_up_process(thread);
+                Ok(kept)
+            }
         }
         Err(errno) => {
             // SAFETY: There is no thread that would give the references back.
             unsafe {
                 drop(Arc::from_raw(job.cast_const()));
-                bindings::module_put(module);
+                unshare_put_module(module);
             }
-            Err(errno)
+            // unshare(2) makes no thread, and has no EAGAIN for a network.
+            Err(if errno == EAGAIN { ENOMEM } else { errno })
         }
     }
 }
@@ -229,13 +243,27 @@ unsafe extern "C" fn run(data: *mut c_void) -> c_int {
 }
 
 impl Job {
-    fn work(&self) {
-        let is_abandoned = matches!(*self.progress.lock(), Progress::Abandoned);
-        if !is_abandoned {
-            let made = self.memcg.charge(|| self.copy(&Current::get()));
-            // If it has been abandoned meanwhile, the network is dropped with the job.
-            *self.progress.lock() = Progress::Made(made);
+    /// Has the thread give up where a deadly signal ends unshare(2).
+    fn kill(&self, thread: &Task) {
+        let mut progress = self.progress.lock();
+        if let Progress::Wanted = *progress {
+            *progress = Progress::Killed;
         }
+        drop(progress);
+        // SAFETY: A task that has ended takes no signal.
+        unsafe { unshare_kill(thread.as_ptr()) };
+    }
+
+    fn work(&self) {
+        // SAFETY: The function is about the running thread. A signal from before it is lost; who sent
+        // that has set the progress first.
+        unsafe { unshare_allow_kill() };
+        let is_killed = matches!(*self.progress.lock(), Progress::Killed);
+        let made = match is_killed {
+            true => Err(EINTR),
+            false => self.memcg.charge(|| self.copy(&Current::get())),
+        };
+        *self.progress.lock() = Progress::Made(made);
         // SAFETY: The completion is initialized and lives in the job, which this thread keeps.
         unsafe { bindings::complete_all(self.done.get()) };
     }

@@ -48,9 +48,13 @@ pub(super) use self::compare::common;
 /// A namespace that was made for the set goes when the set is dropped, and with it its count
 /// ([`super::ucounts`]). `listns(2)` and file handles of nsfs find active namespaces only, and the
 /// mounts of a copied mount namespace are taken down without propagation. So no task sees the drop, with
-/// one exception: `NS_MNT_GET_NEXT` and `NS_MNT_GET_PREV` find a copied mount namespace before the commit
-/// (`get_sequential_mnt_ns()`), for an administrator in the initial namespaces
-/// (`may_see_all_namespaces()`). One that was found so lives on until that task has closed it.
+/// two exceptions, both about a copied mount namespace:
+///
+/// - `NS_MNT_GET_NEXT` and `NS_MNT_GET_PREV` find it before the commit (`get_sequential_mnt_ns()`), for an
+///   administrator in the initial namespaces (`may_see_all_namespaces()`). One that was found so lives on
+///   until that task has closed it.
+/// - `statmount(2)` and `listmount(2)` find it by its number (`lookup_mnt_ns()`). They list its mounts for an
+///   administrator of the user namespace that owns it, and tell anybody else that it exists (`EPERM`).
 ///
 /// # Invariants
 ///

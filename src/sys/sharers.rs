@@ -59,7 +59,7 @@ pub(super) fn shared_contexts(current: &Current, wanted: Contexts) -> Contexts {
     let (my_memory, my_contexts) = (me.memory(), me.contexts());
     for other in Tasks::new(&rcu).filter(|other| *other != me) {
         shared |= common_memory(&my_memory, &other.memory());
-        // Where the task has left its mm to exit, whom it forked before comes next.
+        // Where the task has left its mm to exit, the iterator finds next whom it made before that.
         // SAFETY: A barrier needs nothing.
         unsafe { unshare_smp_rmb() };
         if is_locking {
@@ -175,11 +175,13 @@ impl Task<'_> {
 
 /// All threads of all processes, but for those of PID 0.
 ///
-/// Mirrors `for_each_process_thread()`.
+/// Mirrors `for_each_process_thread()`. The lists are followed when the next task is asked for and not
+/// before, so that what the caller has read of a task was read before the task's successor.
 ///
 /// # Invariants
 ///
-/// `process` and `thread` were found under the lock that `'a` borrows; `thread` may be null.
+/// `process` and `thread` were found under the lock that `'a` borrows. `thread` is the last one that
+/// was handed out, or null.
 struct Tasks<'a> {
     process: *mut bindings::task_struct,
     thread: *mut bindings::task_struct,
@@ -203,6 +205,9 @@ impl<'a> Iterator for Tasks<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         // SAFETY: By the type invariant, and the lists may be followed under RCU.
         unsafe {
+            if !self.thread.is_null() {
+                self.thread = unshare_next_thread(self.thread);
+            }
             while self.thread.is_null() {
                 self.process = unshare_next_process(self.process);
                 if ptr::eq(self.process, &raw const bindings::init_task) {
@@ -210,13 +215,11 @@ impl<'a> Iterator for Tasks<'a> {
                 }
                 self.thread = unshare_first_thread(self.process);
             }
-            let task = self.thread;
-            self.thread = unshare_next_thread(task);
-            // INVARIANT: Found under the lock.
-            Some(Task {
-                task,
-                _rcu: PhantomData,
-            })
         }
+        // INVARIANT: Found under the lock.
+        Some(Task {
+            task: self.thread,
+            _rcu: PhantomData,
+        })
     }
 }

@@ -32,6 +32,7 @@ use kernel::{
 use super::{
     bindings::{
         unshare_get_pid,
+        unshare_is_executing,
         unshare_pidfd_pid, //
     },
     task::Current,
@@ -77,7 +78,7 @@ impl TargetTask {
     /// [`crate::contexts::Context::Fs`] its directories.
     ///
     /// Waits for a task that is in the middle of a change, or executes a program; see [`patience`].
-    /// Fails with `ESRCH` where the task has given up what is wanted; with `EPERM` where the task may
+    /// Fails with `ESRCH` where the task exits and has given up what is wanted; with `EPERM` where the task may
     /// not be looked at, and with `EACCES` where its directories may not, as opening `/proc/PID/root`
     /// does; with `EBUSY` when the task takes too long, and `EINTR` after a deadly signal.
     pub(crate) fn take(&self, current: &Current, wanted: Contexts) -> Result<Target<Settled>> {
@@ -88,16 +89,29 @@ impl TargetTask {
             let mut moving = None;
             let mut unsettled = None;
             if let Some(update) = ExecUpdateRead::try_lock(&task) {
-                match pinned::try_take(&update, wanted)? {
-                    Ok(target) => return Ok(target),
-                    Err(pinned) => unsettled = Some(pinned),
+                match pinned::try_take(&update, wanted) {
+                    Ok(Ok(target)) => return Ok(target),
+                    Ok(Err(pinned)) => {
+                        unsettled = Some(pinned);
+                        moving = Some(&*task);
+                    }
+                    Err(ESRCH) if self.is_moving(&task) => {}
+                    Err(errno) => return Err(errno),
                 }
-                moving = Some(&*task);
             }
             // The lock is released: these puts may be the last ones, and sleep.
             drop(unsettled);
             patience.wait(current, moving)?;
         }
+    }
+
+    /// Returns whether the number goes over, or has gone over, from `task` to a thread of its group that
+    /// executes a program: `de_thread()`.
+    fn is_moving(&self, task: &Task) -> bool {
+        // SAFETY: The task is borrowed, and its `signal_struct` lives as long.
+        let executes = unsafe { unshare_is_executing(task.as_ptr()) };
+        // Looked at after that: it is no more said when the number has gone over.
+        executes || self.task().is_some_and(|now| now.as_ptr() != task.as_ptr())
     }
 
     /// Returns the task, unless it has been waited for.

@@ -146,13 +146,6 @@
 	X(CLONE_VM | CLONE_SIGHAND, rwlock_t, tasklist_lock)					\
 	X(CLONE_VM | CLONE_SIGHAND, struct kmem_cache *, sighand_cachep)
 
-/* What a kernel without an option does without, the module does without as well. */
-#define UNSHARE_IF(option, ...) __UNSHARE_IF(IS_ENABLED(option), __VA_ARGS__)
-#define __UNSHARE_IF(enabled, ...) ___UNSHARE_IF(enabled, __VA_ARGS__)
-#define ___UNSHARE_IF(enabled, ...) __UNSHARE_IF_##enabled(__VA_ARGS__)
-#define __UNSHARE_IF_0(...)
-#define __UNSHARE_IF_1(...) __VA_ARGS__
-
 /* What the kernel's headers keep to themselves: static, or fs/internal.h. */
 struct nsproxy *create_new_namespaces(u64 flags, struct task_struct *task,
 				      struct user_namespace *user_ns,

@@ -20,8 +20,8 @@
 //! In the same transaction, before that, the task can take namespaces and directories from another
 //! one: [`Request::attach`].
 //!
-//! A context that the task shares with nobody is left alone, and is not among the replaced ones:
-//! that is success. [`Device::query`] tells what is shared, and what the kernel can replace.
+//! Directories, descriptors, memory and signal handlers that the task shares with nobody are left alone,
+//! and are not among the replaced ones: that is success. [`Device::query`] tells what is shared, and what the kernel can replace.
 
 mod contexts;
 mod device;

@@ -37,7 +37,7 @@ const ALL: Range<(u32, u32)> = (0, 0)..(u32::MAX, 0);
 const BEFORE_7_3: Range<(u32, u32)> = (0, 0)..(7, 3);
 const FROM_7_3: Range<(u32, u32)> = (7, 3)..(u32::MAX, 0);
 
-pub(crate) const INTENDED: [Difference; 19] = [
+pub(crate) const INTENDED: [Difference; 18] = [
     Difference {
         series: ALL,
         case: "CLONE_VM, address space shared",
@@ -164,13 +164,5 @@ pub(crate) const INTENDED: [Difference; 19] = [
         syscall: "",
         ioctl: "Invalid argument",
         reason: "what is not understood is refused before anything else is looked at",
-    },
-    Difference {
-        series: ALL,
-        case: order::CLOCKS,
-        syscall: "Too many users",
-        // That of the other fault: threads, or no privilege.
-        ioctl: "",
-        reason: "clocks can be attached by a task that leaves its address space in the same request",
     },
 ];

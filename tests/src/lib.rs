@@ -143,6 +143,7 @@ fn suites() -> Vec<Suite> {
         attach::both::suite(),
         attach::inherited::suite(),
         attach::moving::suite(),
+        attach::network::suite(),
         attach::two_calls::suite(),
         attach::dry_run::suite(),
         attach::differential::suite(),

@@ -23,6 +23,15 @@ void unshare_switch_mm_irqs_off(struct mm_struct *prev, struct mm_struct *next,
 	COPY(context_vdso, mm->context.vdso = oldmm->context.vdso)			\
 	COPY(context_vdso_image, mm->context.vdso_image = oldmm->context.vdso_image)
 
+/* Where the kernel has made one for the task, and how long: both 0 if it has not. */
+#ifdef CONFIG_X86_USER_SHADOW_STACK
+#define UNSHARE_SHADOW_STACK(task)	((task)->thread.shstk.base)
+#define UNSHARE_SHADOW_STACK_SIZE(task)	((task)->thread.shstk.size)
+#else
+#define UNSHARE_SHADOW_STACK(task)	0
+#define UNSHARE_SHADOW_STACK_SIZE(task)	0
+#endif
+
 /* Functions that src/sys/arch/x86.rs needs besides: none. */
 #define UNSHARE_SWITCH_HELPERS
 

@@ -7,7 +7,6 @@
 use core::ptr::NonNull;
 use kernel::{
     bindings,
-    error::to_result,
     prelude::*, //
 };
 
@@ -68,16 +67,6 @@ impl Drop for ExecState {
 pub(crate) struct ExecUpdate<'a>(&'a Current);
 
 impl<'a> ExecUpdate<'a> {
-    /// Takes the lock. Fails with `EINTR` on a deadly signal.
-    ///
-    /// Waits for tasks that look into this one, which hold the lock for as long as their own page
-    /// faults may last. A deadly signal ends the wait.
-    pub(crate) fn lock(current: &'a Current) -> Result<Self> {
-        // SAFETY: The task runs, and has a `signal_struct`.
-        to_result(unsafe { unshare_lock_exec_update(current.as_ptr()) })?;
-        Ok(Self(current))
-    }
-
     /// Takes the lock within the time that [`Patience`] has. Fails with `EINTR` on a deadly signal, and
     /// with `EBUSY` when the time is over.
     ///

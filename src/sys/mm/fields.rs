@@ -201,9 +201,18 @@ field_list! {
         context,
     }
 
-    // Of bindgen's making: `mm_cid` begins a cache line.
+    // Of bindgen's making: `mm_cid` begins a cache line, and where the fields before it end one there is
+    // nothing to fill.
     elsewhere: {
-        #[cfg(CONFIG_SCHED_MM_CID)]
+        #[cfg(all(
+            CONFIG_SCHED_MM_CID,
+            not(all(
+                CONFIG_ARM64,
+                CONFIG_LOCK_STAT,
+                CONFIG_MEMBARRIER,
+                not(CONFIG_PREEMPT_RT)
+            ))
+        ))]
         __bindgen_padding_0,
     }
 }

@@ -19,11 +19,8 @@
 
 #include "mm.h"
 
-#define VALUE(type, name, parameters, ...) type unshare_##name parameters { return __VA_ARGS__; }
-UNSHARE_MM_VALUES(VALUE)
-
-#define ACTION(name, parameters, ...) void unshare_##name parameters { __VA_ARGS__; }
-UNSHARE_MM_ACTIONS(ACTION)
+UNSHARE_MM_VALUES(UNSHARE_DEFINE_VALUE)
+UNSHARE_MM_ACTIONS(UNSHARE_DEFINE_ACTION)
 
 #define COPY(name, ...)										\
 	void unshare_copy_##name(struct mm_struct *mm, struct mm_struct *oldmm) { __VA_ARGS__; }

@@ -12,6 +12,7 @@
 #include <linux/sched.h>
 #include <linux/sched/exec_state.h>
 
+#include "../one_line.h"
 #include "../unexported.h"
 
 struct io_uring_task;
@@ -32,8 +33,10 @@ struct linux_binfmt;
 	X(u32 __user *, child_tid, (struct task_struct *task),					\
 	  (u32 __user *)task->clear_child_tid)							\
 	X(struct completion *, vfork_done, (struct task_struct *task), task->vfork_done)	\
-	X(int, lock_exec_update, (struct task_struct *task),					\
-	  down_write_killable(&task->signal->exec_update_lock))					\
+	X(unsigned long, shadow_stack, (struct task_struct *task),				\
+	  UNSHARE_SHADOW_STACK(task))								\
+	X(unsigned long, shadow_stack_size, (struct task_struct *task),				\
+	  UNSHARE_SHADOW_STACK_SIZE(task))							\
 	X(int, try_lock_exec_update, (struct task_struct *task),				\
 	  down_write_trylock(&task->signal->exec_update_lock))					\
 	X(struct task_exec_state *, exec_state, (struct task_struct *task),			\
@@ -146,8 +149,6 @@ struct linux_binfmt;
 	UNSHARE_IF(CONFIG_FUTEX, X(futex_unlock, mm->futex.unlock = oldmm->futex.unlock))	\
 	UNSHARE_COPIED_CONTEXT(X)
 
-#define UNSHARE_DECLARE_VALUE(type, name, parameters, ...) type unshare_##name parameters;
-#define UNSHARE_DECLARE_ACTION(name, parameters, ...) void unshare_##name parameters;
 #define UNSHARE_DECLARE_COPY(name, ...)								\
 	void unshare_copy_##name(struct mm_struct *mm, struct mm_struct *oldmm);
 UNSHARE_MM_VALUES(UNSHARE_DECLARE_VALUE)

@@ -30,6 +30,12 @@ static inline int unshare_fs_kernel_users(const struct fs_struct *fs)
 	return 0;
 }
 
+/* Whether a step of unshare_task_left_fs() is still to come for a locked fs_struct. */
+static inline bool unshare_fs_is_half_left(const struct fs_struct *fs)
+{
+	return false;
+}
+
 /* The running task has left an fs_struct, which may be gone: what else there is to do. */
 static inline void unshare_task_left_fs(const struct fs_struct *old)
 {

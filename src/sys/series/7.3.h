@@ -6,6 +6,7 @@
 #include <linux/cred.h>
 #include <linux/fs_struct.h>
 #include <linux/nsproxy.h>
+#include <linux/path.h>
 #include <linux/printk.h>
 #include <linux/proc_ns.h>
 #include <linux/sched.h>
@@ -40,6 +41,18 @@ static inline void unshare_set_task_fs(struct task_struct *task, struct fs_struc
 static inline int unshare_fs_kernel_users(const struct fs_struct *fs)
 {
 	return fs == userspace_init_fs;
+}
+
+/*
+ * Of a locked fs_struct: whether it may be between the two steps of unshare_task_left_fs() or of
+ * validate_fs_switch(), which no number of a system call of its users tells.
+ */
+static inline bool unshare_fs_is_half_left(const struct fs_struct *fs)
+{
+	const struct path *nowhere = &init_task.real_fs->root;
+
+	return fs == userspace_init_fs &&
+	       path_equal(&fs->root, nowhere) != path_equal(&fs->pwd, nowhere);
 }
 
 /*

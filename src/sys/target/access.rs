@@ -39,8 +39,8 @@ pub(super) struct ExecUpdateRead<'a>(&'a Task);
 impl<'a> ExecUpdateRead<'a> {
     /// Takes the lock if no writer has it or waits for it.
     ///
-    /// The lock is only tried: execve(2) may hold it for as long as a file system takes to close a
-    /// descriptor, and the caller has a limit for that ([`super::patience`]). A lock that is tried
+    /// The lock is only tried: execve(2) may hold it for as long as it waits for the `mmap_lock` of the old
+    /// address space, and the caller has a limit for that ([`super::patience`]). A lock that is tried
     /// orders nothing, so two tasks that attach to each other cannot wait for each other.
     pub(super) fn try_lock(task: &'a Task) -> Option<Self> {
         // SAFETY: The task is borrowed, and its `signal_struct` with the lock lives as long.

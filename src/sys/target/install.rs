@@ -115,8 +115,9 @@ impl Target<Settled> {
         let nsproxy = self.nsproxy.as_ref().ok_or(EINVAL)?.as_ptr();
         // SAFETY: `self` owns a count of the nsproxy, which has a reference to the namespace.
         let time_ns = unsafe { (*nsproxy).time_ns };
-        // SAFETY: The function looks at the running task.
-        if !leaves_mm && !unsafe { unshare_current_is_single_threaded() } {
+        // SAFETY: The function looks at the running task. Who has threads cannot leave.
+        let is_alone = || unsafe { unshare_current_is_single_threaded() };
+        if current.has_threads() || !leaves_mm && !is_alone() {
             // 7.2 has no constant for it.
             return Err(Error::from_errno(-(bindings::EUSERS as i32)));
         }

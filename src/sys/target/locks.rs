@@ -23,6 +23,7 @@ use kernel::{
 
 use crate::sys::bindings::{
     unshare_alloc_lock,
+    unshare_fs_half_left,
     unshare_fs_of,
     unshare_fs_pwd,
     unshare_fs_root,
@@ -97,6 +98,12 @@ impl OtherFs<'_> {
     pub(super) fn users(&self) -> i32 {
         // SAFETY: By the type invariant, the structure is valid and locked.
         unsafe { unshare_locked_fs_users(self.fs.as_ptr()) }
+    }
+
+    /// Whether PID 1 has left it and is about to move its working directory after its root.
+    pub(super) fn is_half_left(&self) -> bool {
+        // SAFETY: As in `users`.
+        unsafe { unshare_fs_half_left(self.fs.as_ptr()) }
     }
 
     pub(super) fn root(&self) -> &bindings::path {

@@ -16,6 +16,10 @@
 //!   pause is a timer of ours and needs no other task to run. Nothing is queued on the target that
 //!   could outlive this module.
 //!
+//! What was taken may be on a file system whose server is another task: FUSE, NFS. It is asked for
+//! permission to enter the directories ([`super::install`]), as by chdir(2), and may let the request wait
+//! for as long as it likes. Nothing of the target is locked then.
+//!
 //! [`crate::sys::mm::ExecUpdate::lock_in_time`] has the same limit for those who look into the running
 //! task. It waits with the request prepared: nothing of that is another task's to change.
 

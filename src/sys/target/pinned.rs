@@ -69,8 +69,12 @@ pub(super) struct Directories {
 /// changes, and the caller has to drop what it gets without the lock that `update` stands for: the last
 /// puts may sleep for long, and execve(2) of the task would wait for them.
 ///
-/// The permission is checked, and what is checked is pinned, under one lock of the task's. Fails
-/// with `ESRCH` when the task has given up what is wanted, and as [`Access::check`] does.
+/// The permission is checked and the references are taken under one lock of the task's, which keeps
+/// execve(2) out and nothing else: setns(2), setresuid(2) and `PR_SET_DUMPABLE` need no such lock. So the
+/// permission is checked once more, and what was pinned does not count where it has gone. (A task that
+/// forbids it, changes, and permits it again has permitted it.)
+///
+/// Fails with `ESRCH` when the task has given up what is wanted, and as [`Access::check`] does.
 pub(super) fn try_take(
     update: &ExecUpdateRead<'_>,
     wanted: Contexts,
@@ -82,15 +86,42 @@ pub(super) fn try_take(
         false => None,
     };
     let task = access.task;
-    let rcu = rcu::read_lock();
-    let locked = OtherTask::lock(task, &rcu)?;
-    let fs = match wanted.contains(Context::Fs) {
-        true => Some(locked.lock_fs()?),
-        false => None,
+    let found = {
+        let rcu = rcu::read_lock();
+        let locked = OtherTask::lock(task, &rcu)?;
+        let fs = match wanted.contains(Context::Fs) {
+            true => Some(locked.lock_fs()?),
+            false => None,
+        };
+        Target::pin(access, &locked, fs.as_ref(), pid_ns).settle(wanted, &locked, fs.as_ref())
     };
-    let found =
-        Target::pin(access, &locked, fs.as_ref(), pid_ns).settle(wanted, &locked, fs.as_ref());
-    Ok(found)
+    Ok(match found {
+        // The next look says why not.
+        Ok(target) if Access::check(update, wanted).is_err() => Err(target.into_state()),
+        found => found,
+    })
+}
+
+impl<State> Target<State> {
+    fn into_state<Other>(self) -> Target<Other> {
+        let Self {
+            nsproxy,
+            user_ns,
+            pid_ns,
+            directories,
+            cred,
+            _state,
+        } = self;
+        // INVARIANT: It is the same.
+        Target {
+            nsproxy,
+            user_ns,
+            pid_ns,
+            directories,
+            cred,
+            _state: PhantomData,
+        }
+    }
 }
 
 impl Target<Pinned> {
@@ -137,22 +168,7 @@ impl Target<Pinned> {
         if !one_pointer && (is_changing(locked, fs) || real_cred(locked) != self.cred) {
             return Err(self);
         }
-        let Self {
-            nsproxy,
-            user_ns,
-            pid_ns,
-            directories,
-            cred,
-            _state,
-        } = self;
-        Ok(Target {
-            nsproxy,
-            user_ns,
-            pid_ns,
-            directories,
-            cred,
-            _state: PhantomData,
-        })
+        Ok(self.into_state())
     }
 }
 

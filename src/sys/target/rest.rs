@@ -55,6 +55,10 @@
 //! sections. P may be between those two: so R is read of each of them. Our lock of the `fs_struct` keeps the second section out, so such
 //! a task is found inside the call, and no proof of S1 is needed. A task that still has the
 //! pointer has not been through `exit_fs()`, which takes this lock, so its stack is there.
+//!
+//! In 7.3, PID 1 moves root and working directory of the `fs_struct` that it has left, when it is a user
+//! no more: `validate_fs_switch()`. In between, one of the two is the root of no file system, and the other
+//! is not.
 
 use kernel::{
     bindings,
@@ -72,7 +76,8 @@ pub(super) fn is_changing(locked: &OtherTask<'_>, fs: Option<&OtherFs<'_>>) -> b
     read_barrier();
     let task = locked.task.as_ptr();
     // SAFETY: By the type invariant of `locked`, the task has its stack.
-    let changing = unsafe { is_in_call(task) } || fs.is_some_and(|fs| sharer_is_changing(fs));
+    let changing = unsafe { is_in_call(task) }
+        || fs.is_some_and(|fs| sharer_is_changing(fs) || fs.is_half_left());
     read_barrier();
     changing
 }

@@ -16,6 +16,8 @@
 #include <linux/types.h>
 #include <asm/unistd.h>
 
+#include "../one_line.h"
+
 /* bindgen evaluates constants, not macros that name others. */
 enum unshare_access {
 	UNSHARE_READ_REALCREDS = PTRACE_MODE_READ_REALCREDS,
@@ -30,39 +32,68 @@ enum unshare_number {
 	UNSHARE_NR_compat_setns = UNSHARE_COMPAT_NR_setns,
 };
 
-struct pid *unshare_get_pid(struct pid *pid);
-struct rw_semaphore *unshare_exec_update_lock(struct task_struct *task);
+#ifdef CONFIG_SECURITY_PATH
+#define UNSHARE_SECURITY_CHROOT(path) unshare_security_path_chroot(path)
+#else
+#define UNSHARE_SECURITY_CHROOT(path) 0
+#endif
 
-struct task_struct *unshare_first_process(void);
+#define UNSHARE_TARGET_VALUES(X)								\
+	X(struct pid *, get_pid, (struct pid *pid), get_pid(pid))				\
+	/* Lives as long as the task_struct, which holds the signal_struct. */			\
+	X(struct rw_semaphore *, exec_update_lock, (struct task_struct *task),			\
+	  &task->signal->exec_update_lock)							\
+	/* The idle task, which is never gone. */						\
+	X(struct task_struct *, first_process, (void), &init_task)				\
+	/* Under RCU. */									\
+	X(const struct cred *, real_cred_of, (struct task_struct *task),			\
+	  __task_cred(task))									\
+	/* Compared and not followed, and so without the task's lock. */			\
+	X(struct fs_struct *, peek_fs, (struct task_struct *task),				\
+	  data_race(unshare_task_fs(task)))							\
+	X(int, locked_fs_users, (const struct fs_struct *fs),					\
+	  fs->users - unshare_fs_kernel_users(fs))						\
+	X(struct path *, fs_root, (struct fs_struct *fs), &fs->root)				\
+	X(struct path *, fs_pwd, (struct fs_struct *fs), &fs->pwd)				\
+	/* Only the task itself changes these three, by plain stores. */			\
+	X(unsigned int, flags_of, (struct task_struct *task),					\
+	  data_race(READ_ONCE(task->flags)))							\
+	X(int, syscall_of, (struct task_struct *task),						\
+	  data_race(unshare_syscall_number(task)))						\
+	X(bool, is_compat, (struct task_struct *task),						\
+	  data_race(unshare_in_compat_syscall(task)))						\
+	/* By a signal, a tracer, or the freezer of cgroup v2. */				\
+	X(bool, is_stopped, (struct task_struct *task),						\
+	  task_is_stopped_or_traced(task) || data_race(cgroup_task_frozen(task)))		\
+	X(struct ns_common *, mnt_ns_of, (struct nsproxy *ns),					\
+	  unshare_from_mnt_ns(ns->mnt_ns))							\
+	X(struct ns_common *, uts_ns_of, (struct nsproxy *ns), &ns->uts_ns->ns)			\
+	X(struct ns_common *, ipc_ns_of, (struct nsproxy *ns), &ns->ipc_ns->ns)			\
+	X(struct ns_common *, cgroup_ns_of, (struct nsproxy *ns), &ns->cgroup_ns->ns)		\
+	X(struct ns_common *, net_ns_of, (struct nsproxy *ns), &ns->net_ns->ns)			\
+	X(struct ns_common *, pid_ns, (struct pid_namespace *ns), &ns->ns)			\
+	X(int, install, (struct nsset *nsset, struct ns_common *ns),				\
+	  unshare_install_ns(nsset, ns))							\
+	X(struct user_namespace *, owner_of_time_ns, (struct time_namespace *ns),		\
+	  ns->user_ns)										\
+	/* As chroot(2) and fchdir(2) ask. */							\
+	X(int, may_enter, (const struct path *path),						\
+	  path_permission(path, MAY_EXEC | MAY_CHDIR))						\
+	X(bool, may_chroot, (void), ns_capable(current_user_ns(), CAP_SYS_CHROOT))		\
+	/* Whether a thread of the process makes itself the first one, to execute a program. */	\
+	X(bool, is_executing, (struct task_struct *task),					\
+	  READ_ONCE(task->signal->group_exec_task))						\
+	X(bool, fs_half_left, (const struct fs_struct *fs), unshare_fs_is_half_left(fs))	\
+	/* A kernel without such security modules has no function to call. */			\
+	X(int, security_chroot, (const struct path *path), UNSHARE_SECURITY_CHROOT(path))
 
-void unshare_get_nsproxy(struct nsproxy *ns);
-const struct cred *unshare_real_cred_of(struct task_struct *task);
+#define UNSHARE_TARGET_ACTIONS(X)								\
+	X(get_nsproxy, (struct nsproxy *ns), get_nsproxy(ns))					\
+	X(lock_fs, (struct fs_struct *fs), read_seqlock_excl(&fs->seq))				\
+	X(unlock_fs, (struct fs_struct *fs), read_sequnlock_excl(&fs->seq))			\
+	X(get_time_ns, (struct time_namespace *ns), get_time_ns(ns))
 
-struct fs_struct *unshare_peek_fs(struct task_struct *task);
-void unshare_lock_fs(struct fs_struct *fs);
-void unshare_unlock_fs(struct fs_struct *fs);
-int unshare_locked_fs_users(const struct fs_struct *fs);
-struct path *unshare_fs_root(struct fs_struct *fs);
-struct path *unshare_fs_pwd(struct fs_struct *fs);
-
-unsigned int unshare_flags_of(struct task_struct *task);
-int unshare_syscall_of(struct task_struct *task);
-bool unshare_is_compat(struct task_struct *task);
-bool unshare_is_stopped(struct task_struct *task);
-
-struct ns_common *unshare_mnt_ns_of(struct nsproxy *ns);
-struct ns_common *unshare_uts_ns_of(struct nsproxy *ns);
-struct ns_common *unshare_ipc_ns_of(struct nsproxy *ns);
-struct ns_common *unshare_cgroup_ns_of(struct nsproxy *ns);
-struct ns_common *unshare_net_ns_of(struct nsproxy *ns);
-struct ns_common *unshare_pid_ns(struct pid_namespace *ns);
-
-int unshare_install(struct nsset *nsset, struct ns_common *ns);
-void unshare_get_time_ns(struct time_namespace *ns);
-struct user_namespace *unshare_owner_of_time_ns(struct time_namespace *ns);
-
-int unshare_may_enter(const struct path *path);
-bool unshare_may_chroot(void);
-int unshare_security_chroot(const struct path *path);
+UNSHARE_TARGET_VALUES(UNSHARE_DECLARE_VALUE)
+UNSHARE_TARGET_ACTIONS(UNSHARE_DECLARE_ACTION)
 
 #endif /* _UNSHARE_TARGET_H */

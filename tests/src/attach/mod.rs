@@ -12,6 +12,7 @@ pub(crate) mod inherited;
 pub(crate) mod kinds;
 pub(crate) mod leaks;
 pub(crate) mod moving;
+pub(crate) mod network;
 pub(crate) mod order;
 mod parties;
 pub(crate) mod permissions;

@@ -34,9 +34,8 @@ const NONE: Contexts = Contexts::empty();
 const UNKNOWN: Contexts = Contexts::from_bits_retain(1);
 
 /// The cases that [`differences`](crate::differences) names.
-pub(crate) const CASES: [&str; 2] = [UNKNOWN_BIT, CLOCKS];
+pub(crate) const CASES: [&str; 1] = [UNKNOWN_BIT];
 pub(crate) const UNKNOWN_BIT: &str = "an unknown bit and another fault";
-pub(crate) const CLOCKS: &str = "threads, attached clocks, and an address space to leave";
 
 pub(crate) fn suite() -> Suite {
     let halves: [(&str, [Faults; 2]); 3] = [
@@ -277,10 +276,9 @@ fn compare(name: &str, firsts: fn() -> Vec<Fault>, seconds: fn() -> Vec<Fault>) 
 fn named(pair: &[&Fault; 2]) -> Option<&'static str> {
     let attached = pair[0].attach | pair[1].attach;
     let unshared = pair[0].unshare | pair[1].unshare;
-    if (attached | unshared).contains(UNKNOWN) {
-        return Some(UNKNOWN_BIT);
-    }
-    (attached == Contexts::TIME && unshared == Contexts::THREAD).then_some(CLOCKS)
+    (attached | unshared)
+        .contains(UNKNOWN)
+        .then_some(UNKNOWN_BIT)
 }
 
 /// The settings that a pair changes, to be put back.

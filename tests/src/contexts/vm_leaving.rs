@@ -3,14 +3,16 @@
 //! `CLONE_VM`: what stays behind, and what goes along with the task that leaves.
 
 use std::fs;
+use std::ptr;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use rustix::fs::{MemfdFlags, fstat, ftruncate, memfd_create};
 use rustix::io::Errno;
-use rustix::mm::{MapFlags, MprotectFlags, mprotect};
+use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap, mprotect};
 use rustix::process::getpid;
 use rustix::thread::futex;
 use unshare_device::Contexts;
@@ -45,6 +47,10 @@ pub(crate) fn suite() -> Suite {
             child_tid_stays,
         )
         .test("clear_child_tid: not written by a dry run", child_tid_dry)
+        .test(
+            "clear_child_tid: a dry run leaves a hole in a file where the word is",
+            child_tid_hole,
+        )
         .test(
             "clear_child_tid: who has its page ready may look at the task's memory first",
             child_tid_missing,
@@ -176,6 +182,21 @@ fn child_tid_dry() -> Result<()> {
     let word = read(page.start());
     ensure!(word == 0x1234, "{word:#x}");
     ensure!(promised()? == page.start().addr());
+    Ok(())
+}
+
+fn child_tid_hole() -> Result<()> {
+    let file = memfd_create("word", MemfdFlags::empty())?;
+    ftruncate(&file, PAGE as u64)?;
+    let access = ProtFlags::READ | ProtFlags::WRITE;
+    // SAFETY: A new mapping overlays nothing.
+    let word = unsafe { mmap(ptr::null_mut(), PAGE, access, MapFlags::SHARED, &file, 0)? };
+    promise_at(word);
+    let world = World::sharing(VM)?;
+    World::ensure_reply(world.device.commit(dry(unshare(VM))), VM)?;
+    ensure!(fstat(&file)?.st_blocks == 0, "the dry run has filled it");
+    leave(&world)?;
+    ensure!(fstat(&file)?.st_blocks != 0, "the word was not written");
     Ok(())
 }
 

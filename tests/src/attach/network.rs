@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! A network that is made in the attached one: the task that makes it is a thread of the kernel's, and
+//! what it takes and how it ends are those of the caller.
+
+use std::ffi::c_void;
+use std::fs;
+use std::net::UdpSocket;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail, ensure};
+use rustix::mm::MapFlags;
+use rustix::process::getpid;
+use unshare_device::Contexts;
+
+use super::moving::wait_inside;
+use super::target::{Target, attach};
+use crate::cgroup::Cgroup;
+use crate::child::Child;
+use crate::device::{Device, ioctl};
+use crate::harness::Suite;
+use crate::mailbox::Mapping;
+use crate::memory::{PAGE, write};
+use crate::sharer::Sharer;
+use crate::userfaultfd::Userfaultfd;
+
+const NET: Contexts = Contexts::NET;
+
+/// How the module names the thread.
+const THREAD: &str = "unshare_net";
+
+pub(crate) fn suite() -> Suite {
+    Suite::new("attach_network")
+        .test(
+            "a killed request leaves no thread, whoever holds the lock of the networks",
+            killed,
+        )
+        .test(
+            "charged to the caller's memory cgroup, where another one has its address space",
+            charged,
+        )
+}
+
+/// Makes a network in that of the task behind a descriptor. A [`Question`](crate::sharer::Question), too.
+fn make(pidfd: &str) -> Result<String> {
+    // SAFETY: The test has the descriptor open, and its children have it, too.
+    let pidfd = unsafe { BorrowedFd::borrow_raw(pidfd.parse()?) };
+    let reply = Device::open()?.commit(attach(&pidfd, NET, NET));
+    ensure!(reply.errno.is_none(), "{reply:?}");
+    Ok(String::new())
+}
+
+fn killed() -> Result<()> {
+    let target = Target::new(NET)?;
+    let pidfd = target.pidfd()?.as_raw_fd().to_string();
+    let holder = Child::spawn(hold_rtnl)?;
+    wait_inside(&holder, libc::SYS_ioctl)?;
+    let caller = Child::spawn(|| make(&pidfd))?;
+    wait_inside(&caller, libc::SYS_ioctl)?;
+    wait_for_threads(1)?;
+    caller.stop()?;
+    wait_for_threads(0)?;
+    holder.stop()
+}
+
+/// Stays with `rtnl_mutex` locked: the answer of `ETHTOOL_GLINK` goes to memory whose page fault nobody
+/// answers.
+fn hold_rtnl() -> Result<String> {
+    const SIOCETHTOOL: u32 = 0x8946;
+    const ETHTOOL_GLINK: u32 = 0xa;
+
+    #[repr(C)]
+    struct Ifreq {
+        name: [u8; 16],
+        data: *mut c_void,
+        rest: [u64; 2],
+    }
+
+    let memory = Mapping::new(2 * PAGE, MapFlags::PRIVATE)?;
+    write(memory.start(), 0);
+    let command = memory.end().wrapping_byte_sub(PAGE + size_of::<u32>());
+    // SAFETY: The command is the last word of the first page.
+    unsafe { command.cast::<u32>().write(ETHTOOL_GLINK) };
+    let watcher = Userfaultfd::new(0)?;
+    watcher.register(&memory)?;
+    let socket = UdpSocket::bind("127.0.0.1:0")?;
+    let mut request = Ifreq {
+        name: *b"lo\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
+        data: command,
+        rest: [0; 2],
+    };
+    let outcome = ioctl(
+        socket.as_raw_fd(),
+        SIOCETHTOOL,
+        (&raw mut request).cast::<c_void>(),
+    );
+    bail!("ioctl(2) came back: {outcome:?}");
+}
+
+/// Waits until there are so many threads that make a network.
+fn wait_for_threads(count: usize) -> Result<()> {
+    let start = Instant::now();
+    loop {
+        let mut found = 0;
+        for entry in fs::read_dir("/proc")? {
+            // A task may end meanwhile.
+            let name = fs::read_to_string(entry?.path().join("comm")).unwrap_or_default();
+            found += usize::from(name.trim() == THREAD);
+        }
+        if found == count {
+            return Ok(());
+        }
+        ensure!(
+            start.elapsed() < Duration::from_secs(10),
+            "{found} threads instead of {count}"
+        );
+        sleep(Duration::from_millis(20));
+    }
+}
+
+fn charged() -> Result<()> {
+    /// The least that a network takes of the kernel's memory.
+    const SOME: u64 = 64 << 10;
+    let target = Target::new(NET)?;
+    let pidfd = target.pidfd()?.as_raw_fd().to_string();
+    let [owners, callers] = [
+        Cgroup::new("owner", "memory")?,
+        Cgroup::new("caller", "memory")?,
+    ];
+    owners.add(getpid().as_raw_nonzero().get())?;
+    // It shares the address space, whose owner is this task.
+    let caller = Sharer::new(Contexts::VM | Contexts::FILES)?;
+    callers.add(caller.pid.as_raw_nonzero().get())?;
+    let kernel = |cgroup: &Cgroup| cgroup.number("memory.stat", "kernel");
+    let before = [kernel(&owners)?, kernel(&callers)?];
+    caller.ask(make, &pidfd)?;
+    let after = [kernel(&owners)?, kernel(&callers)?];
+    ensure!(
+        after[1] >= before[1] + SOME && after[0] < before[0] + SOME,
+        "owner, caller: {before:?}, then {after:?}"
+    );
+    Ok(())
+}
