@@ -4,16 +4,30 @@
 //!
 //! Each file wraps one thing of the kernel in a type that owns it, or lends it under the lock that
 //! guards it. Nothing outside of this directory sees a raw pointer.
+//!
+//! | below                        | lie                                                              |
+//! |------------------------------|------------------------------------------------------------------|
+//! | `contexts/credentials.rs`    | `cred.rs`                                                        |
+//! | `contexts/files.rs`          | `files.rs`, `files/`                                             |
+//! | `contexts/fs.rs`             | `fs_struct.rs`                                                   |
+//! | `contexts/namespaces.rs`     | `nsproxy.rs`, `nsproxy/`                                         |
+//! | `contexts/sighand.rs`        | `sighand.rs`                                                     |
+//! | `contexts/sysvsem.rs`        | `sysvipc.rs`                                                     |
+//! | `contexts/vm.rs`             | `mm.rs`, `mm/`, `arch.rs`, `arch/`                               |
+//! | `attach.rs`                  | `target.rs`, `target/`                                           |
+//! | `device.rs`                  | `miscdevice.rs`, `uaccess.rs`                                    |
+//! | all of these                 | `task.rs`, `sharers.rs`, `unexported.rs`, `bindings.rs`, and `c/` |
+//!
+//! `c/` has what only C can say, and what the series do otherwise; `kinds/` has the tables of what was read
+//! in the kernel, which `make check` compares with it.
 
 mod arch;
 pub(crate) mod bindings;
 pub(crate) mod cred;
 pub(crate) mod files;
 pub(crate) mod fs_struct;
-mod memcg;
 pub(crate) mod miscdevice;
 pub(crate) mod mm;
-pub(crate) mod net_ns;
 pub(crate) mod nsproxy;
 mod sharers;
 pub(crate) mod sighand;
@@ -21,5 +35,4 @@ pub(crate) mod sysvipc;
 pub(crate) mod target;
 pub(crate) mod task;
 pub(crate) mod uaccess;
-mod ucounts;
 pub(crate) mod unexported;

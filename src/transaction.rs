@@ -2,6 +2,8 @@
 
 //! All of a request or nothing of it.
 
+mod commit;
+
 use crate::{
     attach,
     contexts::{
@@ -20,10 +22,7 @@ use crate::{
             self,
             UndoList, //
         },
-        vm::{
-            self,
-            Vm, //
-        },
+        vm,
         Context,
         Contexts, //
     },
@@ -35,21 +34,19 @@ use crate::{
             Cred, //
         },
         fs_struct::FsStruct,
-        mm::{
-            Copied,
-            ExecUpdate, //
-        },
-        nsproxy::perf_event_namespaces,
+        mm::ExecUpdate,
         sighand::Sighand,
         task::Current, //
     },
 };
 
+pub(crate) use commit::Complete;
+
 /// What a request replaces, ready, and seen by nobody: all but the address space.
 ///
 /// Each field says at its own type what of its drop others can see. That is little: a mount namespace
 /// that was made may have been found, and a user namespace that was made counts until a worker frees it
-/// ([`crate::sys::ucounts`]). The fields go in the order in which they stand: namespaces before the credentials that own them, since what is
+/// ([`crate::sys::nsproxy::ucounts`]). The fields go in the order in which they stand: namespaces before the credentials that own them, since what is
 /// counted for a namespace is given back through the user namespace that owns it.
 pub(crate) struct Prepared {
     namespaces: Option<Namespaces>,
@@ -173,103 +170,5 @@ impl Prepared {
         let update = update.map_err(Failure::of(Context::User))?;
         let rest = self;
         Ok(Complete { vm, update, rest })
-    }
-}
-
-/// Everything that a request replaces.
-///
-/// What its drop does that anyone can see: nothing. The parts of [`Vm`] say what they undo.
-pub(crate) struct Complete<'a> {
-    vm: Option<Vm<'a, Copied>>,
-    update: Option<ExecUpdate<'a>>,
-    rest: Prepared,
-}
-
-impl Complete<'_> {
-    /// Replaces the contexts of the running task. It cannot fail.
-    ///
-    /// 1. The semaphore undo list is left, and the shared memory segments are disowned, while the
-    ///    task is still in the IPC namespace where they are found: `exit_sem()`, `exit_shm()`.
-    /// 2. The new namespaces become active before any task can be seen in them, since `/proc` and
-    ///    `listns(2)` follow the nsproxy of a task to active ones only: `nsproxy_ns_active_get()`.
-    /// 3. Waiters on `clear_child_tid` are woken in the old address space, and the concurrency id is
-    ///    given back to it: `mm_release()`, `sched_mm_cid_before_execve()`.
-    /// 4. Namespaces, root and working directory, descriptor table, and address space change in one
-    ///    section of `task_lock`, under which others read them: nobody sees a new mount namespace
-    ///    with an old root. `switch_task_namespaces()`, `ksys_unshare()` and `exec_mmap()` have one
-    ///    each.
-    /// 5. The clocks of an attached time namespace are mapped into the address space that the task
-    ///    has now: `timens_commit()`.
-    /// 6. The signal handlers change under `tasklist_lock` and `siglock`, which must not nest with
-    ///    `task_lock`: `unshare_sighand()`.
-    /// 7. The credentials follow. They are read under RCU and have no part in `task_lock`; as they
-    ///    come after 4, nobody is an administrator of the new user namespace with an old root:
-    ///    `commit_creds()`. Nothing after this step looks at the credentials of before.
-    /// 8. Others may look into the memory again, and for PI futexes of the task; uprobes that were set
-    ///    while it moved are set in its new memory; and the parent of a vfork child goes on, which
-    ///    finds all of the above done: `futex_exec_done()`, `uprobe_mmap()`, `exec_mm_put_old()`,
-    ///    `complete_vfork_done()`.
-    /// 9. Root and working directory of before are released. Where PID 1 has left those that kernel threads
-    ///    look paths up with, these find nothing any more: `validate_fs_switch()`.
-    /// 10. Descriptors in a table that stays are closed when the rest is done: closing runs what a
-    ///     file system does on a close, and that with the new context: `close_range(2)`. A file system
-    ///     may make that last.
-    /// 11. Who watches by perf is told: `perf_event_namespaces()`.
-    ///
-    /// Namespaces and descriptor table of before are released after step 11, outside of the locks: the last reference to a mount namespace or a file may sleep.
-    pub(crate) fn commit(self, current: &Current) {
-        let Self {
-            vm,
-            update,
-            rest:
-                Prepared {
-                    namespaces,
-                    credentials,
-                    sighand,
-                    files,
-                    fs,
-                    undo_list,
-                    needs_vm: _,
-                },
-        } = self;
-
-        if let Some(undo_list) = undo_list {
-            undo_list.commit(current);
-        }
-        let mut nsproxy = namespaces.map(|namespaces| namespaces.activate(current));
-
-        let vm = vm.map(|vm| vm.leave(current));
-        let (vm, left_files, left_fs) = {
-            let mut lock = current.lock();
-            if let Some(nsproxy) = &mut nsproxy {
-                nsproxy.install(&mut lock);
-            }
-            let left_files = files.map(|files| files.install(&mut lock));
-            (
-                vm.map(|vm| vm.switch(&mut lock)),
-                left_files,
-                fs.map(|fs| fs.install(&mut lock)),
-            )
-        };
-        let vm = vm.map(Vm::settle);
-
-        if let Some(nsproxy) = &nsproxy {
-            nsproxy.join_clocks(current);
-        }
-        if let Some(mut sighand) = sighand {
-            sighand.install(current);
-        }
-        if let Some(credentials) = credentials {
-            credentials.commit(current);
-        }
-        drop(update);
-        if let Some(vm) = vm {
-            vm.release();
-        }
-        drop(left_fs);
-        if let Some(files) = &left_files {
-            files.close_range(current);
-        }
-        perf_event_namespaces(current);
     }
 }

@@ -6,6 +6,11 @@
 
 mod active;
 mod compare;
+mod copy;
+mod memcg;
+mod net_ns;
+mod net_thread;
+mod ucounts;
 
 use core::{
     mem::ManuallyDrop,
@@ -22,19 +27,13 @@ use kernel::{
 
 use super::{
     bindings::*,
-    cred::UserNs,
-    fs_struct::FsStruct,
-    net_ns::{
-        self,
-        NetNs, //
-    },
-    task::Current,
-    ucounts::give_back_of_set, //
+    task::Current, //
 };
 use crate::contexts::{
     Context,
     Contexts, //
 };
+use ucounts::give_back_of_set;
 
 pub(crate) use self::active::{
     join_time_ns,
@@ -46,7 +45,7 @@ pub(super) use self::compare::common;
 /// A set of namespaces that no task has been in.
 ///
 /// A namespace that was made for the set goes when the set is dropped, and with it its count
-/// ([`super::ucounts`]). `listns(2)` and file handles of nsfs find active namespaces only, and the
+/// ([`ucounts`]). `listns(2)` and file handles of nsfs find active namespaces only, and the
 /// mounts of a copied mount namespace are taken down without propagation. So no task sees the drop, with
 /// two exceptions, both about a copied mount namespace:
 ///
@@ -84,109 +83,6 @@ impl NsProxy {
         })
     }
 
-    /// Replaces the mount namespace by a copy, or with `CLONE_EMPTY_MNTNS` in `flags` by one that
-    /// has only the root mount, and moves the root and working directory of `fs` into it.
-    ///
-    /// Mirrors `copy_mnt_ns()`. Fails with `ENOSPC`, `ENOMEM`.
-    pub(crate) fn copy_mnt_ns(&mut self, flags: u64, owner: &UserNs, fs: &mut FsStruct) -> Result {
-        self.replace(
-            Context::Mount,
-            |ns| &mut ns.mnt_ns,
-            // SAFETY: The set holds `old`, `owner` is borrowed, and `fs` is nobody else's.
-            |old| unsafe { unshare_copy_mnt_ns(flags, old, owner.as_ptr(), fs.as_ptr()) },
-            unshare_put_mnt_ns,
-        )
-    }
-
-    /// Replaces the UTS namespace by a copy. Mirrors `copy_utsname()`.
-    pub(crate) fn copy_utsname(&mut self, flags: u64, owner: &UserNs) -> Result {
-        self.replace(
-            Context::Uts,
-            |ns| &mut ns.uts_ns,
-            // SAFETY: The set holds `old`, and `owner` is borrowed.
-            |old| unsafe { unshare_copy_utsname(flags, owner.as_ptr(), old) },
-            unshare_put_uts_ns,
-        )
-    }
-
-    /// Replaces the IPC namespace by a new one. Mirrors `copy_ipcs()`.
-    pub(crate) fn copy_ipcs(&mut self, flags: u64, owner: &UserNs) -> Result {
-        self.replace(
-            Context::Ipc,
-            |ns| &mut ns.ipc_ns,
-            // SAFETY: The set holds `old`, and `owner` is borrowed.
-            |old| unsafe { unshare_copy_ipcs(flags, owner.as_ptr(), old) },
-            unshare_put_ipc_ns,
-        )
-    }
-
-    /// Replaces the PID namespace of children to come by a new one. Mirrors `copy_pid_ns()`.
-    ///
-    /// Fails with `EINVAL` where that of the children is not the task's own any longer.
-    pub(crate) fn copy_pid_ns(&mut self, flags: u64, owner: &UserNs) -> Result {
-        self.replace(
-            Context::Pid,
-            |ns| &mut ns.pid_ns_for_children,
-            // SAFETY: The set holds `old`, and `owner` is borrowed.
-            |old| unsafe { unshare_copy_pid_ns(flags, owner.as_ptr(), old) },
-            bindings::put_pid_ns,
-        )
-    }
-
-    /// Replaces the cgroup namespace by one rooted where the task is. Mirrors `copy_cgroup_ns()`.
-    pub(crate) fn copy_cgroup_ns(&mut self, flags: u64, owner: &UserNs) -> Result {
-        self.replace(
-            Context::Cgroup,
-            |ns| &mut ns.cgroup_ns,
-            // SAFETY: The set holds `old`, and `owner` is borrowed.
-            |old| unsafe { unshare_copy_cgroup_ns(flags, owner.as_ptr(), old) },
-            unshare_put_cgroup_ns,
-        )
-    }
-
-    /// Replaces the network namespace by a new one. Mirrors `copy_net_ns()`.
-    ///
-    /// Fails with `EINTR` too, when a deadly signal comes while it waits for its turn.
-    pub(crate) fn copy_net_ns(&mut self, flags: u64, owner: &UserNs) -> Result {
-        self.replace(
-            Context::Net,
-            |ns| &mut ns.net_ns,
-            // SAFETY: The set holds `old`, and `owner` is borrowed.
-            |old| unsafe { unshare_copy_net_ns(flags, owner.as_ptr(), old) },
-            unshare_put_net,
-        )
-    }
-
-    /// Replaces the network namespace by a new one, made as a task in it would: see
-    /// [`super::net_ns`]. Fails as `copy_net_ns` does.
-    pub(crate) fn copy_net_ns_in(&mut self, owner: &UserNs) -> Result {
-        self.replace(
-            Context::Net,
-            |ns| &mut ns.net_ns,
-            |old| {
-                let copy = |old| {
-                    // SAFETY: The set holds `old`.
-                    unsafe { net_ns::copy_net_ns_in(old, owner) }
-                };
-                NonNull::new(old)
-                    .map_or(Err(EINVAL), copy)
-                    .map_or_else(Error::to_ptr, NetNs::into_raw)
-            },
-            unshare_put_net,
-        )
-    }
-
-    /// Replaces the time namespace of children to come by a new one. Mirrors `copy_time_ns()`.
-    pub(crate) fn copy_time_ns(&mut self, flags: u64, owner: &UserNs) -> Result {
-        self.replace(
-            Context::Time,
-            |ns| &mut ns.time_ns_for_children,
-            // SAFETY: The set holds `old`, and `owner` is borrowed.
-            |old| unsafe { unshare_copy_time_ns(flags, owner.as_ptr(), old) },
-            unshare_put_time_ns,
-        )
-    }
-
     /// Puts a network namespace into the set.
     ///
     /// # Safety
@@ -216,24 +112,6 @@ impl NsProxy {
                 unshare_put_time_ns(core::mem::replace(place, time_ns));
             }
         }
-    }
-
-    /// Puts what `copy` makes of a namespace in its place, and releases the one that was there.
-    fn replace<T>(
-        &mut self,
-        kind: Context,
-        place: impl FnOnce(&mut bindings::nsproxy) -> &mut *mut T,
-        copy: impl FnOnce(*mut T) -> *mut T,
-        put: unsafe extern "C" fn(*mut T),
-    ) -> Result {
-        // SAFETY: By the type invariant, nobody else knows the structure.
-        let place = place(unsafe { self.set.as_mut() });
-        let old = core::mem::replace(place, from_err_ptr(copy(*place))?);
-        // INVARIANT: The namespace is new.
-        self.made |= kind;
-        // SAFETY: The set held a reference to `old` and does not name it any more.
-        unsafe { put(old) };
-        Ok(())
     }
 
     /// Returns the namespaces of the set that are other ones than those of the running task.

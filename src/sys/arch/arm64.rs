@@ -8,7 +8,7 @@ use kernel::bindings::{
 
 use crate::sys::{
     bindings::unshare_check_and_switch_context,
-    mm::fields::field_list, //
+    mm::field_list::field_list, //
 };
 
 field_list! {

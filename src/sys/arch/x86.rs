@@ -8,7 +8,7 @@ use kernel::bindings::{
 
 use crate::sys::{
     bindings::unshare_switch_mm_irqs_off,
-    mm::fields::field_list, //
+    mm::field_list::field_list, //
 };
 
 field_list! {

@@ -102,26 +102,26 @@ impl UnseenFiles {
     /// Puts the files of a range, as if `dup_fd()` had not copied their descriptors.
     fn put(&mut self, range: &RangeInclusive<u32>) {
         let Descriptors { files, open, full } = self.descriptors();
-        let [first, end] = [*range.start() as usize, *range.end() as usize + 1];
-        for (number, (files, open)) in files.chunks_mut(WORD).zip(open).enumerate() {
-            let base = number * WORD;
-            if base >= end {
-                break;
-            }
+        let first = *range.start() as usize;
+        let end = (*range.end() as usize).saturating_add(1);
+        // Not by enumerate(), which would check for an overflow and panic.
+        let words = files.chunks_mut(WORD).zip(open).zip(0..usize::MAX);
+        for (((files, open), number), base) in words.zip((0..end).step_by(WORD)) {
             let mut leaving = *open & below(end, base) & !below(first, base);
             if leaving == 0 {
                 continue;
             }
             *open &= !leaving;
-            full[number / WORD] &= !(1 << (number % WORD));
+            if let Some(full) = full.get_mut(number / WORD) {
+                *full &= !(1 << (number % WORD));
+            }
             while leaving != 0 {
-                let file = replace(
-                    &mut files[leaving.trailing_zeros() as usize],
-                    ptr::null_mut(),
-                );
-                leaving &= leaving - 1;
-                // SAFETY: In a copy, each open descriptor has a file, of which it held a reference.
-                unsafe { bindings::fput(file) };
+                if let Some(file) = files.get_mut(leaving.trailing_zeros() as usize) {
+                    let file = replace(file, ptr::null_mut());
+                    // SAFETY: In a copy, each open descriptor has a file, of which it held a reference.
+                    unsafe { bindings::fput(file) };
+                }
+                leaving &= leaving.wrapping_sub(1);
             }
             // SAFETY: No lock is held, as in any ioctl that copies a table.
             unsafe { unshare_cond_resched() };
@@ -148,7 +148,7 @@ impl UnseenFiles {
 /// The bits of the word that begins at the number `base`, up to the number `end`.
 fn below(end: usize, base: usize) -> usize {
     match end.saturating_sub(base) {
-        count if count < WORD => (1 << count) - 1,
+        count if count < WORD => !(usize::MAX << count),
         _ => usize::MAX,
     }
 }

@@ -19,6 +19,7 @@ use kernel::{
     },
 };
 
+use super::field_list::field_list;
 use crate::sys::{
     arch,
     bindings::{
@@ -28,42 +29,6 @@ use crate::sys::{
         unshare_set_mdwe_no_inherit, //
     },
 };
-
-/// Lists the fields of a structure. Of those under `copied by f`, makes a function `f`, which copies
-/// them from an old address space to a new one. `elsewhere` are those that something else sets up.
-macro_rules! field_list {
-    (
-        $structure:ident, copied by $prefix:ident:
-        $( copied by $copy:ident: { $( $(#[$is_copied:meta])* $copied:ident, )* } )*
-        $( elsewhere: { $( $(#[$is_elsewhere:meta])* $elsewhere:ident, )* } )*
-    ) => {
-        ::kernel::macros::paste! {
-            $(
-                /// # Safety
-                ///
-                /// `mm` is new and nobody else's; `oldmm` has a user, and is locked as the list says.
-                pub(in crate::sys) unsafe fn $copy(
-                    mm: *mut ::kernel::bindings::mm_struct,
-                    oldmm: *mut ::kernel::bindings::mm_struct,
-                ) {
-                    $(
-                        $(#[$is_copied])*
-                        // SAFETY: By the contract of this function.
-                        unsafe { $crate::sys::bindings::[<$prefix $copied>](mm, oldmm) };
-                    )*
-                }
-            )*
-        }
-
-        const _: fn($structure) = |it| {
-            let $structure {
-                $( $( $(#[$is_copied])* $copied: _, )* )*
-                $( $( $(#[$is_elsewhere])* $elsewhere: _, )* )*
-            } = it;
-        };
-    };
-}
-pub(in crate::sys) use field_list;
 
 // `struct mm_struct`, whose fields are all in one unnamed struct.
 field_list! {

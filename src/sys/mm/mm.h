@@ -12,8 +12,8 @@
 #include <linux/sched.h>
 #include <linux/sched/exec_state.h>
 
-#include "../one_line.h"
-#include "../unexported.h"
+#include "../c/one_line.h"
+#include "../c/unexported.h"
 
 struct io_uring_task;
 struct linux_binfmt;

@@ -78,7 +78,7 @@ pub(crate) fn join_time_ns(current: &Current) {
 /// Tells those who watch the running task by perf which namespaces it is in now.
 ///
 /// Mirrors `perf_event_namespaces()`. A kernel without the function has nobody to tell: the call does
-/// nothing there, as `unexported.c` says.
+/// nothing there, as `c/unexported.c` says.
 pub(crate) fn perf_event_namespaces(current: &Current) {
     // SAFETY: The task runs.
     #[cfg(CONFIG_PERF_EVENTS)]

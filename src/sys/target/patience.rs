@@ -32,16 +32,14 @@ use kernel::{
             fsleep,
             udelay, //
         },
-        Delta,
-        Instant,
-        Monotonic, //
+        Delta, //
     },
 };
 
 use crate::sys::task::Current;
 
-/// The limit that the manual names.
-const LIMIT: Delta = Delta::from_secs(1);
+/// The limit that the manual names, in nanoseconds.
+const LIMIT: i64 = 1_000_000_000;
 
 /// The first pause, and the longest, in microseconds.
 const PAUSES: (i64, i64) = (10, 500);
@@ -55,7 +53,9 @@ const ARRIVAL: i64 = 3;
 
 /// What is left of the time for one target.
 pub(in crate::sys) struct Patience {
-    since: Instant<Monotonic>,
+    /// In nanoseconds of the monotonic clock. `Instant::elapsed()` of the `kernel` crate would check for an
+    /// overflow and panic.
+    since: i64,
     pause: i64,
     looks: u32,
 }
@@ -63,7 +63,7 @@ pub(in crate::sys) struct Patience {
 impl Patience {
     pub(in crate::sys) fn new() -> Self {
         Self {
-            since: Instant::now(),
+            since: now(),
             pause: PAUSES.0,
             looks: LOOKS,
         }
@@ -76,13 +76,13 @@ impl Patience {
         if current.is_killed() {
             return Err(EINTR);
         }
-        if self.since.elapsed() >= LIMIT {
+        if now().wrapping_sub(self.since) >= LIMIT {
             return Err(EBUSY);
         }
-        self.looks -= 1;
+        self.looks = self.looks.saturating_sub(1);
         if task.is_none() || self.looks == 0 {
             fsleep(Delta::from_micros(self.pause));
-            self.pause = PAUSES.1.min(self.pause * 2);
+            self.pause = PAUSES.1.min(self.pause.saturating_mul(2));
             self.looks = LOOKS;
         }
         if let Some(task) = task {
@@ -94,4 +94,9 @@ impl Patience {
         }
         Ok(())
     }
+}
+
+fn now() -> i64 {
+    // SAFETY: Any task may read the clock.
+    unsafe { bindings::ktime_get() }
 }

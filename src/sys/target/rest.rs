@@ -120,7 +120,7 @@ unsafe fn is_in_call(task: *mut bindings::task_struct) -> bool {
 
 /// Goes through all tasks, until each user of the `fs_struct` has been found.
 fn sharer_is_changing(fs: &OtherFs<'_>) -> bool {
-    let mut left = fs.users() - 1;
+    let mut left = fs.users().wrapping_sub(1);
     if left <= 0 {
         return false;
     }
@@ -141,7 +141,7 @@ fn sharer_is_changing(fs: &OtherFs<'_>) -> bool {
                 if task != fs.holder.task.as_ptr() && unsafe { is_in_call(task) } {
                     return true;
                 }
-                left -= 1;
+                left = left.wrapping_sub(1);
                 if left < 0 {
                     return false;
                 }

@@ -11,8 +11,8 @@
 #include <linux/user_namespace.h>
 #include <asm/syscall.h>
 
-#include "../helpers.h"
-#include "../unexported.h"
+#include "../c/helpers.h"
+#include "../c/unexported.h"
 #include "target.h"
 
 UNSHARE_TARGET_VALUES(UNSHARE_DEFINE_VALUE)

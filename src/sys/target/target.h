@@ -16,7 +16,7 @@
 #include <linux/types.h>
 #include <asm/unistd.h>
 
-#include "../one_line.h"
+#include "../c/one_line.h"
 
 /* bindgen evaluates constants, not macros that name others. */
 enum unshare_access {

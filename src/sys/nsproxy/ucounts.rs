@@ -31,7 +31,11 @@ use kernel::bindings::{
     ucounts, //
 };
 
-use super::bindings::{
+use crate::contexts::{
+    Context,
+    Contexts, //
+};
+use crate::sys::bindings::{
     unshare_alloc_nobodys_ucounts,
     unshare_dec_ucount,
     unshare_inc_ucount_below,
@@ -39,10 +43,6 @@ use super::bindings::{
     unshare_net_ucounts,
     unshare_pid_ucounts,
     unshare_put_ucounts, //
-};
-use crate::contexts::{
-    Context,
-    Contexts, //
 };
 
 /// Gives back what was counted for the namespaces in `made`, of a set that is about to be freed.

@@ -3,11 +3,11 @@
 #include <linux/types.h>
 
 #include "helpers.h"
-#include "mm/mm.h"
-#include "target/target.h"
+#include "../mm/mm.h"
+#include "../target/target.h"
 #include "unexported.h"
 /* After unexported.h, which bindgen would know by another path. */
-#include "mm/mm.h"
+#include "../mm/mm.h"
 #include "unshare.h"
 
 /* bindgen evaluates constants, not macros with a sizeof in them. */

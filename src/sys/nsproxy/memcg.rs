@@ -10,7 +10,7 @@ use kernel::{
     sync::rcu, //
 };
 
-use super::{
+use crate::sys::{
     bindings::{
         unshare_memcg_of,
         unshare_put_memcg,
