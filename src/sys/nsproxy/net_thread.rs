@@ -17,8 +17,10 @@
 //! - holding what: what the request has prepared, as unshare(2) holds its copies here.
 //! - who can make it last: tasks that make or clean up networks, as for unshare(2).
 //! - what ends it: the thread's end. A deadly signal to the running task is passed on to the thread, and
-//!   ends its waits where it would end those of unshare(2) (`pernet_ops_rwsem` for writers,
-//!   `rtnl_net_lock_killable()`). So no thread outlives its request.
+//!   ends its waits where it would end those of unshare(2) (`pernet_ops_rwsem`,
+//!   `rtnl_net_lock_killable()`). What was made until then is undone under the same locks, as in
+//!   unshare(2), and no signal ends that. So no thread outlives its request: there are no more of them
+//!   than tasks that wait for one.
 //!
 //! The sockets that a new network has for itself (neighbour discovery, multicast) belong to the cgroup of
 //! who makes them: here the root cgroup, and after unshare(2) that of the caller.
