@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail, ensure};
 use rustix::io::Errno;
 use rustix::mm::MapFlags;
 use rustix::mount::mount_move;
-use rustix::process::{PidfdFlags, Signal, chroot, kill_process, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Signal, chroot, getpid, kill_process, pidfd_open};
 use unshare_device::Contexts;
 
 use super::target::{Target, attach};
@@ -129,11 +129,10 @@ pub(super) fn wait_inside(child: &Child, number: i64) -> Result<()> {
     bail!("the task does not get there: {}", fs::read_to_string(path)?)
 }
 
-/// A task that reads the link `/proc/PID/ns/mnt` of the caller, into memory whose page fault nobody
-/// answers: it has the caller's `exec_update_lock` until it is killed.
-fn looked_into() -> Result<()> {
-    let world = World::sharing(Contexts::VM)?;
-    let link = CString::new(format!("/proc/{}/ns/mnt", std::process::id()))?;
+/// Has a task read the link `/proc/PID/ns/mnt` of another one, into memory whose page fault nobody
+/// answers: it has that one's `exec_update_lock` until it is killed.
+pub(crate) fn look_into(task: Pid) -> Result<Child> {
+    let link = CString::new(format!("/proc/{}/ns/mnt", task.as_raw_nonzero()))?;
     let reader = Child::spawn(|| {
         let memory = Mapping::new(PAGE, MapFlags::PRIVATE)?;
         let watcher = Userfaultfd::new(0)?;
@@ -144,6 +143,12 @@ fn looked_into() -> Result<()> {
         bail!("readlinkat(2) came back: {read}");
     })?;
     wait_inside(&reader, libc::SYS_readlinkat)?;
+    Ok(reader)
+}
+
+fn looked_into() -> Result<()> {
+    let world = World::sharing(Contexts::VM)?;
+    let reader = look_into(getpid())?;
     let requests = [
         (Contexts::USER | UTS, Contexts::USER),
         (Contexts::VM, Contexts::VM),
