@@ -25,7 +25,7 @@ apt_settings() {
 	# The first repository that is of Debian's own releases, and not of its updates or for security.
 	# Without the caches that it would write for root.
 	apt-get indextargets -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= --format "\$(REPO_URI) \$(RELEASE)" 'Created-By: Packages' 2>/dev/null |
-		sed -nE 's/ (bullseye|bookworm|trixie|forky|sid|oldstable|stable|testing|unstable)$//p' | head -n 1 >"$settings/mirror.$$"
+		sed -nE 's/ (bullseye|bookworm|trixie|forky|sid|oldstable|stable|testing|unstable)$//p' | sed -n 1p >"$settings/mirror.$$"
 	mv "$settings/conf.$$" "$settings/conf"
 	mv "$settings/mirror.$$" "$settings/mirror"
 }
