@@ -17,6 +17,7 @@
 //! - What PR_SET_MDWE has made irrevocable stays, PR_MDWE_NO_INHERIT or not: the task is no child.
 //! - Buffers that are registered with io_uring stay the pages of the old address space.
 //! - A userfaultfd is told of the fork by a dry run, too, and by a request that fails after it.
+//! - A shadow stack that the kernel made for the task stays mapped in the old address space, too.
 //! - A request that fails after the copy may have dirtied the page that `clear_child_tid` is in.
 //! - Whether the task may be dumped and traced is copied, and changes for it alone from then on.
 //!

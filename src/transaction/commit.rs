@@ -44,10 +44,10 @@ impl Complete<'_> {
     /// 7. The credentials follow. They are read under RCU and have no part in `task_lock`; as they
     ///    come after 4, nobody is an administrator of the new user namespace with an old root:
     ///    `commit_creds()`. Nothing after this step looks at the credentials of before.
-    /// 8. Others may look into the memory again, and for PI futexes of the task; uprobes that were set
-    ///    while it moved are set in its new memory; and the parent of a vfork child goes on, which
-    ///    finds all of the above done: `futex_exec_done()`, `uprobe_mmap()`, `exec_mm_put_old()`,
-    ///    `complete_vfork_done()`.
+    /// 8. Others may look into the memory again, and for PI futexes of the task; the parent of a vfork
+    ///    child goes on, which finds all of the above done; and uprobes that were set while the task
+    ///    moved are set in its new memory: `futex_exec_done()`, `complete_vfork_done()`, `uprobe_mmap()`,
+    ///    `exec_mm_put_old()`.
     /// 9. Root and working directory of before are released. Where PID 1 has left those that kernel threads
     ///    look paths up with, these find nothing any more: `validate_fs_switch()`.
     /// 10. Descriptors in a table that stays are closed when the rest is done: closing runs what a

@@ -32,15 +32,6 @@ void unshare_check_and_switch_context(struct mm_struct *mm);
 	COPY(context_vdso, mm->context.vdso = oldmm->context.vdso)			\
 	UNSHARE_COPIED_SIGPAGE(COPY)
 
-/* Where the kernel has made one for the task, and how long: both 0 if it has not. */
-#ifdef CONFIG_ARM64_GCS
-#define UNSHARE_SHADOW_STACK(task)	((task)->thread.gcs_base)
-#define UNSHARE_SHADOW_STACK_SIZE(task)	((task)->thread.gcs_size)
-#else
-#define UNSHARE_SHADOW_STACK(task)	0
-#define UNSHARE_SHADOW_STACK_SIZE(task)	0
-#endif
-
 /* Functions that src/sys/arch/arm64.rs needs besides. */
 #ifdef CONFIG_ARM64_SW_TTBR0_PAN
 #define UNSHARE_SWITCH_HELPERS								\
@@ -58,6 +49,12 @@ void unshare_check_and_switch_context(struct mm_struct *mm);
 #else
 #define UNSHARE_SWITCH_HELPERS
 #endif
+
+/* A kprobe of a function is where the function begins. */
+static inline void *unshare_probed_function(void *address)
+{
+	return address;
+}
 
 /* The numbers of 32-bit programs. */
 #define UNSHARE_COMPAT_NR_unshare __NR_compat32_unshare

@@ -5,6 +5,7 @@
 
 #include <linux/mm_types.h>
 #include <linux/sched.h>
+#include <asm/ibt.h>
 #include <asm/syscall.h>
 #include <asm/unistd.h>
 
@@ -23,17 +24,18 @@ void unshare_switch_mm_irqs_off(struct mm_struct *prev, struct mm_struct *next,
 	COPY(context_vdso, mm->context.vdso = oldmm->context.vdso)			\
 	COPY(context_vdso_image, mm->context.vdso_image = oldmm->context.vdso_image)
 
-/* Where the kernel has made one for the task, and how long: both 0 if it has not. */
-#ifdef CONFIG_X86_USER_SHADOW_STACK
-#define UNSHARE_SHADOW_STACK(task)	((task)->thread.shstk.base)
-#define UNSHARE_SHADOW_STACK_SIZE(task)	((task)->thread.shstk.size)
-#else
-#define UNSHARE_SHADOW_STACK(task)	0
-#define UNSHARE_SHADOW_STACK_SIZE(task)	0
-#endif
-
 /* Functions that src/sys/arch/x86.rs needs besides: none. */
 #define UNSHARE_SWITCH_HELPERS
+
+/* A kprobe puts itself behind the ENDBR that a function begins with: arch_adjust_kprobe_addr(). */
+static inline void *unshare_probed_function(void *address)
+{
+#ifdef CONFIG_X86_KERNEL_IBT
+	if (__is_endbr(*(u32 *)(address - ENDBR_INSN_SIZE)))
+		return address - ENDBR_INSN_SIZE;
+#endif
+	return address;
+}
 
 /* The numbers of 32-bit programs. */
 #define UNSHARE_COMPAT_NR_unshare __NR_ia32_unshare

@@ -114,7 +114,6 @@ struct unshare_task_contexts {
 	/* As inc_ucount() of the initial user namespace, with this limit. */			\
 	X(bool, inc_ucount_below, (struct ucounts *ucounts, enum ucount_type type, long limit),	\
 	  atomic_long_add_unless(&ucounts->ucount[type], 1, limit))				\
-	X(struct module *, this_module, (void), THIS_MODULE)					\
 	X(struct task_struct *, kthread_create, (int (*run)(void *data), void *data),		\
 	  kthread_create(run, data, "unshare_net"))						\
 	/* Under RCU. NULL where memory cgroups are off, which the next three accept. */	\
@@ -157,10 +156,7 @@ struct unshare_task_contexts {
 	X(put_memcg, (struct mem_cgroup *memcg), mem_cgroup_put(memcg))				\
 	UNSHARE_IF(CONFIG_SYSVIPC, X(shm_init_task, (struct task_struct *task),			\
 	  shm_init_task(task)))									\
-	X(smp_rmb, (void), smp_rmb())								\
-	/* Inline where no module can be removed. */						\
-	X(get_module, (struct module *module), __module_get(module))				\
-	X(put_module, (struct module *module), module_put(module))
+	X(smp_rmb, (void), smp_rmb())
 
 UNSHARE_VALUES(UNSHARE_DECLARE_VALUE)
 UNSHARE_ACTIONS(UNSHARE_DECLARE_ACTION)

@@ -2,7 +2,6 @@
 /*
  * Finding the functions of unexported.h, once, at load.
  */
-#include <linux/align.h>
 #include <linux/array_size.h>
 #include <linux/futex.h>
 #include <linux/kallsyms.h>
@@ -105,9 +104,7 @@ int unshare_find_kallsyms(void)
 	if (err)
 		return err;
 	unregister_kprobe(&probe);
-	/* On x86, a kprobe puts itself behind the ENDBR that a function begins with. */
-	static_call_update(unshare_kallsyms_lookup_name,
-			   (void *)PTR_ALIGN_DOWN(probe.addr, CONFIG_FUNCTION_ALIGNMENT));
+	static_call_update(unshare_kallsyms_lookup_name, unshare_probed_function(probe.addr));
 
 	userns_clone = (int *)static_call(unshare_kallsyms_lookup_name)
 			("unprivileged_userns_clone");

@@ -2,6 +2,8 @@
 
 //! `clear_child_tid`: a word of user memory that the kernel clears when a task leaves an address space.
 
+use core::ptr;
+
 use crate::sys::{
     bindings::*,
     task::Current, //
@@ -9,14 +11,16 @@ use crate::sys::{
 
 /// Has the page in place in which the word is.
 ///
-/// Whoever handles the page fault may want to look at the memory of the task, and must do so before
+/// A deadly signal ends the wait. Whoever handles the page fault may want to look at the memory of the task, and must do so before
 /// `exec_update_lock` is taken. The word is not written: it is in use until the task leaves, if it does.
 pub(crate) fn fault_in_child_tid(current: &Current) {
-    // SAFETY: The task runs, with nothing locked, and nobody else changes its `clear_child_tid`.
+    let mut page = ptr::null_mut();
+    // SAFETY: The task runs, with nothing locked, and nobody else changes its `clear_child_tid`. A page that
+    // comes back has a reference, which is ours.
     unsafe {
         let word = unshare_child_tid(current.as_ptr());
-        if !word.is_null() {
-            unshare_fault_in_word(word);
+        if !word.is_null() && unshare_get_word_page(word, &mut page) == 1 {
+            unshare_put_page(page);
         }
     }
 }

@@ -33,10 +33,9 @@ struct linux_binfmt;
 	X(u32 __user *, child_tid, (struct task_struct *task),					\
 	  (u32 __user *)task->clear_child_tid)							\
 	X(struct completion *, vfork_done, (struct task_struct *task), task->vfork_done)	\
-	X(unsigned long, shadow_stack, (struct task_struct *task),				\
-	  UNSHARE_SHADOW_STACK(task))								\
-	X(unsigned long, shadow_stack_size, (struct task_struct *task),				\
-	  UNSHARE_SHADOW_STACK_SIZE(task))							\
+	/* For a write, as by put_user(); and the wait for mmap_lock can be killed. */		\
+	X(long, get_word_page, (u32 __user *word, struct page **page),				\
+	  get_user_pages_unlocked((unsigned long)word, 1, page, FOLL_WRITE))			\
 	X(int, try_lock_exec_update, (struct task_struct *task),				\
 	  down_write_trylock(&task->signal->exec_update_lock))					\
 	X(struct task_exec_state *, exec_state, (struct task_struct *task),			\
@@ -112,8 +111,7 @@ struct linux_binfmt;
 	X(write_unlock_tasklist, (void), write_unlock_irq(unshare_tasklist_lock))		\
 	/* To a word of user memory: a bad address is its owner's loss, as at an exit */	\
 	X(clear_word, (u32 __user *word), put_user(0, word))					\
-	X(fault_in_word, (u32 __user *word),							\
-	  fault_in_safe_writeable((char __user *)word, sizeof(*word)))				\
+	X(put_page, (struct page *page), put_page(page))					\
 	UNSHARE_IF(CONFIG_FUTEX, X(wake_word, (u32 __user *word),				\
 	  unshare_do_futex(word, FUTEX_WAKE, 1, NULL, NULL, 0, 0)))				\
 	/* To the processor */									\

@@ -118,9 +118,10 @@ impl<'a> Switched<'a> {
 
 /// The address space that the running task has left.
 ///
-/// When dropped, breakpoints that the copy lacks are set, the accounts of the old address space are
-/// settled, the parent of a vfork child wakes, and the address space is put. Mirrors
-/// `exec_mm_put_old()` and `complete_vfork_done()`.
+/// When dropped, the parent of a vfork child wakes, breakpoints that the copy lacks are set, the accounts
+/// of the old address space are settled, and it is put. Mirrors `complete_vfork_done()` and
+/// `exec_mm_put_old()`. The parent wakes first, since breakpoints need the `mmap_lock` of the copy, which
+/// somebody may hold by now who waits for the parent.
 pub(crate) struct Released<'a> {
     current: &'a Current,
     old: ARef<MmWithUser>,
@@ -128,6 +129,7 @@ pub(crate) struct Released<'a> {
 
 impl Drop for Released<'_> {
     fn drop(&mut self) {
+        complete_vfork(self.current);
         uprobes::install_again(self.current);
         // SAFETY: The task runs, and the reference keeps the old address space in use.
         unsafe {
@@ -135,7 +137,6 @@ impl Drop for Released<'_> {
             #[cfg(CONFIG_MEMCG)]
             unshare_mm_update_next_owner(self.old.as_raw());
         }
-        complete_vfork(self.current);
     }
 }
 

@@ -23,11 +23,15 @@
 //!   than tasks that wait for one.
 //!
 //! The sockets that a new network has for itself (neighbour discovery, multicast) belong to the cgroup of
-//! who makes them: here the root cgroup, and after unshare(2) that of the caller.
+//! who makes them: here the root cgroup, and after unshare(2) that of the caller. Smack labels them as those
+//! of a kernel thread (`smack_sk_alloc_security()`), and no credentials change that.
 
 use core::{
     mem::replace,
-    ptr::NonNull, //
+    ptr::{
+        self,
+        NonNull, //
+    }, //
 };
 use kernel::{
     bindings,
@@ -40,7 +44,6 @@ use kernel::{
     prelude::*,
     sync::{
         aref::ARef,
-        Arc,
         SpinLock, //
     },
     task::Task,
@@ -101,7 +104,7 @@ pub(super) unsafe fn copy_net_ns_in(
     source: NonNull<bindings::net>,
     owner: &UserNs,
 ) -> Result<NetNs> {
-    let job = Arc::pin_init(
+    let job = KBox::pin_init(
         pin_init!(Job {
             // SAFETY: The caller says so.
             source: unsafe { NetNs::get(source) },
@@ -122,7 +125,8 @@ pub(super) unsafe fn copy_net_ns_in(
         }),
         GFP_KERNEL,
     )?;
-    let thread = start(job.clone())?;
+    // SAFETY: Each way on from here waits for `done`.
+    let thread = unsafe { start(&job)? };
     // SAFETY: The completion is initialized and lives in the job.
     let waited = to_result(unsafe { bindings::wait_for_completion_killable(job.done.get()) });
     if waited.is_err() {
@@ -137,49 +141,40 @@ pub(super) unsafe fn copy_net_ns_in(
     }
 }
 
-/// Starts a thread, which keeps the module and the job until it has ended.
-fn start(job: Arc<Job>) -> Result<ARef<Task>> {
-    // SAFETY: The function returns an address.
-    let module = unsafe { unshare_this_module() };
-    let job = Arc::into_raw(job).cast_mut();
-    // SAFETY: The device's open file holds the module. The thread takes over both references.
-    let thread = unsafe {
-        unshare_get_module(module);
-        from_err_ptr(unshare_kthread_create(Some(run), job.cast()))
-    };
-    match thread {
-        Ok(thread) => {
-            // SAFETY: A new thread stays until it has been woken. `Task` is a transparent wrapper.
-            unsafe {
-                let kept = ARef::from(&*thread.cast::<Task>());
-                bindings::wake_up_process(thread);
-                Ok(kept)
-            }
-        }
-        Err(errno) => {
-            // SAFETY: There is no thread that would give the references back.
-            unsafe {
-                drop(Arc::from_raw(job.cast_const()));
-                unshare_put_module(module);
-            }
-            // unshare(2) makes no thread, and has no EAGAIN for a network.
-            Err(if errno == EAGAIN { ENOMEM } else { errno })
-        }
-    }
-}
-
-/// The thread. The last word is the kernel's: nothing of the module is on its stack any more.
+/// Starts a thread for the job.
 ///
 /// # Safety
 ///
-/// `data` must be an [`Arc<Job>`], and the thread must own a reference to the module.
+/// The job must stay until `done` has been waited for.
+unsafe fn start(job: &Job) -> Result<ARef<Task>> {
+    let data = ptr::from_ref(job).cast_mut().cast();
+    // SAFETY: The function of the thread gets a job that stays, as the caller says.
+    let thread = match from_err_ptr(unsafe { unshare_kthread_create(Some(run), data) }) {
+        Ok(thread) => thread,
+        // unshare(2) makes no thread, and has no EAGAIN for a network.
+        Err(EAGAIN) => return Err(ENOMEM),
+        Err(errno) => return Err(errno),
+    };
+    // SAFETY: A new thread stays until it has been woken. `Task` is a transparent wrapper.
+    unsafe {
+        let kept = ARef::from(&*thread.cast::<Task>());
+        bindings::wake_up_process(thread);
+        Ok(kept)
+    }
+}
+
+/// The thread. Its last step is the kernel's, which lets the request go on: the request keeps the job and
+/// the module until then, and nothing of the module runs here afterwards.
+///
+/// # Safety
+///
+/// `data` must be a [`Job`] that stays until `done` has been waited for.
 unsafe extern "C" fn run(data: *mut c_void) -> c_int {
     // SAFETY: The caller says so.
-    let job = unsafe { Arc::<Job>::from_raw(data.cast_const().cast()) };
+    let job = unsafe { &*data.cast::<Job>() };
     job.work();
-    drop(job);
-    // SAFETY: The reference to the module is the thread's.
-    unsafe { bindings::__module_put_and_kthread_exit(unshare_this_module(), 0) }
+    // SAFETY: The completion is initialized and lives in the job.
+    unsafe { bindings::kthread_complete_and_exit(job.done.get(), 0) }
 }
 
 impl Job {
@@ -204,8 +199,6 @@ impl Job {
             false => self.memcg.charge(|| self.copy(&Current::get())),
         };
         *self.progress.lock() = Progress::Made(made);
-        // SAFETY: The completion is initialized and lives in the job, which this thread keeps.
-        unsafe { bindings::complete_all(self.done.get()) };
     }
 
     /// Goes to the network, makes the other one, and comes back.
