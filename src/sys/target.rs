@@ -33,7 +33,8 @@ use super::{
     bindings::{
         unshare_get_pid,
         unshare_is_executing,
-        unshare_pidfd_pid, //
+        unshare_pidfd_pid,
+        unshare_smp_rmb, //
     },
     task::Current,
 };
@@ -111,6 +112,8 @@ impl TargetTask {
         // SAFETY: The task is borrowed, and its `signal_struct` lives as long.
         let executes = unsafe { unshare_is_executing(task.as_ptr()) };
         // Looked at after that: it is no more said when the number has gone over.
+        // SAFETY: A barrier may stand anywhere.
+        unsafe { unshare_smp_rmb() };
         executes || self.task().is_some_and(|now| now.as_ptr() != task.as_ptr())
     }
 

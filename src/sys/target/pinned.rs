@@ -71,8 +71,9 @@ pub(super) struct Directories {
 ///
 /// The permission is checked and the references are taken under one lock of the task's, which keeps
 /// execve(2) out and nothing else: setns(2), setresuid(2) and `PR_SET_DUMPABLE` need no such lock. So the
-/// permission is checked once more, and what was pinned does not count where it has gone. (A task that
-/// forbids it, changes, and permits it again has permitted it.)
+/// permission is checked once more, and what was pinned does not count where it has gone. That is more
+/// than setns(2) does. Neither sees a task that forbids it, changes, changes back, and permits it again
+/// between the two checks.
 ///
 /// Fails with `ESRCH` when the task has given up what is wanted, and as [`Access::check`] does.
 pub(super) fn try_take(

@@ -58,7 +58,8 @@
 //!
 //! In 7.3, PID 1 moves root and working directory of the `fs_struct` that it has left, when it is a user
 //! no more: `validate_fs_switch()`. In between, one of the two is the root of no file system, and the other
-//! is not.
+//! is not. A task that shares the structure may make that last, by an fchdir(2) later on. Such a task
+//! cannot be attached to with its directories (`EBUSY`), as one that does not finish.
 
 use kernel::{
     bindings,
