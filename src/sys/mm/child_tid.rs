@@ -9,18 +9,24 @@ use crate::sys::{
     task::Current, //
 };
 
-/// Has the page in place in which the word is.
+/// Has the page in place in which the word is, or both where it crosses a border.
 ///
 /// A deadly signal ends the wait. Whoever handles the page fault may want to look at the memory of the task, and must do so before
 /// `exec_update_lock` is taken. The word is not written: it is in use until the task leaves, if it does.
 pub(crate) fn fault_in_child_tid(current: &Current) {
-    let mut page = ptr::null_mut();
-    // SAFETY: The task runs, with nothing locked, and nobody else changes its `clear_child_tid`. A page that
-    // comes back has a reference, which is ours.
-    unsafe {
-        let word = unshare_child_tid(current.as_ptr());
-        if !word.is_null() && unshare_get_word_page(word, &mut page) == 1 {
-            unshare_put_page(page);
+    // SAFETY: The task runs, and nobody else changes its `clear_child_tid`.
+    let word = unsafe { unshare_child_tid(current.as_ptr()) };
+    if word.is_null() {
+        return;
+    }
+    // It may be anywhere, and so in two pages.
+    for byte in [word, word.wrapping_byte_add(size_of::<u32>() - 1)] {
+        let mut page = ptr::null_mut();
+        // SAFETY: The task runs with nothing locked. A page that comes back has a reference, which is ours.
+        unsafe {
+            if unshare_get_word_page(byte, &mut page) == 1 {
+                unshare_put_page(page);
+            }
         }
     }
 }
