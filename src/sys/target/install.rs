@@ -117,7 +117,7 @@ impl Target<Settled> {
         let time_ns = unsafe { (*nsproxy).time_ns };
         // SAFETY: The function looks at the running task. Who has threads cannot leave.
         let is_alone = || unsafe { unshare_current_is_single_threaded() };
-        if current.has_threads() || !leaves_mm && !is_alone() {
+        if !is_alone() && (!leaves_mm || current.has_threads()) {
             // 7.2 has no constant for it.
             return Err(Error::from_errno(-(bindings::EUSERS as i32)));
         }
