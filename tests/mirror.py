@@ -35,10 +35,15 @@ def lists(home, pattern):
         with urllib.request.urlopen(f"{UPSTREAM}/dists/{suite}/{name}.xz") as answer:
             packages = lzma.decompress(answer.read()).decode()
         kept = (entry for entry in packages.split("\n\n") if not re.match(f"Package: ({pattern})", entry))
-        packages = lzma.compress("\n\n".join(kept).encode(), preset=0)
+        plain = "\n\n".join(kept).encode()
+        packages = lzma.compress(plain, preset=0)
+        # apt asks for no list of which this does not name the plain form, too.
+        sums = "".join(
+            f" {hashlib.sha256(data).hexdigest()} {len(data)} {path}\n" for path, data in ((name, plain), (f"{name}.xz", packages))
+        )
         release = (
             f"Origin: Debian\nLabel: Debian\nSuite: {suite}\nCodename: {suite}\nArchitectures: amd64\nComponents: main\n"
-            f"Date: Sat, 28 Nov 2026 00:00:00 UTC\nSHA256:\n {hashlib.sha256(packages).hexdigest()} {len(packages)} {name}.xz\n"
+            f"Date: Sat, 28 Nov 2026 00:00:00 UTC\nSHA256:\n{sums}"
         )
         files[f"{folder}/{name}.xz"] = packages
         files[f"{folder}/InRelease"] = gpg(home, "--clearsign", input=release.encode())
