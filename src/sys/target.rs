@@ -79,7 +79,7 @@ impl TargetTask {
     /// [`crate::contexts::Context::Fs`] its directories.
     ///
     /// Waits for a task that is in the middle of a change, or executes a program; see [`patience`].
-    /// Fails with `ESRCH` where the task exits and has given up what is wanted; with `EPERM` where the task may
+    /// Fails with `ESRCH` where the task exits and no longer has its namespaces or directories; with `EPERM` where the task may
     /// not be looked at, and with `EACCES` where its directories may not, as opening `/proc/PID/root`
     /// does; with `EBUSY` when the task takes too long, and `EINTR` after a deadly signal.
     pub(crate) fn take(&self, current: &Current, wanted: Contexts) -> Result<Target<Settled>> {

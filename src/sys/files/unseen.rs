@@ -104,7 +104,7 @@ impl UnseenFiles {
         let Descriptors { files, open, full } = self.descriptors();
         let first = *range.start() as usize;
         let end = (*range.end() as usize).saturating_add(1);
-        // Not by enumerate(), which would check for an overflow and panic.
+        // `enumerate()` would panic on an overflow, and a range stops.
         let words = files.chunks_mut(WORD).zip(open).zip(0..usize::MAX);
         for (((files, open), number), base) in words.zip((0..end).step_by(WORD)) {
             let mut leaving = *open & below(end, base) & !below(first, base);

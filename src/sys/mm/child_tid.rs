@@ -11,8 +11,9 @@ use crate::sys::{
 
 /// Has the page in place in which the word is, or both where it crosses a border.
 ///
-/// A deadly signal ends the wait. Whoever handles the page fault may want to look at the memory of the task, and must do so before
-/// `exec_update_lock` is taken. The word is not written: it is in use until the task leaves, if it does.
+/// A deadly signal ends the wait. Whoever handles the page fault may want to look at the memory of the task,
+/// and must do so before `exec_update_lock` is taken. The word is not written: it is in use until the task
+/// leaves, if it does.
 pub(crate) fn fault_in_child_tid(current: &Current) {
     // SAFETY: The task runs, and nobody else changes its `clear_child_tid`.
     let word = unsafe { unshare_child_tid(current.as_ptr()) };

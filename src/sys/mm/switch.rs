@@ -120,8 +120,8 @@ impl<'a> Switched<'a> {
 ///
 /// When dropped, the parent of a vfork child wakes, breakpoints that the copy lacks are set, the accounts
 /// of the old address space are settled, and it is put. Mirrors `complete_vfork_done()` and
-/// `exec_mm_put_old()`. The parent wakes first, since breakpoints need the `mmap_lock` of the copy, which
-/// somebody may hold by now who waits for the parent.
+/// `exec_mm_put_old()`. The parent wakes first: to set breakpoints, the task waits for the `mmap_lock` of
+/// the copy, and a task that holds it may itself be waiting for the parent.
 pub(crate) struct Released<'a> {
     current: &'a Current,
     old: ARef<MmWithUser>,

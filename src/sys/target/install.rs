@@ -66,7 +66,7 @@ impl Target<Settled> {
 
     fn ns_common(&self, kind: Context) -> Option<*mut bindings::ns_common> {
         if kind == Context::Pid {
-            let pid_ns = self.pid_ns.as_ref()?.as_ptr();
+            let pid_ns = self.had.pid_ns.as_ref()?.as_ptr();
             // SAFETY: `self` owns a reference to the namespace.
             return Some(unsafe { unshare_pid_ns(pid_ns) });
         }
@@ -79,7 +79,7 @@ impl Target<Settled> {
             _ => return None,
         };
         // SAFETY: `self` owns a count of the nsproxy, which has a reference to each namespace.
-        Some(unsafe { of(self.nsproxy.as_ref()?.as_ptr()) })
+        Some(unsafe { of(self.had.nsproxy.as_ref()?.as_ptr()) })
     }
 
     /// Puts the credentials into the user namespace of the task.
@@ -88,7 +88,7 @@ impl Target<Settled> {
     /// shared `fs_struct`, which gives way to a private one in the same request. Fails with `EINVAL`
     /// for the namespace that the running task is in, and where it would exceed a limit; with `EPERM`.
     pub(crate) fn install_user(&self, current: &Current, credentials: &mut Cred) -> Result {
-        let user_ns = self.user_ns.as_ref().ok_or(EINVAL)?;
+        let user_ns = self.had.user_ns.as_ref().ok_or(EINVAL)?;
         if user_ns.as_ptr() == UserNs::of(current).as_ptr() {
             return Err(EINVAL);
         }
@@ -112,12 +112,13 @@ impl Target<Settled> {
         credentials: Option<&Cred>,
         leaves_mm: bool,
     ) -> Result {
-        let nsproxy = self.nsproxy.as_ref().ok_or(EINVAL)?.as_ptr();
+        let nsproxy = self.had.nsproxy.as_ref().ok_or(EINVAL)?.as_ptr();
         // SAFETY: `self` owns a count of the nsproxy, which has a reference to the namespace.
         let time_ns = unsafe { (*nsproxy).time_ns };
-        // SAFETY: The function looks at the running task. Who has threads cannot leave.
-        let is_alone = || unsafe { unshare_current_is_single_threaded() };
-        if !is_alone() && (!leaves_mm || current.has_threads()) {
+        // A task with threads cannot leave: EUSERS, as setns(2) says it before unshare(2) says EINVAL.
+        let leaves_mm = leaves_mm && !current.has_threads();
+        // SAFETY: The function looks at the running task.
+        if !leaves_mm && !unsafe { unshare_current_is_single_threaded() } {
             // 7.2 has no constant for it.
             return Err(Error::from_errno(-(bindings::EUSERS as i32)));
         }
@@ -136,7 +137,7 @@ impl Target<Settled> {
     /// Mirrors `chroot(2)` and `fchdir(2)` with links of `/proc/PID`. Returns whether the root has
     /// changed. Fails with `EPERM` without `CAP_SYS_CHROOT`, and with `EACCES`.
     pub(crate) fn install_fs(&self, fs: &mut FsStruct, credentials: Option<&Cred>) -> Result<bool> {
-        let directories = self.directories.as_ref().ok_or(EINVAL)?;
+        let directories = self.had.directories.as_ref().ok_or(EINVAL)?;
         let (root, pwd) = (directories.root.as_ptr(), directories.pwd.as_ptr());
         {
             let _acting = credentials.map(Acting::with);

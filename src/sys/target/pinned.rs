@@ -46,17 +46,22 @@ pub(crate) struct Pinned(());
 pub(crate) struct Settled(());
 
 /// What a task had, with a reference each. Only a settled one can be installed from.
+pub(crate) struct Target<State> {
+    pub(super) had: Had,
+    _state: PhantomData<State>,
+}
+
+/// References that were taken from a task, for what was wanted of it.
 ///
 /// # Invariants
 ///
-/// Has what was `wanted`.
-pub(crate) struct Target<State> {
+/// Has what was wanted.
+pub(super) struct Had {
     pub(super) nsproxy: Option<SharedNsProxy>,
     pub(super) user_ns: Option<UserNs>,
     pub(super) pid_ns: Option<ARef<PidNamespace>>,
     pub(super) directories: Option<Directories>,
     cred: *const bindings::cred,
-    _state: PhantomData<State>,
 }
 
 /// Root and working directory.
@@ -75,7 +80,8 @@ pub(super) struct Directories {
 /// than setns(2) does. Neither sees a task that forbids it, changes, changes back, and permits it again
 /// between the two checks.
 ///
-/// Fails with `ESRCH` when the task has given up what is wanted, and as [`Access::check`] does.
+/// Fails with `ESRCH` when the task exits and no longer has its namespaces or directories, and as
+/// [`Access::check`] does.
 pub(super) fn try_take(
     update: &ExecUpdateRead<'_>,
     wanted: Contexts,
@@ -105,21 +111,8 @@ pub(super) fn try_take(
 
 impl<State> Target<State> {
     fn into_state<Other>(self) -> Target<Other> {
-        let Self {
-            nsproxy,
-            user_ns,
-            pid_ns,
-            directories,
-            cred,
-            _state,
-        } = self;
-        // INVARIANT: It is the same.
         Target {
-            nsproxy,
-            user_ns,
-            pid_ns,
-            directories,
-            cred,
+            had: self.had,
             _state: PhantomData,
         }
     }
@@ -144,12 +137,15 @@ impl Target<Pinned> {
         // namespace.
         let user_ns = wants(Context::User.into()).then(|| unsafe { UserNs::get(cred) });
         // INVARIANT: `fs` is there if its paths are wanted, and `pid_ns` likewise.
-        Self {
+        let had = Had {
             nsproxy,
             user_ns,
             pid_ns,
             directories,
             cred,
+        };
+        Self {
+            had,
             _state: PhantomData,
         }
     }
@@ -166,7 +162,7 @@ impl Target<Pinned> {
         let one_pointer = [Contexts::NSPROXY, Context::User.into()]
             .into_iter()
             .any(|source| wanted.without(source).is_empty());
-        if !one_pointer && (is_changing(locked, fs) || real_cred(locked) != self.cred) {
+        if !one_pointer && (is_changing(locked, fs) || real_cred(locked) != self.had.cred) {
             return Err(self);
         }
         Ok(self.into_state())
