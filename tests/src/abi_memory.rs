@@ -15,6 +15,7 @@ use crate::device::{Args, COMMIT, LOCAL, QUERY, Query, unshare};
 use crate::harness::Suite;
 use crate::kmsg::KernelLog;
 use crate::mailbox::Mapping;
+use crate::memory::{read, write};
 use crate::world::World;
 
 const SIZE: usize = size_of::<Args>();
@@ -39,6 +40,10 @@ pub(crate) fn suite() -> Suite {
         .test(
             "a struct that ends in a hole: EFAULT, and nothing changes",
             hole,
+        )
+        .test(
+            "a struct that begins in a hole: EFAULT, and the rest of it is left alone",
+            hole_before,
         )
 }
 
@@ -203,5 +208,18 @@ fn hole() -> Result<()> {
         ensure_fault(&world, start)?;
     }
     ensure!(world.device.ioctl(QUERY, end.wrapping_byte_sub(31)) == Some(Errno::FAULT));
+    Ok(())
+}
+
+/// The out fields can be written, but no in field can be read.
+fn hole_before() -> Result<()> {
+    let world = World::sharing(Contexts::FS | Contexts::FILES)?;
+    let pages = Mapping::new(8192, MapFlags::PRIVATE)?;
+    let end = pages.start().wrapping_byte_add(4096);
+    write(end, u64::MAX);
+    // SAFETY: Nobody uses the first page after this.
+    unsafe { mprotect(pages.start(), 4096, MprotectFlags::empty())? };
+    ensure_fault(&world, end.wrapping_byte_sub(offset_of!(Args, replaced)))?;
+    ensure!(read(end) == u64::MAX, "{:#x}", read(end));
     Ok(())
 }

@@ -8,6 +8,7 @@ pub(crate) mod differential;
 pub(crate) mod directories;
 pub(crate) mod dry_run;
 pub(crate) mod effects;
+pub(crate) mod following;
 pub(crate) mod inherited;
 pub(crate) mod kinds;
 pub(crate) mod leaks;

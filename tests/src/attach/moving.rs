@@ -1,32 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Targets that are in the middle of something while a request attaches to them.
+//! Targets that stay where a request has to wait for them.
 
 use std::ffi::CString;
 use std::fs::{self, File};
 use std::io::{IoSliceMut, Read};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use rustix::io::Errno;
 use rustix::mm::MapFlags;
-use rustix::mount::mount_move;
-use rustix::process::{Pid, PidfdFlags, Signal, chroot, getpid, kill_process, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Signal, getpid, kill_process, pidfd_open};
 use unshare_device::Contexts;
 
-use super::target::{Target, attach};
-use crate::backend::Backend;
-use crate::child::{Child, in_child};
-use crate::contexts::mount::{folder, mount_tmpfs, stage};
-use crate::device::{Args, COMMIT, Device, checked, ioctl, unshare};
+use super::target::attach;
+use crate::child::Child;
+use crate::device::{Device, checked, unshare};
 use crate::harness::Suite;
 use crate::mailbox::Mapping;
 use crate::memory::PAGE;
-use crate::questions::{hostname, set_hostname};
-use crate::scale::{limit, rounds};
-use crate::sharer::Sharer;
-use crate::tally::{Tried, tried};
 use crate::userfaultfd::Userfaultfd;
 use crate::world::World;
 
@@ -59,20 +52,6 @@ pub(crate) fn suite() -> Suite {
         .test(
             "a task that looks into the caller for long: EBUSY after a second",
             looked_into,
-        )
-        .test(
-            "two that attach to each other while they leave their address space",
-            each_other,
-        )
-        .slow(
-            "root and cwd that one setns(2) changes: both or none",
-            limit(),
-            both_or_none,
-        )
-        .slow(
-            "root, cwd and host name that one setns(2) changes: all or none",
-            limit(),
-            all_or_none,
         )
 }
 
@@ -263,128 +242,4 @@ fn kill_one(pidfd: &OwnedFd) -> Result<Duration> {
     kill_process(caller.pid, Signal::KILL)?;
     caller.killed(Duration::from_secs(20))?;
     Ok(start.elapsed())
-}
-
-fn each_other() -> Result<()> {
-    let device = Device::open()?;
-    for _ in 0..rounds(40, 4000) {
-        tried(Tried::Race);
-        // They find the descriptors by their numbers.
-        let shared = Contexts::VM | Contexts::FILES;
-        let [one, other] = [Sharer::new(shared)?, Sharer::new(shared)?];
-        let pidfds = [&one, &other].map(|task| pidfd_open(task.pid, PidfdFlags::empty()));
-        let [to_one, to_other] = pidfds;
-        let (to_one, to_other) = (to_one?, to_other?);
-        for (task, target) in [(&one, &to_other), (&other, &to_one)] {
-            let numbers = format!("{} {}", device.number(), target.as_raw_fd());
-            task.begin(leave_and_attach, &numbers);
-        }
-        one.answer()?;
-        other.answer()?;
-    }
-    Ok(())
-}
-
-/// A [`Question`](crate::sharer::Question) that allocates nothing.
-fn leave_and_attach(numbers: &str) -> Result<String> {
-    let Some((device, pidfd)) = numbers.split_once(' ') else {
-        return Ok(String::new());
-    };
-    let mut args = Args {
-        attach: (FS | UTS).bits(),
-        pidfd: pidfd.parse()?,
-        ..unshare(Contexts::VM)
-    };
-    match ioctl(device.parse()?, COMMIT, (&raw mut args).cast()) {
-        // The other one may be through and gone.
-        None | Some(Errno::SRCH) => Ok(String::new()),
-        Some(errno) => Err(errno.into()),
-    }
-}
-
-fn both_or_none() -> Result<()> {
-    follow(FS)
-}
-
-fn all_or_none() -> Result<()> {
-    follow(FS | UTS)
-}
-
-/// Attaches to a task that goes to and fro between two mount namespaces, each with a host name.
-fn follow(kinds: Contexts) -> Result<()> {
-    stage()?;
-    let homes = ["is1", "is2"].map(|name| -> Result<_> {
-        let home = Target::new(MOUNT | UTS)?;
-        home.ask(settle, name)?;
-        Ok(home)
-    });
-    let [one, two] = homes;
-    let homes = [one?, two?];
-    let target = Child::spawn(|| {
-        let device = Device::open()?;
-        loop {
-            for home in &homes {
-                Backend::Syscall.attach(&device, home.as_fd(), MOUNT | UTS)?;
-                // A task that did nothing else would be busy at each look.
-                for turn in 0..3000 {
-                    std::hint::black_box(turn);
-                }
-            }
-        }
-    })?;
-    let pidfd = pidfd_open(target.pid, PidfdFlags::empty())?;
-    // Until it has been in one of them.
-    std::thread::sleep(Duration::from_millis(100));
-    in_child(|| {
-        let device = Device::open()?;
-        // A target that does little else may be busy for a second, above all in an emulated machine.
-        let mut taken = 0;
-        for _ in 0..rounds(300, 100_000) {
-            tried(Tried::Race);
-            let reply = device.commit(attach(&pidfd, kinds, NONE));
-            match reply.errno {
-                None => taken += 1,
-                Some(Errno::BUSY) => continue,
-                _ => bail!("{reply:?} after {taken} times"),
-            }
-            ensure_one_home(kinds).with_context(|| format!("after {taken} times"))?;
-        }
-        ensure!(taken > 0, "the target was busy each time");
-        Ok(String::new())
-    })?;
-    target.stop()
-}
-
-/// A [`Question`](crate::sharer::Question): makes the root of the task's mount namespace another one,
-/// which has a folder of this name.
-fn settle(name: &str) -> Result<String> {
-    let path = folder(name)?;
-    mount_tmpfs(&path)?;
-    fs::create_dir(format!("{path}/{name}"))?;
-    std::env::set_current_dir(&path)?;
-    mount_move(".", "/")?;
-    chroot(".")?;
-    std::env::set_current_dir("/")?;
-    set_hostname(name)
-}
-
-/// Root, working directory and host name are all of the same home.
-fn ensure_one_home(kinds: Contexts) -> Result<()> {
-    let home = |at: &str| {
-        let is = |name: &&str| fs::exists(format!("{at}/{name}")).unwrap_or(false);
-        ["is1", "is2"].into_iter().find(is)
-    };
-    let (root, cwd) = (home(""), home("."));
-    ensure!(
-        root == cwd,
-        "the root is that of {root:?}, the cwd of {cwd:?}"
-    );
-    if kinds.contains(UTS) && root.is_some() {
-        let name = hostname("")?;
-        ensure!(
-            root == Some(&*name),
-            "the root is that of {root:?}, the host name of {name}"
-        );
-    }
-    Ok(())
 }

@@ -10,7 +10,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use rustix::mm::MapFlags;
 use rustix::process::{PidfdFlags, Signal, getpid, kill_process, pidfd_open};
 use unshare_device::Contexts;
@@ -61,11 +61,19 @@ fn killed() -> Result<()> {
     let caller = Child::spawn(|| make(&pidfd))?;
     wait_inside(&caller, libc::SYS_ioctl)?;
     wait_for_threads(1)?;
+    let [thread] = threads()?[..] else {
+        bail!("there are more of them");
+    };
+    let place = format!("/proc/{thread}/wchan");
+    let before = fs::read_to_string(&place)?;
     let end = pidfd_open(caller.pid, PidfdFlags::empty())?;
     kill_process(caller.pid, Signal::KILL)?;
     // As one in unshare(2), it may have to wait for the lock to undo what it has begun.
     if wait_end(&end, Duration::from_secs(1)).is_ok() {
         wait_for_threads(0)?;
+    } else {
+        let after = fs::read_to_string(&place)?;
+        ensure!(before != after, "the thread is still in {before}");
     }
     holder.stop()?;
     caller.killed(Duration::from_secs(20))?;
@@ -106,22 +114,32 @@ fn hold_rtnl() -> Result<String> {
     bail!("ioctl(2) came back: {outcome:?}");
 }
 
-/// Waits until there are so many threads that make a network.
+/// The threads that make a network.
+fn threads() -> Result<Vec<u32>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc")? {
+        let path = entry?.path();
+        // A task may end meanwhile.
+        let name = fs::read_to_string(path.join("comm")).unwrap_or_default();
+        if name.trim() == THREAD {
+            let number = path.file_name().and_then(|name| name.to_str());
+            found.push(number.context("no number")?.parse()?);
+        }
+    }
+    Ok(found)
+}
+
+/// Waits until there are so many of them.
 fn wait_for_threads(count: usize) -> Result<()> {
     let start = Instant::now();
     loop {
-        let mut found = 0;
-        for entry in fs::read_dir("/proc")? {
-            // A task may end meanwhile.
-            let name = fs::read_to_string(entry?.path().join("comm")).unwrap_or_default();
-            found += usize::from(name.trim() == THREAD);
-        }
-        if found == count {
+        let found = threads()?;
+        if found.len() == count {
             return Ok(());
         }
         ensure!(
             start.elapsed() < Duration::from_secs(10),
-            "{found} threads instead of {count}"
+            "{found:?} instead of {count}"
         );
         sleep(Duration::from_millis(20));
     }

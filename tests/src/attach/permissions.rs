@@ -2,7 +2,12 @@
 
 //! Who may attach to what, and which context is named where the answer is no.
 
-use anyhow::{Result, ensure};
+use std::fs;
+use std::os::fd::AsFd;
+use std::thread::{park, yield_now};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
 use rustix::io::Errno;
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use rustix::thread::{CapabilitySet, set_no_new_privs};
@@ -11,10 +16,13 @@ use unshare_device::Contexts;
 use super::kinds::taken;
 use super::parties::{nested_pid, of_user, without};
 use super::target::{ATTACHABLE, KINDS, Target, attach, own_pidfd};
-use crate::child::in_child;
+use crate::backend::Backend;
+use crate::child::{Child, in_child};
 use crate::conditions::{become_user, with_thread};
+use crate::device::Device;
 use crate::everything::SHARED;
 use crate::harness::Suite;
+use crate::mailbox::Mailbox;
 use crate::world::World;
 
 const NONE: Contexts = Contexts::empty();
@@ -50,6 +58,10 @@ pub(crate) fn suite() -> Suite {
         .test(
             "CLONE_NEWTIME with threads: EUSERS, CLONE_NEWTIME",
             threads_time,
+        )
+        .test(
+            "CLONE_NEWTIME where the first thread has ended: as setns(2)",
+            first_thread_ended,
         )
         .test(
             "no_new_privs stays, and does not stand in the way",
@@ -161,4 +173,47 @@ fn no_new_privs() -> Result<()> {
     }
     ensure!(after.get("NoNewPrivs")? == "1");
     Ok(())
+}
+
+fn first_thread_ended() -> Result<()> {
+    let target = Target::new(Contexts::TIME)?;
+    let [syscall, ioctl] =
+        [Backend::Syscall, Backend::Ioctl].map(|backend| by_last_thread(&target, backend));
+    let (syscall, ioctl) = (syscall?, ioctl?);
+    ensure!(syscall == ioctl, "setns(2): {syscall}, ioctl: {ioctl}");
+    ensure!(syscall == "Ok(())", "{syscall}");
+    Ok(())
+}
+
+/// What the only thread that is left of a process is told.
+fn by_last_thread(target: &Target, backend: Backend) -> Result<String> {
+    const TOLD: u32 = 1;
+    let pidfd = target.pidfd()?;
+    let mailbox = Mailbox::new()?;
+    let page = mailbox.page();
+    let _caller = Child::spawn(|| {
+        let device = Device::open()?;
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let ended = || -> Result<bool> {
+                    let status = fs::read_to_string("/proc/self/status")?;
+                    Ok(status.contains("State:\tZ"))
+                };
+                while !matches!(ended(), Ok(true)) {
+                    yield_now();
+                }
+                let told = backend.attach(&device, pidfd.as_fd(), Contexts::TIME);
+                page.post(TOLD, &format!("{told:?}"));
+                loop {
+                    park();
+                }
+            });
+            // SAFETY: This thread has nothing that the other one would miss.
+            unsafe { libc::syscall(libc::SYS_exit, 0) };
+        });
+        Ok(String::new())
+    })?;
+    page.wait(&[TOLD], Duration::from_secs(20))
+        .context("nobody is told anything")?;
+    Ok(page.text())
 }

@@ -21,6 +21,7 @@ pub(crate) mod user;
 pub(crate) mod uts;
 pub(crate) mod vm;
 pub(crate) mod vm_accounts;
+pub(crate) mod vm_child_tid;
 pub(crate) mod vm_core;
 pub(crate) mod vm_crowd;
 pub(crate) mod vm_dropped;

@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use rustix::mm::MapFlags;
 
 use super::vm::VM;
-use super::vm_leaving::{SOON, promise_at};
+use super::vm_child_tid::{SOON, promise_at};
 use crate::attach::moving::look_into;
 use crate::child::Child;
 use crate::device::{Device, unshare};

@@ -13,7 +13,7 @@ use rustix::thread::{futex, gettid};
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
 use super::vm::{VM, leave};
-use super::vm_leaving::{SOON, asleep_at};
+use super::vm_child_tid::{SOON, asleep_at};
 use crate::device::unshare;
 use crate::dry_run::dry;
 use crate::harness::Suite;

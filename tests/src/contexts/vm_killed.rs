@@ -15,7 +15,7 @@ use rustix::thread::{CpuSet, sched_setaffinity};
 use unshare_device::Contexts;
 
 use super::vm::{SIGHAND, VM};
-use super::vm_leaving::promise_at;
+use super::vm_child_tid::promise_at;
 use super::vm_request::reader;
 use crate::child::Child;
 use crate::device::{COMMIT, Device, ioctl, unshare};

@@ -3,65 +3,30 @@
 //! `CLONE_VM`: what stays behind, and what goes along with the task that leaves.
 
 use std::fs;
-use std::ptr;
-use std::sync::atomic::AtomicU32;
-use std::sync::atomic::Ordering::Relaxed;
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
-use rustix::fs::{MemfdFlags, fstat, ftruncate, memfd_create};
-use rustix::io::Errno;
-use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap, mprotect};
+use anyhow::{Result, ensure};
+use rustix::mm::MapFlags;
 use rustix::process::getpid;
-use rustix::thread::futex;
-use unshare_device::Contexts;
 
 use super::vm::{VM, leave};
-use super::vm_observers::by_syscall;
+use super::vm_child_tid::leave_while;
 use super::vm_proc::prctl;
-use crate::child::Child;
 use crate::device::{Device, checked, unshare};
-use crate::dry_run::dry;
 use crate::harness::Suite;
-use crate::machine::Setting;
-use crate::mailbox::{Mailbox, Mapping};
-use crate::memory::{PAGE, marked, name, peek, read, write};
+use crate::mailbox::Mapping;
+use crate::memory::{PAGE, peek};
 use crate::rseq;
-use crate::userfaultfd::Userfaultfd;
 use crate::world::World;
 
 /// Where the id is in a `struct rseq`. Written also where the C library knows of no more than the first 20 bytes.
 const MM_CID: isize = 24;
 
-pub(super) const SOON: Duration = Duration::from_secs(20);
-
 pub(crate) fn suite() -> Suite {
     Suite::new("vm_leaving")
         .test(
-            "clear_child_tid: cleared and woken where it was, unset here",
-            child_tid,
-        )
-        .test(
-            "clear_child_tid: not cleared by a request that fails",
-            child_tid_stays,
-        )
-        .test("clear_child_tid: not written by a dry run", child_tid_dry)
-        .test(
-            "clear_child_tid: a dry run leaves a hole in a file where the word is",
-            child_tid_hole,
-        )
-        .test(
-            "clear_child_tid: who has its page ready may look at the task's memory first",
-            child_tid_missing,
-        )
-        .test(
             "/proc/PID/coredump_filter: what is written after the copy was made is not lost",
             coredump_filter_meanwhile,
-        )
-        .test(
-            "clear_child_tid: woken also where it cannot be written",
-            child_tid_read_only,
         )
         .test("the robust list stays registered", robust_list)
         .test(
@@ -80,185 +45,12 @@ pub(crate) fn suite() -> Suite {
         )
 }
 
-/// A word that is cleared when the task leaves.
-fn promised_word() -> Result<Mapping> {
-    let page = Mapping::new(PAGE, MapFlags::PRIVATE)?;
-    write(page.start(), 1);
-    promise(&page);
-    Ok(page)
-}
-
-/// Has the kernel clear the first word when the task leaves.
-fn promise(page: &Mapping) {
-    promise_at(page.start());
-}
-
-/// Has the kernel clear the word at an address when the task leaves.
-pub(super) fn promise_at(word: *mut libc::c_void) {
-    // SAFETY: The word outlives the promise: each test ends by the end of its task.
-    unsafe { libc::syscall(libc::SYS_set_tid_address, word) };
-}
-
-/// The word's address, as the kernel has it.
-fn promised() -> Result<usize> {
-    let mut address = 0_usize;
-    // SAFETY: The kernel writes one number.
-    match checked(unsafe { libc::prctl(libc::PR_GET_TID_ADDRESS, &raw mut address) }) {
-        Err(Errno::INVAL) => crate::child::skip("this kernel does not tell the address"),
-        outcome => Ok(outcome.map(|_| address)?),
-    }
-}
-
-/// A [`Question`](crate::sharer::Question): sleeps while the word at the address `arg` is 1. Allocates
-/// only once it has been woken.
-fn wait_cleared(arg: &str) -> Result<String> {
-    let word: *const AtomicU32 = std::ptr::without_provenance(arg.parse()?);
-    // SAFETY: The word is mapped here for as long as the task lives.
-    let word = unsafe { &*word };
-    let limit = SOON.try_into()?;
-    // Nobody wakes it but the kernel.
-    match futex::wait(word, futex::Flags::empty(), 1, Some(&limit)) {
-        Ok(()) => Ok("woken".to_owned()),
-        other => Ok(format!("{other:?}, and the word is {}", word.load(Relaxed))),
-    }
-}
-
-/// A [`Question`](crate::sharer::Question), of the witness: returns when a task sleeps at a futex.
-/// Its pid and the address, in hexadecimal digits, are in `arg`.
-fn sleeps_at(arg: &str) -> Result<String> {
-    let (pid, address) = arg.split_once(' ').context("pid and address, please")?;
-    let asleep = format!("{} {address} ", libc::SYS_futex);
-    let start = Instant::now();
-    loop {
-        // "running", or the number of the call and its arguments.
-        let call = fs::read_to_string(format!("/proc/{pid}/syscall"))?;
-        if call.starts_with(&asleep) {
-            return Ok(call);
-        }
-        ensure!(start.elapsed() < SOON, "it is in {call}");
-        sleep(Duration::from_millis(10));
-    }
-}
-
-/// Waits until the sharer sleeps at the futex at an address.
-pub(super) fn asleep_at(world: &World, at: *mut libc::c_void) -> Result<()> {
-    let sleeper = format!("{} {:#x}", world.sharer.pid.as_raw_nonzero(), at.addr());
-    world.witness.ask(sleeps_at, &sleeper)?;
-    Ok(())
-}
-
-fn child_tid() -> Result<()> {
-    let page = promised_word()?;
-    let world = World::sharing(VM)?;
-    let at = name(page.start());
-    world.sharer.begin(wait_cleared, &at);
-    asleep_at(&world, page.start())?;
-    let reply = world.device.commit(unshare(VM));
-    world.ensure_replaced(reply, VM)?;
-    let woken = world.sharer.answer()?;
-    ensure!(woken == "woken", "{woken}");
-    ensure!(world.sharer.ask(peek, &at)? == "0");
-    ensure!(promised()? == 0, "still set in the copy");
-    ensure!(read(page.start()) == 1, "cleared in the copy");
-    Ok(())
-}
-
-fn child_tid_stays() -> Result<()> {
-    let page = promised_word()?;
-    let world = World::sharing(VM)?;
-    let limit = Setting::sysctl("user/max_uts_namespaces", "0")?;
-    world.refuses(unshare(VM | Contexts::UTS), Errno::NOSPC, Contexts::UTS)?;
-    drop(limit);
-    ensure!(read(page.start()) == 1);
-    ensure!(promised()? == page.start().addr());
-    Ok(())
-}
-
-fn child_tid_dry() -> Result<()> {
-    let page = promised_word()?;
-    write(page.start(), 0x1234);
-    let world = World::sharing(VM)?;
-    World::ensure_reply(world.device.commit(dry(unshare(VM))), VM)?;
-    let word = read(page.start());
-    ensure!(word == 0x1234, "{word:#x}");
-    ensure!(promised()? == page.start().addr());
-    Ok(())
-}
-
-fn child_tid_hole() -> Result<()> {
-    let file = memfd_create("word", MemfdFlags::empty())?;
-    ftruncate(&file, PAGE as u64)?;
-    let access = ProtFlags::READ | ProtFlags::WRITE;
-    // SAFETY: A new mapping overlays nothing.
-    let word = unsafe { mmap(ptr::null_mut(), PAGE, access, MapFlags::SHARED, &file, 0)? };
-    promise_at(word);
-    let world = World::sharing(VM)?;
-    World::ensure_reply(world.device.commit(dry(unshare(VM))), VM)?;
-    ensure!(fstat(&file)?.st_blocks == 0, "the dry run has filled it");
-    leave(&world)?;
-    ensure!(fstat(&file)?.st_blocks != 0, "the word was not written");
-    Ok(())
-}
-
-/// Leaves the address space, while another task does something between the copy and the move: it answers
-/// the page fault at the promised word. Returns the world, and the page of the word.
-fn leave_while(meanwhile: impl FnOnce() -> Result<()>) -> Result<(World, Mapping)> {
-    let watcher = Userfaultfd::new(0)?;
-    let page = Mapping::new(PAGE, MapFlags::PRIVATE)?;
-    let mailbox = Mailbox::new()?;
-    let server = Child::spawn(|| {
-        mailbox.page().wait(&[1], SOON);
-        let address = watcher.fault()?;
-        meanwhile()?;
-        watcher.answer(address, u64::MAX)?;
-        Ok(String::new())
-    })?;
-    watcher.register(&page)?;
-    promise(&page);
-    mailbox.page().post(1, "");
-    let world = World::sharing(VM)?;
-    leave(&world)?;
-    server.report(SOON)?;
-    Ok((world, page))
-}
-
-/// Whoever looks waits while the task moves; and the task must not wait for them then.
-fn child_tid_missing() -> Result<()> {
-    let memory = marked(1, 7, MapFlags::PRIVATE)?;
-    let caller = getpid();
-    let (world, page) = leave_while(|| {
-        ensure!(by_syscall(caller, memory.start().addr())? == 7);
-        Ok(())
-    })?;
-    // Of 64 bits the lower half is the promised word.
-    let left = world.sharer.ask(peek, &name(page.start()))?;
-    ensure!(left == (u64::MAX << 32).to_string(), "{left}");
-    Ok(())
-}
-
 fn coredump_filter_meanwhile() -> Result<()> {
     let file = format!("/proc/{}/coredump_filter", getpid().as_raw_nonzero());
     fs::write(&file, "0x5")?;
-    let _left = leave_while(|| Ok(fs::write(&file, "0x2a")?))?;
+    let _left = leave_while(0, || Ok(fs::write(&file, "0x2a")?))?;
     let filter = fs::read_to_string(&file)?;
     ensure!(filter.trim() == "0000002a", "{filter}");
-    Ok(())
-}
-
-fn child_tid_read_only() -> Result<()> {
-    let page = Mapping::new(PAGE, MapFlags::SHARED)?;
-    write(page.start(), 1);
-    // SAFETY: It is only read from now on.
-    unsafe { mprotect(page.start(), PAGE, MprotectFlags::READ)? };
-    promise(&page);
-    let world = World::sharing(VM)?;
-    world.sharer.begin(wait_cleared, &name(page.start()));
-    asleep_at(&world, page.start())?;
-    let reply = world.device.commit(unshare(VM));
-    world.ensure_replaced(reply, VM)?;
-    let woken = world.sharer.answer()?;
-    ensure!(woken == "woken", "{woken}");
-    ensure!(read(page.start()) == 1, "it could be written");
     Ok(())
 }
 

@@ -12,7 +12,7 @@ use rustix::mm::MapFlags;
 use rustix::process::getpid;
 
 use super::vm::{VM, leave};
-use super::vm_leaving::{SOON, promise_at};
+use super::vm_child_tid::{SOON, promise_at};
 use crate::child::{Child, skip};
 use crate::device::{Device, Reply, unshare};
 use crate::harness::Suite;
