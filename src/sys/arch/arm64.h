@@ -6,6 +6,7 @@
 #include <linux/bitfield.h>
 #include <linux/mm_types.h>
 #include <linux/sched.h>
+#include <linux/sched/task_stack.h>
 #include <asm/compat.h>
 #include <asm/mmu_context.h>
 #include <asm/syscall.h>

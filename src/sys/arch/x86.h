@@ -5,6 +5,7 @@
 
 #include <linux/mm_types.h>
 #include <linux/sched.h>
+#include <linux/sched/task_stack.h>
 #include <asm/ibt.h>
 #include <asm/syscall.h>
 #include <asm/unistd.h>
