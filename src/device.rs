@@ -125,7 +125,7 @@ fn commit(file: &File, arg: UserPtr, size: usize, scope: Scope) -> Result {
             // those that the task does not keep.
             let replaces_table = request.unshare.contains(Context::Files);
             let _file = replaces_table.then(|| ARef::from(file));
-            let prepared = Prepared::new(&current, &request)?;
+            let mut prepared = Prepared::new(&current, &request)?;
             // Written while it still can fail, and while a copied address space takes it along.
             report(arg, prepared.replaced(), Contexts::empty()).map_err(Failure::of_arguments)?;
             let complete = prepared.complete(&current, &request)?;

@@ -65,12 +65,7 @@ pub(crate) fn prepare(
     attached: Option<NsProxy>,
 ) -> Result<Option<Namespaces>, Failure> {
     let new = request.unshare & Contexts::NSPROXY;
-    // For speed: most requests make none, and the order is gone through for those that do.
-    let first = match new.is_empty() {
-        true => None,
-        false => ORDER.into_iter().find(|kind| new.contains(*kind)),
-    };
-    let Some(first) = first else {
+    let Some(first) = ORDER.into_iter().find(|kind| new.contains(*kind)) else {
         return Ok(attached.map(|set| Namespaces::new(current, request, set)));
     };
     let owner = credentials.map_or_else(|| UserNs::of(current), Cred::user_ns);

@@ -70,6 +70,7 @@ impl Current {
     ///
     /// Of the PID and the time namespace it looks at those of the children to come, which are the
     /// ones that can be unshared.
+    #[inline]
     pub(crate) fn shared_contexts(&self, wanted: Contexts) -> Contexts {
         // For speed: most requests are about nothing that takes a look at other tasks.
         if wanted.is_empty() {

@@ -21,7 +21,7 @@ use crate::{
 pub(crate) struct Complete<'a> {
     pub(super) vm: Option<Vm<'a, Copied>>,
     pub(super) update: Option<ExecUpdate<'a>>,
-    pub(super) rest: Prepared,
+    pub(super) rest: &'a mut Prepared,
 }
 
 impl Complete<'_> {
@@ -57,24 +57,12 @@ impl Complete<'_> {
     ///
     /// Namespaces and descriptor table of before are released after step 11, outside of the locks: the last reference to a mount namespace or a file may sleep.
     pub(crate) fn commit(self, current: &Current) {
-        let Self {
-            vm,
-            update,
-            rest:
-                Prepared {
-                    namespaces,
-                    credentials,
-                    sighand,
-                    files,
-                    fs,
-                    undo_list,
-                    needs_vm: _,
-                },
-        } = self;
+        let Self { vm, update, rest } = self;
 
-        if let Some(undo_list) = undo_list {
+        if let Some(undo_list) = rest.undo_list.take() {
             undo_list.commit(current);
         }
+        let namespaces = rest.namespaces.take();
         let mut nsproxy = namespaces.map(|namespaces| namespaces.activate(current));
 
         let vm = vm.map(|vm| vm.leave(current));
@@ -83,11 +71,11 @@ impl Complete<'_> {
             if let Some(nsproxy) = &mut nsproxy {
                 nsproxy.install(&mut lock);
             }
-            let left_files = files.map(|files| files.install(&mut lock));
+            let left_files = rest.files.take().map(|files| files.install(&mut lock));
             (
                 vm.map(|vm| vm.switch(&mut lock)),
                 left_files,
-                fs.map(|fs| fs.install(&mut lock)),
+                rest.fs.take().map(|fs| fs.install(&mut lock)),
             )
         };
         let vm = vm.map(Vm::settle);
@@ -95,10 +83,10 @@ impl Complete<'_> {
         if let Some(nsproxy) = &nsproxy {
             nsproxy.join_clocks(current);
         }
-        if let Some(mut sighand) = sighand {
+        if let Some(mut sighand) = rest.sighand.take() {
             sighand.install(current);
         }
-        if let Some(credentials) = credentials {
+        if let Some(credentials) = rest.credentials.take() {
             credentials.commit(current);
         }
         drop(update);
