@@ -83,9 +83,9 @@ struct Options {
     /// As many rounds as a proof takes, instead of those that are worth it every time
     #[arg(long)]
     full: bool,
-    /// On a kernel that checks everything, a third of the tests, drawn by lot
+    /// On a kernel that checks everything, a fifth of the tests, drawn by lot
     #[arg(long, conflicts_with = "full")]
-    third: bool,
+    fifth: bool,
     /// Measure requests instead of testing them, and write what they cost as JSON
     #[arg(long)]
     bench: Option<Measure>,
@@ -194,7 +194,7 @@ pub fn main() -> Result<ExitCode> {
         bench::run(measure, &options.filter)?;
         return Ok(ExitCode::SUCCESS);
     }
-    scale::set(options.full, options.third, options.seed);
+    scale::set(options.full, options.fifth, options.seed);
     let suites = suites()
         .into_iter()
         .map(|suite| suite.filter(&options.filter, options.pace));

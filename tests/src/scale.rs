@@ -11,38 +11,38 @@ use fastrand::Rng;
 
 struct Scale {
     full: bool,
-    third: bool,
+    fifth: bool,
     seed: u64,
 }
 
 static SCALE: OnceLock<Scale> = OnceLock::new();
 
 /// Once, before any test runs.
-pub(crate) fn set(full: bool, third: bool, seed: Option<u64>) {
+pub(crate) fn set(full: bool, fifth: bool, seed: Option<u64>) {
     let seed = seed.unwrap_or_else(|| {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         u64::from(now.unwrap_or_default().subsec_nanos())
     });
-    let _ = SCALE.set(Scale { full, third, seed });
+    let _ = SCALE.set(Scale { full, fifth, seed });
 }
 
 fn full() -> bool {
     SCALE.get().is_some_and(|scale| scale.full)
 }
 
-/// Whether a third of the tests is wanted, on a kernel that checks everything.
-fn third() -> bool {
-    SCALE.get().is_some_and(|scale| scale.third)
+/// Whether a fifth of the tests is wanted, on a kernel that checks everything.
+fn fifth() -> bool {
+    SCALE.get().is_some_and(|scale| scale.fifth)
 }
 
-/// How many of a suite's `all` tests are wanted. What a third leaves over is rounded by lot.
+/// How many of a suite's `all` tests are wanted. What a fifth leaves over is rounded by lot.
 pub(crate) fn wanted(suite: &str, all: usize) -> usize {
-    if !third() {
+    if !fifth() {
         return all;
     }
     let mut lot = DefaultHasher::new();
     (seed(), suite).hash(&mut lot);
-    all / 3 + usize::from((lot.finish() % 3) < (all % 3) as u64)
+    all / 5 + usize::from((lot.finish() % 5) < (all % 5) as u64)
 }
 
 /// How often: `short` in every run, `full` for a proof. A kernel that checks everything takes several
