@@ -125,14 +125,11 @@ fn commit(file: &File, arg: UserPtr, size: usize, scope: Scope) -> Result {
             // those that the task does not keep.
             let replaces_table = request.unshare.contains(Context::Files);
             let _file = replaces_table.then(|| ARef::from(file));
-            let mut prepared = Prepared::new(&current, &request)?;
+            let mut prepared = Prepared::default();
+            prepared.prepare(&current, &request)?;
             // Written while it still can fail, and while a copied address space takes it along.
             report(arg, prepared.replaced(), Contexts::empty()).map_err(Failure::of_arguments)?;
-            let complete = prepared.complete(&current, &request)?;
-            if !request.dry_run {
-                complete.commit(&current);
-            }
-            Ok(())
+            prepared.finish(&current, &request)
         });
     outcome.or_else(|failure| {
         report(arg, Contexts::empty(), failure.context)?;
@@ -152,6 +149,8 @@ const _: () = assert!(offset_of!(unshare_args, failed) == OUT + size_of::<u64>()
 const _: () = assert!(size_of::<unshare_args>() == UNSHARE_ARGS_SIZE_VER0 as usize);
 const _: () = assert!(size_of::<unshare_query>() == UNSHARE_QUERY_SIZE_VER0 as usize);
 
+// For speed: inlined, it would take registers from `commit`.
+#[inline(never)]
 fn query(arg: UserPtr, size: usize) -> Result {
     if size < UNSHARE_QUERY_SIZE_VER0 as usize {
         return Err(EINVAL);

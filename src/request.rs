@@ -7,7 +7,7 @@
 //! # The order of the checks
 //!
 //! A request with several faults reports the one that `setns(2)` and, after it, `unshare(2)` would
-//! report. The struct is looked at here, the rest in `Prepared::new`:
+//! report. The struct is looked at here, the rest in `Prepared::prepare`:
 //!
 //! | call    | what is checked, in this order   | fails with     | mirrors                        |
 //! |---------|----------------------------------|----------------|--------------------------------|
@@ -136,9 +136,9 @@ impl Request {
     /// Checks that nothing is asked for that the task cannot leave.
     ///
     /// Mirrors `check_unshare_flags()`.
-    pub(crate) fn check(&self, has_threads: bool) -> Result<(), Failure> {
+    pub(crate) fn check(&self, has_threads: impl FnOnce() -> bool) -> Result<(), Failure> {
         let alone = Context::Thread | Context::Sighand | Context::Vm | Context::User;
-        if self.unshare.contains_any(alone) && has_threads {
+        if self.unshare.contains_any(alone) && has_threads() {
             return Err(Failure::of(Context::Thread)(EINVAL));
         }
         Ok(())

@@ -5,7 +5,10 @@
 mod commit;
 
 use crate::{
-    attach,
+    attach::{
+        self,
+        Attached, //
+    },
     contexts::{
         credentials,
         files::{
@@ -35,19 +38,22 @@ use crate::{
         },
         fs_struct::FsStruct,
         mm::ExecUpdate,
+        nsproxy::perf_event_namespaces,
         sighand::Sighand,
         task::Current, //
     },
 };
 
-pub(crate) use commit::Complete;
-
 /// What a request replaces, ready, and seen by nobody: all but the address space.
 ///
 /// Each field says at its own type what of its drop others can see. That is little: a mount namespace
 /// that was made may have been found, and a user namespace that was made counts until a worker frees it
-/// ([`crate::sys::nsproxy::ucounts`]). The fields go in the order in which they stand: namespaces before the credentials that own them, since what is
-/// counted for a namespace is given back through the user namespace that owns it.
+/// ([`crate::sys::nsproxy::ucounts`]). The fields go in the order in which they stand: namespaces before
+/// the credentials that own them, since what is counted for a namespace is given back through the user
+/// namespace that owns it.
+///
+/// For speed, it is filled, read and emptied where it stands: moved, it is a dozen words.
+#[derive(Default)]
 pub(crate) struct Prepared {
     namespaces: Option<Namespaces>,
     credentials: Option<Cred>,
@@ -70,57 +76,63 @@ impl Prepared {
     /// 5. New namespaces out of those, with the attached credentials in force: `unshare_userns()`,
     ///    `unshare_nsproxy_namespaces()`, `set_cred_ucounts()`.
     ///
-    /// The first failure ends it, and what was prepared until then is released. If a request has
+    /// The first failure ends it, and the drop releases what was prepared until then. If a request has
     /// several faults, the table in [`crate::request`] says which one is reported.
-    pub(crate) fn new(current: &Current, request: &Request) -> Result<Self, Failure> {
-        let attaches = !request.attach.is_empty();
+    pub(crate) fn prepare(&mut self, current: &Current, request: &Request) -> Result<(), Failure> {
         let may_unshare = || {
             credentials::check_permitted(request)?;
-            request.check(current.has_threads())
+            request.check(|| current.has_threads())
         };
-        if !attaches {
+        let mut attached = Attached::default();
+        if request.attach.is_empty() {
             may_unshare()?;
-        }
-        let target = attach::take(current, request)?;
-        let mut fs = fs::prepare(current, request)?;
-        let (attached, set) = attach::install(current, request, target, fs.as_mut())?;
-        if attaches {
+            self.fs = fs::prepare(current, request)?;
+        } else {
+            let target = attach::take(current, request)?;
+            self.fs = fs::prepare(current, request)?;
+            attached = attach::install(current, request, &target, self.fs.as_mut())?;
             may_unshare()?;
         }
         let shared = current.shared_contexts(request.unshare & (Context::Vm | Context::Sighand));
-        let undo_list = sysvsem::prepare(current, request);
-        let files = files::prepare(current, request)?;
-        let sighand = sighand::prepare(shared)?;
-        let (new, namespaces) = {
+        self.needs_vm = shared.contains(Context::Vm);
+        self.undo_list = sysvsem::prepare(current, request);
+        self.files = files::prepare(current, request)?;
+        self.sighand = sighand::prepare(shared)?;
+        if (request.attach | request.unshare).contains_any(Contexts::NAMESPACES) {
+            self.prepare_namespaces(current, request, attached)?;
+        }
+        Ok(())
+    }
+
+    /// Makes namespaces, and the credentials that own them.
+    // For speed: inlined, it would take registers from requests that are about none.
+    #[inline(never)]
+    fn prepare_namespaces(
+        &mut self,
+        current: &Current,
+        request: &Request,
+        attached: Attached,
+    ) -> Result<(), Failure> {
+        let attached_set = attached.set;
+        let attached = attached.credentials;
+        let new = {
             // What is made here looks at `current_cred()`, and two calls would find the attached ones.
             let _acting = attached.as_ref().map(Acting::with);
             let mut new = credentials::prepare(request)?;
-            // For speed: most requests are about none, and what is returned is large.
-            let wants_some = set.is_some() || request.unshare.contains_any(Contexts::NSPROXY);
-            let namespaces = match wants_some {
-                true => namespaces::prepare(
-                    current,
-                    request,
-                    new.as_ref().or(attached.as_ref()),
-                    fs.as_mut(),
-                    set,
-                )?,
-                false => None,
-            };
+            self.namespaces = namespaces::prepare(
+                current,
+                request,
+                new.as_ref().or(attached.as_ref()),
+                self.fs.as_mut(),
+                attached_set,
+            )?;
             if let Some(new) = &mut new {
                 new.set_ucounts().map_err(Failure::of(Context::User))?;
             }
-            (new, namespaces)
+            new
         };
-        Ok(Self {
-            namespaces,
-            credentials: new.or(attached),
-            sighand,
-            files,
-            fs,
-            undo_list,
-            needs_vm: shared.contains(Context::Vm),
-        })
+        self.credentials = new.or(attached);
+        Ok(())
     }
 
     /// Returns the contexts that the commit will replace.
@@ -152,33 +164,54 @@ impl Prepared {
         replaced
     }
 
-    /// Copies the address space: the last that can fail, when everything that the copy is to
-    /// carry has been written.
+    /// Copies the address space, the last that can fail, when everything that the copy is to carry has
+    /// been written; and, unless it is a dry run, has all of the request take effect.
     ///
     /// Credentials change after the rest. If both do, `exec_update_lock` is held from the first change
     /// to the last: a task that attaches to this one holds it for reading. The wait is for tasks that
     /// read this one's memory or credentials, and hold the lock while their own page faults last; this
     /// one holds what is prepared, and no lock; a deadly signal ends it, or after a second `EBUSY`.
-    ///
-    /// For speed, what is prepared stays where it is until the commit: it is a dozen words to move.
-    pub(crate) fn complete<'a>(
-        &'a mut self,
-        current: &'a Current,
-        request: &Request,
-    ) -> Result<Complete<'a>, Failure> {
-        let vm = self.needs_vm.then(|| vm::prepare(current, request));
-        let vm = vm.transpose()?;
+    pub(crate) fn finish(&mut self, current: &Current, request: &Request) -> Result<(), Failure> {
+        if self.is_empty() {
+            // `ksys_unshare()` tells them even then.
+            if !request.dry_run {
+                perf_event_namespaces(current);
+            }
+            return Ok(());
+        }
+        let vm = match self.needs_vm {
+            true => Some(vm::prepare(current, request)?),
+            false => None,
+        };
         // A `Vm` holds the lock itself.
         let is_two_steps = self.credentials.is_some() && vm.is_none();
-        let is_two_steps = is_two_steps && (self.namespaces.is_some() || self.fs.is_some());
-        let update = is_two_steps
-            .then(|| ExecUpdate::lock_in_time(current))
-            .transpose();
-        let update = update.map_err(Failure::of(Context::User))?;
-        Ok(Complete {
-            vm,
-            update,
-            rest: self,
-        })
+        let update = match is_two_steps && (self.namespaces.is_some() || self.fs.is_some()) {
+            true => Some(ExecUpdate::lock_in_time(current).map_err(Failure::of(Context::User))?),
+            false => None,
+        };
+        if !request.dry_run {
+            self.commit(current, vm, update);
+        }
+        Ok(())
+    }
+
+    /// Returns whether the task keeps all that it has, its descriptors among it.
+    fn is_empty(&self) -> bool {
+        let Self {
+            namespaces,
+            credentials,
+            sighand,
+            files,
+            fs,
+            undo_list,
+            needs_vm,
+        } = self;
+        namespaces.is_none()
+            && credentials.is_none()
+            && sighand.is_none()
+            && files.is_none()
+            && fs.is_none()
+            && undo_list.is_none()
+            && !needs_vm
     }
 }

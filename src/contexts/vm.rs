@@ -97,6 +97,8 @@ pub(crate) struct Vm<'a, S> {
 /// The wait for `exec_update_lock` is for tasks that look into this one, and hold the lock while their
 /// own page faults last. It ends with a deadly signal, or after a second with `EBUSY`: the copy grows
 /// stale meanwhile.
+// For speed: inlined, it would take registers from requests that leave no address space.
+#[inline(never)]
 pub(crate) fn prepare<'a>(
     current: &'a Current,
     request: &Request,

@@ -195,7 +195,7 @@ mod tests {
             Context::Time,
         ];
         let check = |contexts: Contexts, has_threads| {
-            parse(unshare(contexts)).and_then(|request| request.check(has_threads))
+            parse(unshare(contexts)).and_then(|request| request.check(|| has_threads))
         };
         // Whatever was asked for, it is the thread group that the task cannot leave.
         let refused = Err(Failure::of(Context::Thread)(EINVAL));

@@ -17,7 +17,6 @@ use kernel::{
 
 use super::{
     bindings::{
-        unshare_first_thread,
         unshare_has_undo_list,
         unshare_mm_users,
         unshare_next_process,
@@ -25,7 +24,7 @@ use super::{
         unshare_sighand_users,
         unshare_smp_rmb,
         unshare_task_contexts,
-        unshare_task_memory, //
+        unshare_uses_mm_of, //
     },
     files::OwnFiles,
     fs_struct::FsStruct,
@@ -43,22 +42,24 @@ use crate::contexts::{
 /// Returns which of the `wanted` contexts another task uses too at this moment.
 pub(super) fn shared_contexts(current: &Current, wanted: Contexts) -> Contexts {
     let wanted = wanted.without(own_contexts(current, wanted));
-    if wanted.is_empty() {
-        return wanted;
+    // Nobody but tasks uses these: `check_unshare_flags()` goes by the counts, too.
+    let mut shared = wanted & (Context::Sighand | Context::Thread);
+    if wanted.without(shared).is_empty() {
+        return shared;
     }
     // For speed: no lock of each task for a request that is about memory only.
-    let memory = Context::Vm | Context::Sighand | Context::Thread;
-    let is_locking = !wanted.without(memory).is_empty();
-    let mut shared = Contexts::empty();
+    let is_locking = !wanted.without(shared | Context::Vm).is_empty();
 
     let rcu = rcu::read_lock();
     let me = Task {
         task: current.as_ptr(),
         _rcu: PhantomData,
     };
-    let (my_memory, my_contexts) = (me.memory(), me.contexts());
+    let my_contexts = me.contexts();
     for other in Tasks::new(&rcu).filter(|other| *other != me) {
-        shared |= common_memory(&my_memory, &other.memory());
+        if other.uses_mm_of(&me) {
+            shared |= Context::Vm;
+        }
         // Where the task has left its mm to exit, the iterator finds next whom it made before that.
         // SAFETY: A barrier needs nothing.
         unsafe { unshare_smp_rmb() };
@@ -110,23 +111,6 @@ const COUNTED: [Context; 6] = [
     Context::Sysvsem,
 ];
 
-/// Pointers that are compared and not followed, and so need no lock.
-///
-/// A kernel thread has an mm only while it works for the mm's owner.
-fn common_memory(mine: &unshare_task_memory, its: &unshare_task_memory) -> Contexts {
-    let mut common = Contexts::empty();
-    for (context, is_common) in [
-        (Context::Sighand, mine.sighand == its.sighand),
-        (Context::Thread, mine.signal == its.signal),
-        (Context::Vm, mine.mm == its.mm && !its.is_kthread),
-    ] {
-        if is_common {
-            common |= context;
-        }
-    }
-    common
-}
-
 /// A task's fs, files and nsproxy are stable under its `task_lock`. The task holds its namespaces
 /// for as long as it has an nsproxy. Its undo list is compared and not followed.
 fn common_contexts(mine: &unshare_task_contexts, its: &unshare_task_contexts) -> Contexts {
@@ -166,9 +150,10 @@ struct Task<'a> {
 }
 
 impl Task<'_> {
-    fn memory(&self) -> unshare_task_memory {
-        // SAFETY: By the type invariant, the task is valid.
-        unsafe { unshare_task_memory(self.task) }
+    /// Compares pointers and follows none, so no lock is needed.
+    fn uses_mm_of(&self, running: &Self) -> bool {
+        // SAFETY: By the type invariant, both tasks are valid.
+        unsafe { unshare_uses_mm_of(self.task, running.task) }
     }
 
     /// What the pointers point to is stable where the task is locked, or is the running one.
@@ -218,12 +203,14 @@ impl<'a> Iterator for Tasks<'a> {
             if !self.thread.is_null() {
                 self.thread = unshare_next_thread(self.thread);
             }
-            while self.thread.is_null() {
+            if self.thread.is_null() {
                 self.process = unshare_next_process(self.process);
                 if ptr::eq(self.process, &raw const bindings::init_task) {
                     return None;
                 }
-                self.thread = unshare_first_thread(self.process);
+                // It is the first in the list of its threads; or it executes a program, and those
+                // before it are about to end.
+                self.thread = self.process;
             }
         }
         // INVARIANT: Found under the lock.

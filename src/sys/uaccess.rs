@@ -5,7 +5,6 @@
 //! C header: [`include/linux/uaccess.h`](srctree/include/linux/uaccess.h).
 
 use kernel::{
-    error::to_result,
     prelude::*,
     uaccess::UserPtr, //
 };
@@ -30,7 +29,7 @@ pub(crate) fn read_args(from: UserPtr, size: usize) -> Result<unshare_args> {
     // For speed: nearly all programs have the struct as the module knows it.
     // SAFETY: `args` may hold any bytes: it is integers, and has the size that the assertion in
     // `device.rs` says.
-    to_result(unsafe {
+    done(unsafe {
         match size == known {
             true => unshare_copy_args_from_user(&mut args, from),
             false => unshare_copy_struct_from_user((&raw mut args).cast(), known, from, size),
@@ -44,7 +43,7 @@ pub(crate) fn read_args(from: UserPtr, size: usize) -> Result<unshare_args> {
 /// Mirrors `copy_struct_to_user()`: as much as fits, and zeroes beyond. Fails with `EFAULT`.
 pub(crate) fn write_answer(to: UserPtr, size: usize, answer: &unshare_query) -> Result {
     // SAFETY: The answer has the size that is given, four integers that fill 32 bytes.
-    to_result(unsafe {
+    done(unsafe {
         unshare_copy_struct_to_user(
             to.as_mut_ptr(),
             size,
@@ -57,5 +56,15 @@ pub(crate) fn write_answer(to: UserPtr, size: usize, answer: &unshare_query) -> 
 /// Writes two numbers, one after the other. Fails with `EFAULT`.
 pub(crate) fn write_pair(to: UserPtr, first: u64, second: u64) -> Result {
     // SAFETY: Any address may be given.
-    to_result(unsafe { unshare_put_user_pair(to.as_mut_ptr().cast(), first, second) })
+    done(unsafe { unshare_put_user_pair(to.as_mut_ptr().cast(), first, second) })
+}
+
+/// Makes a result of what a copy returned: [`kernel::error::to_result`], which no request can do without
+/// and which is a call.
+#[inline]
+fn done(errno: i32) -> Result {
+    match errno {
+        0 => Ok(()),
+        errno => Err(Error::from_errno(errno)),
+    }
 }

@@ -15,16 +15,7 @@ use crate::{
     }, //
 };
 
-/// Everything that a request replaces.
-///
-/// What its drop does that anyone can see: nothing. The parts of [`Vm`] say what they undo.
-pub(crate) struct Complete<'a> {
-    pub(super) vm: Option<Vm<'a, Copied>>,
-    pub(super) update: Option<ExecUpdate<'a>>,
-    pub(super) rest: &'a mut Prepared,
-}
-
-impl Complete<'_> {
+impl Prepared {
     /// Replaces the contexts of the running task. It cannot fail.
     ///
     /// 1. The semaphore undo list is left, and the shared memory segments are disowned, while the
@@ -55,14 +46,18 @@ impl Complete<'_> {
     ///     may make that last.
     /// 11. Who watches by perf is told: `perf_event_namespaces()`.
     ///
-    /// Namespaces and descriptor table of before are released after step 11, outside of the locks: the last reference to a mount namespace or a file may sleep.
-    pub(crate) fn commit(self, current: &Current) {
-        let Self { vm, update, rest } = self;
-
-        if let Some(undo_list) = rest.undo_list.take() {
+    /// Namespaces and descriptor table of before are released after step 11, outside of the locks: the
+    /// last reference to a mount namespace or a file may sleep.
+    pub(super) fn commit<'a>(
+        &mut self,
+        current: &'a Current,
+        vm: Option<Vm<'a, Copied>>,
+        update: Option<ExecUpdate<'a>>,
+    ) {
+        if let Some(undo_list) = self.undo_list.take() {
             undo_list.commit(current);
         }
-        let namespaces = rest.namespaces.take();
+        let namespaces = self.namespaces.take();
         let mut nsproxy = namespaces.map(|namespaces| namespaces.activate(current));
 
         let vm = vm.map(|vm| vm.leave(current));
@@ -71,11 +66,11 @@ impl Complete<'_> {
             if let Some(nsproxy) = &mut nsproxy {
                 nsproxy.install(&mut lock);
             }
-            let left_files = rest.files.take().map(|files| files.install(&mut lock));
+            let left_files = self.files.take().map(|files| files.install(&mut lock));
             (
                 vm.map(|vm| vm.switch(&mut lock)),
                 left_files,
-                rest.fs.take().map(|fs| fs.install(&mut lock)),
+                self.fs.take().map(|fs| fs.install(&mut lock)),
             )
         };
         let vm = vm.map(Vm::settle);
@@ -83,10 +78,10 @@ impl Complete<'_> {
         if let Some(nsproxy) = &nsproxy {
             nsproxy.join_clocks(current);
         }
-        if let Some(mut sighand) = rest.sighand.take() {
+        if let Some(mut sighand) = self.sighand.take() {
             sighand.install(current);
         }
-        if let Some(credentials) = rest.credentials.take() {
+        if let Some(credentials) = self.credentials.take() {
             credentials.commit(current);
         }
         drop(update);

@@ -42,6 +42,7 @@ int unshare_copy_args_from_user(struct unshare_args *args, const void __user *sr
 	if (should_fail_usercopy())
 		return -EFAULT;
 	scoped_user_read_access_size(from, sizeof(*args), fault) {
+		_Pragma("GCC unroll 8")
 		for (size_t i = 0; i < WORDS; i++)
 			unsafe_get_user(to[i], &from[i], fault);
 	}
@@ -98,17 +99,6 @@ struct fs_struct *unshare_fs_install(struct task_struct *task, struct fs_struct 
 	*last = !--old->users;
 	read_sequnlock_excl(&old->seq);
 	return old;
-}
-
-/* A task changes its mm and its flags by plain stores, whoever looks. */
-struct unshare_task_memory unshare_task_memory(struct task_struct *task)
-{
-	return (struct unshare_task_memory) {
-		.mm = data_race(READ_ONCE(task->mm)),
-		.sighand = READ_ONCE(task->sighand),
-		.signal = task->signal,
-		.is_kthread = data_race(task->flags & PF_KTHREAD),
-	};
 }
 
 /* Of a locked task, or of the running one. It leaves its undo list by a plain store and without a lock. */

@@ -43,12 +43,6 @@
 #endif
 
 /* What a task shares, to compare it. */
-struct unshare_task_memory {
-	struct mm_struct *mm;
-	struct sighand_struct *sighand;
-	struct signal_struct *signal;
-	bool is_kthread;
-};
 struct unshare_task_contexts {
 	struct fs_struct *fs;
 	struct files_struct *files;
@@ -126,11 +120,13 @@ struct unshare_task_contexts {
 	/* Tasks, as for_each_process_thread() finds them: NULL after the last thread. */	\
 	X(struct task_struct *, next_process, (struct task_struct *process),			\
 	  next_task(process))									\
-	X(struct task_struct *, first_thread, (struct task_struct *process),			\
-	  list_first_or_null_rcu(&process->signal->thread_head, struct task_struct,		\
-				 thread_node))							\
 	X(struct task_struct *, next_thread, (struct task_struct *thread),			\
 	  __next_thread(thread))								\
+	/* A task changes its mm and its flags by plain stores, whoever looks. A kernel thread	\
+	 * has an mm only while it works for the mm's owner.					\
+	 */											\
+	X(bool, uses_mm_of, (struct task_struct *task, struct task_struct *running),		\
+	  data_race(READ_ONCE(task->mm)) == running->mm && !data_race(task->flags & PF_KTHREAD))	\
 	X(int, mm_users, (struct task_struct *task), atomic_read(&task->mm->mm_users))		\
 	X(unsigned int, sighand_users, (struct task_struct *task),				\
 	  refcount_read(&task->sighand->count))
@@ -167,7 +163,6 @@ int unshare_put_user_pair(u64 __user *to, u64 first, u64 second);
 void unshare_set_cred_user_ns(struct cred *cred, struct user_namespace *user_ns);
 struct fs_struct *unshare_fs_install(struct task_struct *task, struct fs_struct *new,
 				     bool *last);
-struct unshare_task_memory unshare_task_memory(struct task_struct *task);
 struct unshare_task_contexts unshare_task_contexts(struct task_struct *task);
 
 #endif /* _UNSHARE_HELPERS_H */

@@ -9,7 +9,7 @@
 //! changes each `fs_struct` under its lock. chroot(2) and chdir(2) are two calls, so two states.) The
 //! third is the commit of this module: it holds the task's `exec_update_lock` for writing from its
 //! first change to its last, or changes everything in one section of `task_lock`
-//! (`Complete::commit`), and [`super::access`] holds that lock for reading.
+//! (`Prepared::commit`), and [`super::access`] holds that lock for reading.
 //!
 //! So what was pinned belongs together if the task was in neither call. The number of the call is in
 //! the registers that the task saved when it entered the kernel.
