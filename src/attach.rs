@@ -128,7 +128,7 @@ fn install_each(
     let attach = request.attach;
     let credentials = credentials.as_deref();
     if let Some(set) = set {
-        for kind in ORDER.into_iter().filter(|kind| attach.contains(*kind)) {
+        for &kind in ORDER.iter().filter(|kind| attach.contains(**kind)) {
             match kind {
                 Context::Time => {
                     let leaves_mm = request.unshare.contains(Context::Vm);

@@ -105,8 +105,6 @@ impl Prepared {
     }
 
     /// Makes namespaces, and the credentials that own them.
-    // For speed: inlined, it would take registers from requests that are about none.
-    #[inline(never)]
     fn prepare_namespaces(
         &mut self,
         current: &Current,

@@ -81,17 +81,16 @@ pub(crate) fn prepare(
         set.copy_mnt_ns(mount.bits(), &owner, fs)
             .map_err(Failure::of(Context::Mount))?;
     }
-    // A new network takes settings over from that of the task that makes it.
-    let net_is_attached = set.changes(current).contains(Context::Net);
     let owner = &owner;
-    for kind in ORDER.into_iter().filter(|kind| new.contains(*kind)) {
+    for &kind in ORDER.iter().filter(|kind| new.contains(**kind)) {
         let flag = Contexts::from(kind).bits();
         match kind {
             Context::Uts => set.copy_utsname(flag, owner),
             Context::Ipc => set.copy_ipcs(flag, owner),
             Context::Pid => set.copy_pid_ns(flag, owner),
             Context::Cgroup => set.copy_cgroup_ns(flag, owner),
-            Context::Net if net_is_attached => set.copy_net_ns_in(owner),
+            // A new network takes settings over from that of the task that makes it.
+            Context::Net if set.changes(current).contains(kind) => set.copy_net_ns_in(owner),
             Context::Net => set.copy_net_ns(flag, owner),
             Context::Time => set.copy_time_ns(flag, owner),
             _ => Ok(()),

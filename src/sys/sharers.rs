@@ -41,7 +41,7 @@ use crate::contexts::{
 
 /// Returns which of the `wanted` contexts another task uses too at this moment.
 pub(super) fn shared_contexts(current: &Current, wanted: Contexts) -> Contexts {
-    let wanted = wanted.without(own_contexts(current, wanted));
+    let wanted = wanted.without(own_contexts(current));
     // Nobody but tasks uses these: `check_unshare_flags()` goes by the counts, too.
     let mut shared = wanted & (Context::Sighand | Context::Thread);
     if wanted.without(shared).is_empty() {
@@ -74,42 +74,32 @@ pub(super) fn shared_contexts(current: &Current, wanted: Contexts) -> Contexts {
     shared & wanted
 }
 
-/// Returns those of the `wanted` contexts that have no other user at all, so that there is no need to look
-/// for one.
-fn own_contexts(current: &Current, wanted: Contexts) -> Contexts {
+/// Returns the contexts that have no other user at all, so that there is no need to look for one.
+fn own_contexts(current: &Current) -> Contexts {
     let task = current.as_ptr();
-    let is_own = |context: Context| {
-        // SAFETY: The task runs: it has an mm and handlers, and only it replaces them and its undo list.
-        unsafe {
-            match context {
-                Context::Vm => unshare_mm_users(task) == 1,
-                Context::Sighand => unshare_sighand_users(task) == 1,
-                Context::Thread => !current.has_threads(),
-                Context::Fs => !FsStruct::is_shared(current),
-                Context::Files => !OwnFiles::of(current).is_shared(),
-                Context::Sysvsem => !unshare_has_undo_list(task),
-                _ => false,
-            }
-        }
+    // SAFETY: The task runs: it has an mm and handlers, and only it replaces them and its undo list.
+    let (mm_users, sighand_users, has_undo_list) = unsafe {
+        (
+            unshare_mm_users(task),
+            unshare_sighand_users(task),
+            unshare_has_undo_list(task),
+        )
     };
     let mut own = Contexts::empty();
-    for context in COUNTED {
-        if wanted.contains(context) && is_own(context) {
+    for (context, is_own) in [
+        (Context::Vm, mm_users == 1),
+        (Context::Sighand, sighand_users == 1),
+        (Context::Thread, !current.has_threads()),
+        (Context::Fs, !FsStruct::is_shared(current)),
+        (Context::Files, !OwnFiles::of(current).is_shared()),
+        (Context::Sysvsem, !has_undo_list),
+    ] {
+        if is_own {
             own |= context;
         }
     }
     own
 }
-
-/// The contexts that know how many users they have.
-const COUNTED: [Context; 6] = [
-    Context::Vm,
-    Context::Sighand,
-    Context::Thread,
-    Context::Fs,
-    Context::Files,
-    Context::Sysvsem,
-];
 
 /// A task's fs, files and nsproxy are stable under its `task_lock`. The task holds its namespaces
 /// for as long as it has an nsproxy. Its undo list is compared and not followed.
