@@ -3,8 +3,8 @@
 //! What other tasks have in common with the running one.
 //!
 //! A context with more than one user may have a reader of `/proc/PID` for one, which holds an mm for
-//! a moment. So the other users are looked for among all tasks, much as
-//! `current_is_single_threaded()` does.
+//! a moment, or a task that has left it and not given its count back yet. So the other users are looked
+//! for among all tasks, much as `current_is_single_threaded()` does.
 
 use core::{
     marker::PhantomData,
@@ -18,13 +18,15 @@ use kernel::{
 use super::{
     bindings::{
         unshare_has_undo_list,
+        unshare_is_kthread,
         unshare_mm_users,
         unshare_next_process,
         unshare_next_thread,
         unshare_sighand_users,
         unshare_smp_rmb,
         unshare_task_contexts,
-        unshare_uses_mm_of, //
+        unshare_uses_mm_of,
+        unshare_uses_sighand_of, //
     },
     files::OwnFiles,
     fs_struct::FsStruct,
@@ -42,13 +44,16 @@ use crate::contexts::{
 /// Returns which of the `wanted` contexts another task uses too at this moment.
 pub(super) fn shared_contexts(current: &Current, wanted: Contexts) -> Contexts {
     let wanted = wanted.without(own_contexts(current));
-    // Nobody but tasks uses these: `check_unshare_flags()` goes by the counts, too.
-    let mut shared = wanted & (Context::Sighand | Context::Thread);
+    // The list of threads that was asked has nobody else in it.
+    let mut shared = wanted & Context::Thread;
     if wanted.without(shared).is_empty() {
         return shared;
     }
-    // For speed: no lock of each task for a request that is about memory only.
-    let is_locking = !wanted.without(shared | Context::Vm).is_empty();
+    // For speed: no lock of each task for a request that is about memory only, and no look at kernel
+    // threads, which have none that a program shares.
+    let is_locking = !wanted
+        .without(shared | Context::Vm | Context::Sighand)
+        .is_empty();
 
     let rcu = rcu::read_lock();
     let me = Task {
@@ -56,10 +61,8 @@ pub(super) fn shared_contexts(current: &Current, wanted: Contexts) -> Contexts {
         _rcu: PhantomData,
     };
     let my_contexts = me.contexts();
-    for other in Tasks::new(&rcu).filter(|other| *other != me) {
-        if other.uses_mm_of(&me) {
-            shared |= Context::Vm;
-        }
+    for other in Tasks::new(&rcu, is_locking).filter(|other| *other != me) {
+        shared |= other.common_memory(&me);
         // Where the task has left its mm to exit, the iterator finds next whom it made before that.
         // SAFETY: A barrier needs nothing.
         unsafe { unshare_smp_rmb() };
@@ -141,9 +144,18 @@ struct Task<'a> {
 
 impl Task<'_> {
     /// Compares pointers and follows none, so no lock is needed.
-    fn uses_mm_of(&self, running: &Self) -> bool {
+    fn common_memory(&self, running: &Self) -> Contexts {
+        let mut common = Contexts::empty();
         // SAFETY: By the type invariant, both tasks are valid.
-        unsafe { unshare_uses_mm_of(self.task, running.task) }
+        unsafe {
+            if unshare_uses_mm_of(self.task, running.task) {
+                common |= Context::Vm;
+            }
+            if unshare_uses_sighand_of(self.task, running.task) {
+                common |= Context::Sighand;
+            }
+        }
+        common
     }
 
     /// What the pointers point to is stable where the task is locked, or is the running one.
@@ -158,7 +170,7 @@ impl Task<'_> {
     }
 }
 
-/// All threads of all processes, but for those of PID 0.
+/// All threads of all processes, but for those of PID 0, and without kernel threads where none is wanted.
 ///
 /// Mirrors `for_each_process_thread()`. The lists are followed when the next task is asked for and not
 /// before, so that what the caller has read of a task was read before the task's successor.
@@ -170,15 +182,17 @@ impl Task<'_> {
 struct Tasks<'a> {
     process: *mut bindings::task_struct,
     thread: *mut bindings::task_struct,
+    has_kthreads: bool,
     rcu: PhantomData<&'a rcu::Guard>,
 }
 
 impl<'a> Tasks<'a> {
-    fn new(_rcu: &'a rcu::Guard) -> Self {
+    fn new(_rcu: &'a rcu::Guard, has_kthreads: bool) -> Self {
         // INVARIANT: The first task of all never ends.
         Self {
             process: &raw mut bindings::init_task,
             thread: ptr::null_mut(),
+            has_kthreads,
             rcu: PhantomData,
         }
     }
@@ -194,12 +208,17 @@ impl<'a> Iterator for Tasks<'a> {
                 self.thread = unshare_next_thread(self.thread);
             }
             if self.thread.is_null() {
-                self.process = unshare_next_process(self.process);
-                if ptr::eq(self.process, &raw const bindings::init_task) {
-                    return None;
+                loop {
+                    self.process = unshare_next_process(self.process);
+                    if ptr::eq(self.process, &raw const bindings::init_task) {
+                        return None;
+                    }
+                    if self.has_kthreads || !unshare_is_kthread(self.process) {
+                        break;
+                    }
                 }
-                // It is the first in the list of its threads; or it executes a program, and those
-                // before it are about to end.
+                // It is the first in the list of its threads (`copy_process()`); or it executes a
+                // program, and those before it are about to end (`de_thread()`).
                 self.thread = self.process;
             }
         }

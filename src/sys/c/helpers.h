@@ -127,6 +127,9 @@ struct unshare_task_contexts {
 	 */											\
 	X(bool, uses_mm_of, (struct task_struct *task, struct task_struct *running),		\
 	  data_race(READ_ONCE(task->mm)) == running->mm && !data_race(task->flags & PF_KTHREAD))	\
+	X(bool, uses_sighand_of, (struct task_struct *task, struct task_struct *running),	\
+	  READ_ONCE(task->sighand) == running->sighand)						\
+	X(bool, is_kthread, (struct task_struct *task), data_race(task->flags & PF_KTHREAD))	\
 	X(int, mm_users, (struct task_struct *task), atomic_read(&task->mm->mm_users))		\
 	X(unsigned int, sighand_users, (struct task_struct *task),				\
 	  refcount_read(&task->sighand->count))
