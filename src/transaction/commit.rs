@@ -54,10 +54,21 @@ impl Prepared {
         vm: Option<Vm<'a, Copied>>,
         update: Option<ExecUpdate<'a>>,
     ) {
-        if let Some(undo_list) = self.undo_list.take() {
+        // A context that is added and not committed does not compile.
+        let Self {
+            namespaces,
+            credentials,
+            sighand,
+            files,
+            fs,
+            undo_list,
+            needs_vm: _,
+        } = self;
+
+        if let Some(undo_list) = undo_list.take() {
             undo_list.commit(current);
         }
-        let namespaces = self.namespaces.take();
+        let namespaces = namespaces.take();
         let mut nsproxy = namespaces.map(|namespaces| namespaces.activate(current));
 
         let vm = vm.map(|vm| vm.leave(current));
@@ -66,11 +77,11 @@ impl Prepared {
             if let Some(nsproxy) = &mut nsproxy {
                 nsproxy.install(&mut lock);
             }
-            let left_files = self.files.take().map(|files| files.install(&mut lock));
+            let left_files = files.take().map(|files| files.install(&mut lock));
             (
                 vm.map(|vm| vm.switch(&mut lock)),
                 left_files,
-                self.fs.take().map(|fs| fs.install(&mut lock)),
+                fs.take().map(|fs| fs.install(&mut lock)),
             )
         };
         let vm = vm.map(Vm::settle);
@@ -78,10 +89,10 @@ impl Prepared {
         if let Some(nsproxy) = &nsproxy {
             nsproxy.join_clocks(current);
         }
-        if let Some(mut sighand) = self.sighand.take() {
+        if let Some(mut sighand) = sighand.take() {
             sighand.install(current);
         }
-        if let Some(credentials) = self.credentials.take() {
+        if let Some(credentials) = credentials.take() {
             credentials.commit(current);
         }
         drop(update);
