@@ -116,11 +116,7 @@ fn dup<'a>(current: &'a Current, request: &Request) -> Result<Vm<'a, Copied>> {
     }
     let exec_state = ExecState::dup(current)?;
     let mm = Copied::dup(current)?;
-    if !request.dry_run {
-        mm::fault_in_child_tid(current);
-    }
-    let update = ExecUpdate::lock_in_time(current)?;
-    let no_pi_waiters = NoPiWaiters::hold_up(current)?;
+    let (update, no_pi_waiters) = mm::keep_out(current, !request.dry_run)?;
     // Nothing before this line that may wait looks for a signal when it has waited, and after it
     // nothing can fail.
     if current.is_killed() {

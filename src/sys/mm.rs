@@ -14,6 +14,7 @@
 //! cid.rs          the concurrency id
 //! exec_state.rs   who may trace and dump the task, and the lock that goes with it
 //! futex.rs        waiters for a PI futex of the task
+//! locks.rs        the locks that keep others out while the task moves
 //! uprobes.rs      breakpoints
 //! ```
 //!
@@ -30,11 +31,11 @@ pub(super) mod field_list;
 mod fields;
 mod futex;
 mod leave;
+mod locks;
 mod switch;
 mod uprobes;
 
 pub(crate) use bound::is_bound;
-pub(crate) use child_tid::fault_in_child_tid;
 pub(crate) use copy::Copied;
 pub(crate) use exec_state::{
     ExecState,
@@ -42,6 +43,7 @@ pub(crate) use exec_state::{
 };
 pub(crate) use futex::NoPiWaiters;
 pub(crate) use leave::Left;
+pub(crate) use locks::keep_out;
 pub(crate) use switch::{
     Released,
     Switched, //

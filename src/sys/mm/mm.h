@@ -34,8 +34,11 @@ struct linux_binfmt;
 	  (u32 __user *)task->clear_child_tid)							\
 	X(struct completion *, vfork_done, (struct task_struct *task), task->vfork_done)	\
 	/* For a write, as by put_user(); and the wait for mmap_lock can be killed. */		\
-	X(long, get_word_page, (u32 __user *word, struct page **page),				\
-	  get_user_pages_unlocked((unsigned long)word, 1, page, FOLL_WRITE))			\
+	X(long, get_word_page, (u32 __user *word, unsigned int flags, struct page **page),	\
+	  get_user_pages_unlocked((unsigned long)word, 1, page, flags))				\
+	/* Without a page fault. */								\
+	X(int, peek_word_page, (u32 __user *word, unsigned int flags, struct page **page),	\
+	  get_user_pages_fast_only((unsigned long)word, 1, flags, page))			\
 	X(int, try_lock_exec_update, (struct task_struct *task),				\
 	  down_write_trylock(&task->signal->exec_update_lock))					\
 	X(struct task_exec_state *, exec_state, (struct task_struct *task),			\
