@@ -134,7 +134,9 @@ fn install_each(
                     let leaves_mm = request.unshare.contains(Context::Vm);
                     target.install_time(current, set, credentials, leaves_mm)
                 }
-                _ => target.install(kind, set, fs.as_deref_mut(), credentials),
+                Context::Mount => target.install(kind, set, fs.as_deref_mut(), credentials),
+                // Without `fs`, which no other kind moves.
+                _ => target.install(kind, set, None, credentials),
             }
             .map_err(Failure::of(kind))?;
         }

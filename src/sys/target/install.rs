@@ -41,7 +41,7 @@ impl Target<Settled> {
     ///
     /// `credentials` are those that the running task is to have in there, where they are new. Of the
     /// mount namespace, `fs` is moved to the root. Mirrors `proc_ns_operations.install`. Fails with
-    /// `EPERM`, and `EINVAL` for a PID namespace that is not below the running task's.
+    /// `EPERM`, and `EINVAL` for a PID namespace that is neither the running task's nor below it.
     pub(crate) fn install(
         &self,
         kind: Context,

@@ -73,17 +73,18 @@ static inline void unshare_task_left_fs(const struct fs_struct *old)
 /*
  * As validate_ns(), of a set that the running task is not in. mntns_install()
  * does not look whether the fs_struct that it moves is shared, but whether that
- * is with which the task looks paths up: for that long, it is the one that the
- * task is about to have. As with scoped_with_init_fs(), nobody else follows it.
- * A sibling's check_unsafe_exec() compares it, misses this task among those that
- * share the old one, and takes it for shared by a stranger: the safe side.
+ * is with which the task looks paths up: if so, that is for this long the one
+ * that the task is about to have. As with scoped_with_init_fs(), nobody else
+ * follows it. A sibling's check_unsafe_exec() compares it, misses this task
+ * among those that share the old one, and takes it for shared by a stranger: it
+ * executes a set-user-ID program without its privilege, as the manual says.
  */
 static inline int unshare_install_ns(struct nsset *nsset, struct ns_common *ns)
 {
 	struct fs_struct *fs = current->fs;
 	int err;
 
-	if (nsset->fs)
+	if (nsset->fs && fs->users != 1)
 		WRITE_ONCE(current->fs, nsset->fs);
 	err = ns->ops->install(nsset, ns);
 	WRITE_ONCE(current->fs, fs);
