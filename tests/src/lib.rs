@@ -60,6 +60,7 @@ mod userfaultfd;
 mod vfork;
 mod world;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -92,6 +93,9 @@ struct Options {
     /// Where tests begin that throw dice; each says where it did
     #[arg(long)]
     seed: Option<u64>,
+    /// Change to this directory and stay there: a test executes this program with set-user-ID
+    #[arg(long, hide = true)]
+    stay_in: Option<PathBuf>,
 }
 
 fn suites() -> Vec<Suite> {
@@ -145,6 +149,7 @@ fn suites() -> Vec<Suite> {
         attach::inherited::suite(),
         attach::moving::suite(),
         attach::following::suite(),
+        attach::withdrawn::suite(),
         attach::network::suite(),
         attach::two_calls::suite(),
         attach::dry_run::suite(),
@@ -190,6 +195,9 @@ pub fn tried() -> String {
 /// When there is no such test, or the report cannot be written.
 pub fn main() -> Result<ExitCode> {
     let options = Options::parse();
+    if let Some(directory) = &options.stay_in {
+        attach::withdrawn::stay_in(directory)?;
+    }
     if let Some(measure) = options.bench {
         bench::run(measure, &options.filter)?;
         return Ok(ExitCode::SUCCESS);

@@ -22,3 +22,4 @@ mod scenes;
 pub(crate) mod target;
 pub(crate) mod two_calls;
 pub(crate) mod unprivileged;
+pub(crate) mod withdrawn;
