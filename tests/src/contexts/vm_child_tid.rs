@@ -12,20 +12,22 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use rustix::fs::{MemfdFlags, fstat, ftruncate, memfd_create};
 use rustix::io::Errno;
-use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap, mprotect};
+use rustix::mm::{Advice, MapFlags, MprotectFlags, ProtFlags, madvise, mmap, mprotect};
 use rustix::process::getpid;
 use rustix::thread::futex;
 use unshare_device::Contexts;
 
 use super::vm::{VM, leave};
 use super::vm_observers::by_syscall;
+use crate::attach::moving::look_into;
 use crate::child::Child;
-use crate::device::{checked, unshare};
+use crate::device::{Device, checked, unshare};
 use crate::dry_run::dry;
 use crate::harness::Suite;
 use crate::machine::Setting;
 use crate::mailbox::{Mailbox, Mapping};
 use crate::memory::{PAGE, marked, name, peek, read, write};
+use crate::sharer::Sharer;
 use crate::userfaultfd::Userfaultfd;
 use crate::world::World;
 
@@ -47,6 +49,10 @@ pub(crate) fn suite() -> Suite {
         .test(
             "in two pages: who has the second one ready may look first, too",
             child_tid_across,
+        )
+        .test(
+            "discarded while the request waits: who has it ready may look first, too",
+            child_tid_discarded,
         )
         .test("woken also where it cannot be written", child_tid_read_only)
 }
@@ -222,6 +228,45 @@ fn look_before(before: usize) -> Result<()> {
         left as u32 == 0 && left >> 32 == u64::from(u32::MAX),
         "{left:#x}"
     );
+    Ok(())
+}
+
+/// A [`Question`](crate::sharer::Question): promises to clear the word at the address `arg`, and leaves when
+/// nobody looks into this task any more.
+fn leave_at_last(arg: &str) -> Result<String> {
+    promise_at(ptr::without_provenance_mut(arg.parse()?));
+    let device = Device::open()?;
+    loop {
+        let reply = device.commit(unshare(VM));
+        if reply.errno != Some(Errno::BUSY) {
+            ensure!(reply.errno.is_none(), "{reply:?}");
+            return Ok(String::new());
+        }
+    }
+}
+
+fn child_tid_discarded() -> Result<()> {
+    let (memory, watcher) = (marked(1, 7, MapFlags::PRIVATE)?, Userfaultfd::new(0)?);
+    let page = Mapping::new(PAGE, MapFlags::PRIVATE)?;
+    write(page.start(), 1);
+    let sharer = Sharer::new(VM)?;
+    let server = Child::spawn(|| {
+        let address = watcher.fault()?;
+        ensure!(by_syscall(sharer.pid, memory.start().addr())? == 7);
+        watcher.answer(address, u64::MAX)?;
+        Ok(String::new())
+    })?;
+    watcher.register(&page)?;
+    let reader = look_into(sharer.pid)?;
+    sharer.begin(leave_at_last, &name(page.start()));
+    // Time for the copy. The request then waits for the reader.
+    sleep(Duration::from_millis(300));
+    // SAFETY: Nobody borrows the memory.
+    unsafe { madvise(page.start(), PAGE, Advice::LinuxDontNeed)? };
+    reader.stop()?;
+    sharer.answer()?;
+    server.report(SOON)?;
+    ensure!(read(page.start()) as u32 == 0, "the word was not cleared");
     Ok(())
 }
 
