@@ -134,9 +134,11 @@ fn install_each(
                     let leaves_mm = request.unshare.contains(Context::Vm);
                     target.install_time(current, set, credentials, leaves_mm)
                 }
-                Context::Mount => target.install(kind, set, fs.as_deref_mut(), credentials),
-                // Without `fs`, which no other kind moves.
-                _ => target.install(kind, set, None, credentials),
+                _ => {
+                    // No other kind moves it.
+                    let fs = fs.as_deref_mut().filter(|_| kind == Context::Mount);
+                    target.install(kind, set, fs, credentials)
+                }
             }
             .map_err(Failure::of(kind))?;
         }

@@ -126,6 +126,8 @@ fn common_contexts(mine: &unshare_task_contexts, its: &unshare_task_contexts) ->
     }
     // SAFETY: The running task is in namespaces; the other task is locked, and holds its own.
     match unsafe { (mine.nsproxy.as_ref(), its.nsproxy.as_ref()) } {
+        // For speed: most tasks are in one set.
+        (Some(mine), Some(its)) if ptr::eq(mine, its) => common | Contexts::NSPROXY,
         (Some(mine), Some(its)) => common | nsproxy::common(mine, its),
         _ => common,
     }

@@ -60,7 +60,6 @@ struct unshare_task_contexts {
 	  copy_struct_to_user(dst, usize, src, ksize, NULL))					\
 	/* Of the first UTS namespace: the others may be told to lie. */			\
 	X(const char *, kernel_release, (void), init_uts_ns.name.release)			\
-	X(spinlock_t *, alloc_lock, (struct task_struct *task), &task->alloc_lock)		\
 	X(bool, thread_group_empty, (struct task_struct *task), thread_group_empty(task))	\
 	X(bool, is_killed, (struct task_struct *task), fatal_signal_pending(task))		\
 	X(struct user_namespace *, task_user_ns, (struct task_struct *task),			\
@@ -135,6 +134,8 @@ struct unshare_task_contexts {
 	  refcount_read(&task->sighand->count))
 
 #define UNSHARE_ACTIONS(X)									\
+	X(task_lock, (struct task_struct *task), task_lock(task))				\
+	X(task_unlock, (struct task_struct *task), task_unlock(task))				\
 	X(put_user_ns, (struct user_namespace *user_ns), put_user_ns(user_ns))			\
 	X(left_fs, (const struct fs_struct *old), unshare_task_left_fs(old))			\
 	X(set_files, (struct task_struct *task, struct files_struct *files),			\

@@ -10,27 +10,22 @@ use core::ptr::NonNull;
 use kernel::{
     bindings,
     prelude::*,
-    sync::{
-        lock::{
-            spinlock::SpinLockBackend,
-            Guard,
-            Lock, //
-        },
-        rcu, //
-    },
+    sync::rcu,
     task::Task, //
 };
 
-use crate::sys::bindings::{
-    unshare_alloc_lock,
-    unshare_fs_half_left,
-    unshare_fs_of,
-    unshare_fs_pwd,
-    unshare_fs_root,
-    unshare_lock_fs,
-    unshare_locked_fs_users,
-    unshare_nsproxy_of,
-    unshare_unlock_fs, //
+use crate::sys::{
+    bindings::{
+        unshare_fs_half_left,
+        unshare_fs_of,
+        unshare_fs_pwd,
+        unshare_fs_root,
+        unshare_lock_fs,
+        unshare_locked_fs_users,
+        unshare_nsproxy_of,
+        unshare_unlock_fs, //
+    },
+    task, //
 };
 
 /// A task, which may be any, with its `task_lock` held.
@@ -43,16 +38,14 @@ pub(super) struct OtherTask<'a> {
     pub(super) task: &'a Task,
     nsproxy: NonNull<bindings::nsproxy>,
     pub(super) rcu: &'a rcu::Guard,
-    _guard: Guard<'a, (), SpinLockBackend>,
+    _guard: task::Guard<'a>,
 }
 
 impl<'a> OtherTask<'a> {
     /// Locks the task. Fails with `ESRCH` when it has given up its namespaces to exit.
     pub(super) fn lock(task: &'a Task, rcu: &'a rcu::Guard) -> Result<Self> {
-        // SAFETY: The task and with it its `alloc_lock` stay valid for as long as it is borrowed.
-        let lock: &Lock<(), SpinLockBackend> =
-            unsafe { Lock::from_raw(unshare_alloc_lock(task.as_ptr())) };
-        let guard = lock.lock();
+        // SAFETY: The task stays valid for as long as it is borrowed.
+        let guard = unsafe { task::lock(task.as_ptr()) };
         // SAFETY: The task is locked.
         let nsproxy = NonNull::new(unsafe { unshare_nsproxy_of(task.as_ptr()) }).ok_or(ESRCH)?;
         // INVARIANT: This is the lock and the nsproxy of `task`.
