@@ -43,7 +43,8 @@ const ERRNOS: [Errno; 10] = [
 ];
 
 /// Those of who could not get something, and of no one else.
-const LACKED: [Errno; 5] = [
+const LACKED: [Errno; 6] = [
+    Errno::AFNOSUPPORT,
     Errno::AGAIN,
     Errno::NOMEM,
     Errno::NOBUFS,
