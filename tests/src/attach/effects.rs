@@ -158,7 +158,7 @@ fn segments() -> Result<()> {
 }
 
 /// A [`Question`](crate::sharer::Question): maps root to root.
-pub(super) fn map(_: &str) -> Result<String> {
+pub(crate) fn map(_: &str) -> Result<String> {
     map_root(0, 0)?;
     Ok(String::new())
 }
