@@ -26,7 +26,7 @@ pub(crate) mod vm;
 
 impl_flags!(
     /// A set of contexts.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
     pub(crate) struct Contexts(u64);
 
     /// One context, by the bit that `unshare(2)`, `clone(2)` or `clone3(2)` has for it.

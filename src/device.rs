@@ -128,7 +128,7 @@ fn commit(file: &File, arg: UserPtr, size: usize, scope: Scope) -> Result {
             let mut prepared = Prepared::default();
             prepared.prepare(&current, &request)?;
             // Written while it still can fail, and while a copied address space takes it along.
-            report(arg, prepared.replaced(), Contexts::empty()).map_err(Failure::of_arguments)?;
+            report(arg, prepared.replaced, Contexts::empty()).map_err(Failure::of_arguments)?;
             prepared.finish(&current, &request)
         });
     outcome.or_else(|failure| {
@@ -149,7 +149,7 @@ const _: () = assert!(offset_of!(unshare_args, failed) == OUT + size_of::<u64>()
 const _: () = assert!(size_of::<unshare_args>() == UNSHARE_ARGS_SIZE_VER0 as usize);
 const _: () = assert!(size_of::<unshare_query>() == UNSHARE_QUERY_SIZE_VER0 as usize);
 
-// For speed: inlined, it would take registers from `commit`.
+// For speed: if it is inlined, requests of the other commands spill registers.
 #[inline(never)]
 fn query(arg: UserPtr, size: usize) -> Result {
     if size < UNSHARE_QUERY_SIZE_VER0 as usize {

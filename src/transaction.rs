@@ -52,7 +52,7 @@ use crate::{
 /// the credentials that own them, since what is counted for a namespace is given back through the user
 /// namespace that owns it.
 ///
-/// For speed, it is filled, read and emptied where it stands: moved, it is a dozen words.
+/// For speed it never moves: it has a dozen words.
 #[derive(Default)]
 pub(crate) struct Prepared {
     namespaces: Option<Namespaces>,
@@ -62,6 +62,8 @@ pub(crate) struct Prepared {
     fs: Option<FsStruct>,
     undo_list: Option<UndoList>,
     needs_vm: bool,
+    /// The contexts that the commit will replace.
+    pub(crate) replaced: Contexts,
 }
 
 impl Prepared {
@@ -101,6 +103,7 @@ impl Prepared {
         if (request.attach | request.unshare).contains_any(Contexts::NAMESPACES) {
             self.prepare_namespaces(current, request, attached)?;
         }
+        self.replaced = self.contexts();
         Ok(())
     }
 
@@ -113,7 +116,7 @@ impl Prepared {
     ) -> Result<(), Failure> {
         let attached_set = attached.set;
         let attached = attached.credentials;
-        let new = {
+        let (new, counted) = {
             // What is made here looks at `current_cred()`, and two calls would find the attached ones.
             let _acting = attached.as_ref().map(Acting::with);
             let mut new = credentials::prepare(request)?;
@@ -124,17 +127,15 @@ impl Prepared {
                 self.fs.as_mut(),
                 attached_set,
             )?;
-            if let Some(new) = &mut new {
-                new.set_ucounts().map_err(Failure::of(Context::User))?;
-            }
-            new
+            let counted = new.as_mut().map_or(Ok(()), Cred::set_ucounts);
+            (new, counted)
         };
         self.credentials = new.or(attached);
-        Ok(())
+        counted.map_err(Failure::of(Context::User))
     }
 
-    /// Returns the contexts that the commit will replace.
-    pub(crate) fn replaced(&self) -> Contexts {
+    /// Returns the contexts that have been prepared.
+    fn contexts(&self) -> Contexts {
         let Self {
             namespaces,
             credentials,
@@ -143,6 +144,7 @@ impl Prepared {
             fs,
             undo_list,
             needs_vm,
+            replaced: _,
         } = self;
         let mut replaced = namespaces
             .as_ref()
@@ -170,8 +172,9 @@ impl Prepared {
     /// read this one's memory or credentials, and hold the lock while their own page faults last; this
     /// one holds what is prepared, and no lock; a deadly signal ends it, or after a second `EBUSY`.
     pub(crate) fn finish(&mut self, current: &Current, request: &Request) -> Result<(), Failure> {
-        if self.is_empty() {
-            // `ksys_unshare()` tells them even then.
+        // A close range replaces nothing, nor do namespaces that the task already is in.
+        if self.replaced.is_empty() && self.files.is_none() && self.namespaces.is_none() {
+            // As `ksys_unshare()`, which tells perf even if nothing changes.
             if !request.dry_run {
                 perf_event_namespaces(current);
             }
@@ -191,25 +194,5 @@ impl Prepared {
             self.commit(current, vm, update);
         }
         Ok(())
-    }
-
-    /// Returns whether the task keeps all that it has, its descriptors among it.
-    fn is_empty(&self) -> bool {
-        let Self {
-            namespaces,
-            credentials,
-            sighand,
-            files,
-            fs,
-            undo_list,
-            needs_vm,
-        } = self;
-        namespaces.is_none()
-            && credentials.is_none()
-            && sighand.is_none()
-            && files.is_none()
-            && fs.is_none()
-            && undo_list.is_none()
-            && !needs_vm
     }
 }

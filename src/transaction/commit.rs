@@ -54,7 +54,7 @@ impl Prepared {
         vm: Option<Vm<'a, Copied>>,
         update: Option<ExecUpdate<'a>>,
     ) {
-        // A context that is added and not committed does not compile.
+        // Without `..`: a context that is added and not committed does not compile.
         let Self {
             namespaces,
             credentials,
@@ -63,6 +63,7 @@ impl Prepared {
             fs,
             undo_list,
             needs_vm: _,
+            replaced: _,
         } = self;
 
         if let Some(undo_list) = undo_list.take() {
