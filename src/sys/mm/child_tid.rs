@@ -12,51 +12,52 @@ use crate::sys::{
 
 /// The pages that the word is in: one, or two where it crosses a border.
 ///
-/// Whoever handles a page fault at the word may want to look at the memory of the task first. So the pages
-/// are put in place before `exec_update_lock` is taken, and looked for again when it is held.
+/// The task that handles a page fault there (FUSE, userfaultfd) may read this task's memory first, and that
+/// takes `exec_update_lock`. So the pages are faulted in before the lock is taken, and looked for again when
+/// it is held.
 pub(super) struct ChildTid {
     /// The first and the last byte of the word.
     bytes: [*mut u32; 2],
-    /// The flags by which the pages were had: for writing, else for reading, else not at all.
-    had: [Option<u32>; 2],
+    /// With which flags each byte's page was found: `FOLL_WRITE`, else 0 to read; `None` if there is none.
+    found_by: [Option<u32>; 2],
 }
 
 impl ChildTid {
-    /// Has the pages in place.
+    /// Faults the pages in, also where only NUMA balancing has taken the access away: the second look
+    /// takes such a page for missing.
     ///
-    /// Waits as any access to the memory does: a deadly signal ends that, save where the server of a
-    /// file system has begun to answer. The word is not written: it is in use until the task leaves, if
-    /// it does.
+    /// Waits as any page fault does. A deadly signal ends that, unless a FUSE server has already begun to
+    /// answer. Does not write the word, which is in use for as long as the task stays.
     pub(super) fn fault_in(current: &Current) -> Self {
         // SAFETY: The task runs, and nobody else changes its `clear_child_tid`.
         let word = unsafe { unshare_child_tid(current.as_ptr()) };
         let bytes = [word, word.wrapping_byte_add(size_of::<u32>() - 1)];
         let get = |byte, flags| {
             // SAFETY: The task runs with nothing locked, and may name any address.
-            had_page(|page| unsafe { unshare_get_word_page(byte, flags, page) == 1 })
+            find_page(|page| unsafe { unshare_get_word_page(byte, flags, page) == 1 })
         };
-        let had = bytes.map(|byte| match word.is_null() {
+        let found_by = bytes.map(|byte| match word.is_null() {
             true => None,
             false => [bindings::FOLL_WRITE, 0]
                 .into_iter()
                 .find(|flags| get(byte, *flags)),
         });
-        Self { bytes, had }
+        Self { bytes, found_by }
     }
 
-    /// Returns whether the pages can be had as before, and without a page fault.
+    /// Returns whether each page is still there, without a page fault.
     pub(super) fn is_in_place(&self) -> bool {
-        self.bytes.into_iter().zip(self.had).all(|(byte, had)| {
-            had.is_none_or(|flags| {
-                // SAFETY: The function takes no lock and waits for nobody.
-                had_page(|page| unsafe { unshare_peek_word_page(byte, flags, page) == 1 })
-            })
-        })
+        let is_there = |byte, flags| {
+            // SAFETY: The function takes no lock and waits for nobody.
+            find_page(|page| unsafe { unshare_peek_word_page(byte, flags, page) == 1 })
+        };
+        let mut bytes = self.bytes.into_iter().zip(self.found_by);
+        bytes.all(|(byte, found_by)| found_by.is_none_or(|flags| is_there(byte, flags)))
     }
 }
 
-/// Returns whether `get` has found a page, and gives that back.
-fn had_page(get: impl FnOnce(&mut *mut bindings::page) -> bool) -> bool {
+/// Returns whether `get` finds a page, and puts the page.
+fn find_page(get: impl FnOnce(&mut *mut bindings::page) -> bool) -> bool {
     let mut page = ptr::null_mut();
     let found = get(&mut page);
     if found {
@@ -71,11 +72,13 @@ fn had_page(get: impl FnOnce(&mut *mut bindings::page) -> bool) -> bool {
 /// Mirrors `mm_release()`: not if the task is the last user, since nobody could be waiting, and the
 /// waiter is woken also where the word could not be cleared.
 ///
-/// The pages were in place a few instructions ago, under the same locks ([`ChildTid::is_in_place`]). One that
-/// was reclaimed or discarded since is faulted in again, with two locks held: `exec_update_lock`, which
-/// `exec_mmap()` takes only after this, and `exit_mutex` of the futexes, under which `exit_robust_list()`
-/// accesses user memory, too. A FUSE server that has the page discarded at just that moment can make it last;
-/// without this module it can keep readers from a task, too, by a read of `/proc/PID/ns` into its memory.
+/// [`ChildTid::is_in_place`] has seen the pages a few instructions ago, under the locks that are still held:
+/// `exec_update_lock`, and `exit_mutex` of the futexes. If a page has gone since, it is faulted in under
+/// both. `exec_mmap()` has no such fault: it clears the word before it takes the lock, since it need not be
+/// able to fail afterwards. `exit_robust_list()` faults under `exit_mutex`, too. The fault lasts as long as
+/// the task that handles it likes: a FUSE server that discards the page at exactly this moment can keep
+/// readers of `/proc/PID` waiting. It can do so without this module as well, by a readlink(2) of
+/// `/proc/PID/ns/mnt` into its own memory.
 pub(super) fn clear(current: &Current) {
     let task = current.as_ptr();
     // SAFETY: The task runs in the address space that the word is in, and nobody else changes its

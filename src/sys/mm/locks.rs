@@ -14,13 +14,14 @@ use crate::sys::{
     task::Current, //
 };
 
-/// Keeps out who looks into the running task's memory, or waits for a PI futex of it.
+/// Locks out the tasks that look into the running task's memory, and those that wait for its PI futexes.
 ///
-/// Where the task is to move (`moves`), the word of `clear_child_tid` is in place then. If a sharer of the
-/// memory discards it while this waits for a lock, the locks are given back, and it is put in place again.
+/// If the task is to move (`moves`), the word of `clear_child_tid` can be written without a page fault when
+/// this returns. A sharer of the memory may discard the word's page while this waits for a lock; then this
+/// unlocks, faults the page in and tries again.
 ///
-/// Fails with `EINTR` after a deadly signal, and with `EBUSY` where a lock, or the word, takes more than a
-/// second, or for a PI futex.
+/// Fails with `EINTR` after a deadly signal. Fails with `EBUSY` if another task waits for a PI futex, or if a
+/// task that looks, or one that discards the page, is in the way for more than a second.
 pub(crate) fn keep_out<'a>(
     current: &'a Current,
     moves: bool,

@@ -35,7 +35,8 @@ struct linux_binfmt;
 	X(struct completion *, vfork_done, (struct task_struct *task), task->vfork_done)	\
 	/* For a write, as by put_user(); and the wait for mmap_lock can be killed. */		\
 	X(long, get_word_page, (u32 __user *word, unsigned int flags, struct page **page),	\
-	  get_user_pages_unlocked((unsigned long)word, 1, page, flags))				\
+	  get_user_pages_unlocked((unsigned long)word, 1, page,					\
+				  flags | FOLL_HONOR_NUMA_FAULT))				\
 	/* Without a page fault. */								\
 	X(int, peek_word_page, (u32 __user *word, unsigned int flags, struct page **page),	\
 	  get_user_pages_fast_only((unsigned long)word, 1, flags, page))			\

@@ -72,12 +72,11 @@ static inline void unshare_task_left_fs(const struct fs_struct *old)
 
 /*
  * As validate_ns(), of a set that the running task is not in. mntns_install()
- * does not look whether the fs_struct that it moves is shared, but whether that
- * is with which the task looks paths up: if so, that is for this long the one
- * that the task is about to have. As with scoped_with_init_fs(), nobody else
- * follows it. A sibling's check_unsafe_exec() compares it, misses this task
- * among those that share the old one, and takes it for shared by a stranger: it
- * executes a set-user-ID program without its privilege, as the manual says.
+ * refuses if current->fs is shared, though it moves nsset->fs. So current->fs is
+ * the private copy for as long as that runs; as with scoped_with_init_fs(),
+ * nobody else follows it. Only check_unsafe_exec() of a sibling compares it: it
+ * counts one user of the shared fs_struct too few among its own threads, and has
+ * a set-user-ID program run without its privileges. The manual says so.
  */
 static inline int unshare_install_ns(struct nsset *nsset, struct ns_common *ns)
 {
