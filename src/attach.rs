@@ -51,7 +51,7 @@ use crate::{
 /// Pins what the request asks for.
 ///
 /// Waits for the target: see [`TargetTask::take`].
-// For speed: inlined, it would take registers from requests that attach nothing.
+// For speed: if it is inlined, requests that attach nothing spill registers.
 #[inline(never)]
 pub(crate) fn take(current: &Current, request: &Request) -> Result<Target<Settled>, Failure> {
     let attach = request.attach;
@@ -78,7 +78,7 @@ pub(crate) struct Attached {
 }
 
 /// Puts what was pinned into copies: into `fs`, and into what is returned.
-// For speed: as `take`.
+// For speed: as for `take`.
 #[inline(never)]
 pub(crate) fn install(
     current: &Current,
@@ -135,7 +135,7 @@ fn install_each(
                     target.install_time(current, set, credentials, leaves_mm)
                 }
                 _ => {
-                    // No other kind moves it.
+                    // Only a mount namespace moves root and working directory.
                     let fs = fs.as_deref_mut().filter(|_| kind == Context::Mount);
                     target.install(kind, set, fs, credentials)
                 }

@@ -97,7 +97,7 @@ pub(crate) struct Vm<'a, S> {
 /// The wait for `exec_update_lock` is for tasks that look into this one, and hold the lock while their
 /// own page faults last. It ends with a deadly signal, or after a second with `EBUSY`: the copy grows
 /// stale meanwhile.
-// For speed: inlined, it would take registers from requests that leave no address space.
+// For speed: if it is inlined, requests that leave no address space spill registers.
 #[inline(never)]
 pub(crate) fn prepare<'a>(
     current: &'a Current,

@@ -103,8 +103,8 @@ impl<'a> OwnFiles<'a> {
 
     /// Takes the first file out of the table whose descriptor is from `next` to `last`.
     ///
-    /// A descriptor may be reserved and have no file yet: it stays with the task that reserved it. Here there
-    /// is none: nobody else used the table when the request began, and only the task could have let others.
+    /// A reserved descriptor has no file yet, and stays with the task that reserved it. This table has none:
+    /// only the running task uses it.
     fn take_next(&self, next: &mut u32, last: u32) -> Option<NonNull<bindings::file>> {
         let table = self.as_ptr();
         let _guard = self.lock();

@@ -2,9 +2,9 @@
 
 //! What other tasks have in common with the running one.
 //!
-//! A context with more than one user may have a reader of `/proc/PID` for one, which holds an mm for
-//! a moment, or a task that has left it and not given its count back yet. So the other users are looked
-//! for among all tasks, much as `current_is_single_threaded()` does.
+//! A count of more than one need not mean another task that uses the context: a reader of `/proc/PID` holds
+//! an mm for a moment, and a task that leaves gives its count back a moment later. So the other users are
+//! looked for among all tasks, much as `current_is_single_threaded()` does.
 
 use core::{
     marker::PhantomData,
@@ -44,13 +44,13 @@ use crate::contexts::{
 /// Returns which of the `wanted` contexts another task uses too at this moment.
 pub(super) fn shared_contexts(current: &Current, wanted: Contexts) -> Contexts {
     let wanted = wanted.without(own_contexts(current));
-    // The list of threads that was asked has nobody else in it.
+    // `own_contexts()` has counted the threads: if this one is still wanted, there are others.
     let mut shared = wanted & Context::Thread;
     if wanted.without(shared).is_empty() {
         return shared;
     }
-    // For speed: no lock of each task for a request that is about memory only, and no look at kernel
-    // threads, which have none that a program shares.
+    // For speed: a request about memory alone locks no task, and passes over kernel threads, which share
+    // neither mm nor handlers with a program.
     let is_locking = !wanted
         .without(shared | Context::Vm | Context::Sighand)
         .is_empty();
@@ -172,7 +172,7 @@ impl Task<'_> {
     }
 }
 
-/// All threads of all processes, but for those of PID 0, and without kernel threads where none is wanted.
+/// All threads of all processes but PID 0; kernel threads only if `has_kthreads`.
 ///
 /// Mirrors `for_each_process_thread()`. The lists are followed when the next task is asked for and not
 /// before, so that what the caller has read of a task was read before the task's successor.
@@ -219,8 +219,8 @@ impl<'a> Iterator for Tasks<'a> {
                         break;
                     }
                 }
-                // It is the first in the list of its threads (`copy_process()`); or it executes a
-                // program, and those before it are about to end (`de_thread()`).
+                // The group leader is the first in the list of its threads (`copy_process()`). If it
+                // became leader by execve(2), the threads before it are about to end (`de_thread()`).
                 self.thread = self.process;
             }
         }

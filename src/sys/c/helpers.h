@@ -121,8 +121,8 @@ struct unshare_task_contexts {
 	  next_task(process))									\
 	X(struct task_struct *, next_thread, (struct task_struct *thread),			\
 	  __next_thread(thread))								\
-	/* A task changes its mm and its flags by plain stores, whoever looks. A kernel thread	\
-	 * has an mm only while it works for the mm's owner.					\
+	/* A task changes its mm and its flags by plain stores while others read them. A	\
+	 * kernel thread has an mm only while it works for the mm's owner.			\
 	 */											\
 	X(bool, uses_mm_of, (struct task_struct *task, struct task_struct *running),		\
 	  data_race(READ_ONCE(task->mm)) == running->mm && !data_race(task->flags & PF_KTHREAD))	\

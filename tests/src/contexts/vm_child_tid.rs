@@ -43,15 +43,15 @@ pub(crate) fn suite() -> Suite {
             child_tid_hole,
         )
         .test(
-            "who has its page ready may look at the task's memory first",
+            "its page is missing: the task that provides it can read the caller's memory before",
             child_tid_missing,
         )
         .test(
-            "in two pages: who has the second one ready may look first, too",
+            "it ends in a missing page: the task that provides that can read the caller's memory before",
             child_tid_across,
         )
         .test(
-            "discarded while the request waits: who has it ready may look first, too",
+            "its page is discarded during the request: the task that provides it can read before",
             child_tid_discarded,
         )
         .test("woken also where it cannot be written", child_tid_read_only)
@@ -231,8 +231,8 @@ fn look_before(before: usize) -> Result<()> {
     Ok(())
 }
 
-/// A [`Question`](crate::sharer::Question): promises to clear the word at the address `arg`, and leaves when
-/// nobody looks into this task any more.
+/// A [`Question`](crate::sharer::Question): has the kernel clear the word at the address `arg`, and leaves as
+/// soon as no task looks into this one any more.
 fn leave_at_last(arg: &str) -> Result<String> {
     promise_at(ptr::without_provenance_mut(arg.parse()?));
     let device = Device::open()?;
@@ -259,7 +259,7 @@ fn child_tid_discarded() -> Result<()> {
     watcher.register(&page)?;
     let reader = look_into(sharer.pid)?;
     sharer.begin(leave_at_last, &name(page.start()));
-    // Time for the copy. The request then waits for the reader.
+    // By then the request has made its copy and waits for the reader.
     sleep(Duration::from_millis(300));
     // SAFETY: Nobody borrows the memory.
     unsafe { madvise(page.start(), PAGE, Advice::LinuxDontNeed)? };
