@@ -3,7 +3,10 @@
 //! `clear_child_tid`: a word of user memory that the kernel clears when a task leaves an address space.
 
 use core::ptr;
-use kernel::bindings;
+use kernel::{
+    bindings,
+    page::PAGE_SIZE, //
+};
 
 use crate::sys::{
     bindings::*,
@@ -18,7 +21,8 @@ use crate::sys::{
 pub(super) struct ChildTid {
     /// The first and the last byte of the word.
     bytes: [*mut u32; 2],
-    /// With which flags each byte's page was found: `FOLL_WRITE`, else 0 to read; `None` if there is none.
+    /// With which flags each byte's page was found: `FOLL_WRITE`, or else 0, to read. `None` where there is no
+    /// page, or no second one.
     found_by: [Option<u32>; 2],
 }
 
@@ -36,12 +40,18 @@ impl ChildTid {
             // SAFETY: The task runs with nothing locked, and may name any address.
             find_page(|page| unsafe { unshare_get_word_page(byte, flags, page) == 1 })
         };
-        let found_by = bytes.map(|byte| match word.is_null() {
-            true => None,
-            false => [bindings::FOLL_WRITE, 0]
-                .into_iter()
-                .find(|flags| get(byte, *flags)),
-        });
+        let find = |byte| {
+            let mut flags = [bindings::FOLL_WRITE, 0].into_iter();
+            flags.find(|flags| get(byte, *flags))
+        };
+        let [first, last] = bytes;
+        let is_set = !word.is_null();
+        // For speed: nearly every word is in one page.
+        let crosses = first.addr() / PAGE_SIZE != last.addr() / PAGE_SIZE;
+        let found_by = [
+            is_set.then(|| find(first)).flatten(),
+            crosses.then(|| find(last)).flatten(),
+        ];
         Self { bytes, found_by }
     }
 

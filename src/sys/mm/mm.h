@@ -27,7 +27,7 @@ struct linux_binfmt;
 	X(struct linux_binfmt *, binfmt, (struct mm_struct *mm), mm->binfmt)			\
 	X(bool, get_binfmt, (struct linux_binfmt *binfmt), try_module_get(binfmt->module))	\
 	X(int, mmap_write_lock_killable, (struct mm_struct *mm), mmap_write_lock_killable(mm))	\
-	X(unsigned long, vma_end, (struct vm_area_struct *vma), vma->vm_end)			\
+	X(struct vm_area_struct *, vma_next, (struct vma_iterator *vmi), vma_next(vmi))		\
 	/* Of a task */										\
 	X(struct mm_struct *, task_mm, (struct task_struct *task), task->mm)			\
 	X(u32 __user *, child_tid, (struct task_struct *task),					\
@@ -83,6 +83,8 @@ struct linux_binfmt;
 		READ_ONCE(*__mm_flags_get_bitmap(old)) & MMF_DUMP_FILTER_MASK))			\
 	UNSHARE_IF(CONFIG_MEMCG, X(clear_owner, (struct mm_struct *mm),				\
 	  WRITE_ONCE(mm->owner, NULL)))								\
+	X(vma_iter_init, (struct vma_iterator *vmi, struct mm_struct *mm),			\
+	  vma_iter_init(vmi, mm, 0))								\
 	X(mmap_write_unlock, (struct mm_struct *mm), mmap_write_unlock(mm))			\
 	X(lru_gen_use_mm, (struct mm_struct *mm), lru_gen_use_mm(mm))				\
 	/* To a task */										\

@@ -22,15 +22,20 @@ pub(super) fn install_again(_current: &Current) {
     // SAFETY: The task runs, and is a user of its address space. Mappings stay while it is locked.
     unsafe {
         use crate::sys::bindings::*;
+        use core::mem::MaybeUninit;
 
         let mm = unshare_task_mm(_current.as_ptr());
         if unshare_mmap_write_lock_killable(mm) != 0 {
             return;
         }
-        let mut vma = kernel::bindings::find_vma(mm, 0);
-        while !vma.is_null() {
+        let mut vmi = MaybeUninit::uninit();
+        unshare_vma_iter_init(vmi.as_mut_ptr(), mm);
+        loop {
+            let vma = unshare_vma_next(vmi.as_mut_ptr());
+            if vma.is_null() {
+                break;
+            }
             unshare_uprobe_mmap(vma);
-            vma = kernel::bindings::find_vma(mm, unshare_vma_end(vma));
         }
         unshare_mmap_write_unlock(mm);
     }
