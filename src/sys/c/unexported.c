@@ -7,6 +7,7 @@
 #include <linux/kallsyms.h>
 #include <linux/kprobes.h>
 #include <linux/mnt_namespace.h>
+#include <linux/module.h>
 #include <linux/nsfs.h>
 #include <linux/mmu_context.h>
 #include <linux/perf_event.h>
@@ -29,6 +30,7 @@
 #include "unexported.h"
 
 DEFINE_STATIC_CALL_NULL(unshare_kallsyms_lookup_name, kallsyms_lookup_name);
+DEFINE_STATIC_CALL_NULL(unshare_is_module_address, is_module_address);
 
 /*
  * Until a function is found, and for ever where the kernel lacks it, a call of
@@ -83,14 +85,28 @@ static bool is_hidden(const char *name)
 #endif
 }
 
+/*
+ * Returns the address of a symbol of the kernel, or NULL. If the kernel lacks
+ * the symbol, kallsyms_lookup_name() goes on to the modules, and another
+ * module may have a function of that name.
+ */
+static void *find(const char *name)
+{
+	unsigned long address = static_call(unshare_kallsyms_lookup_name)(name);
+
+	if (static_call(unshare_is_module_address)(address) || is_hidden(name))
+		return NULL;
+	return (void *)address;
+}
+
 /**
  * unshare_find_kallsyms - make symbols findable
  *
  * kallsyms_lookup_name() is not exported either, but a kprobe, which looks its
  * own symbol up, tells where it put itself.
  *
- * Return: 0, or the error of register_kprobe(), which is -EOPNOTSUPP where
- * CONFIG_KPROBES is not set.
+ * Return: 0; -ENOENT if the kernel lacks is_module_address(); or the error of
+ * register_kprobe(), which is -EOPNOTSUPP without CONFIG_KPROBES.
  */
 int unshare_find_kallsyms(void)
 {
@@ -100,14 +116,19 @@ int unshare_find_kallsyms(void)
 		.flags = KPROBE_FLAG_DISABLED,
 	};
 	int err = is_hidden(probe.symbol_name) ? -ENOENT : register_kprobe(&probe);
+	void *is_module_address;
 
 	if (err)
 		return err;
 	unregister_kprobe(&probe);
 	static_call_update(unshare_kallsyms_lookup_name, unshare_probed_function(probe.addr));
 
-	userns_clone = (int *)static_call(unshare_kallsyms_lookup_name)
-			("unprivileged_userns_clone");
+	is_module_address = (void *)static_call(unshare_kallsyms_lookup_name)("is_module_address");
+	if (!is_module_address)
+		return -ENOENT;
+	static_call_update(unshare_is_module_address, is_module_address);
+
+	userns_clone = find("unprivileged_userns_clone");
 	return 0;
 }
 
@@ -119,13 +140,11 @@ int unshare_find_kallsyms(void)
  */
 bool unshare_resolve(const struct unshare_unexported *function)
 {
-	unsigned long address =
-		static_call(unshare_kallsyms_lookup_name)(function->name);
+	void *address = find(function->name);
 
-	if (!address || is_hidden(function->name))
-		return false;
-	function->set((void *)address);
-	return true;
+	if (address)
+		function->set(address);
+	return address;
 }
 
 /**
