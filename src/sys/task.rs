@@ -45,7 +45,7 @@ impl Current {
         }
     }
 
-    pub(crate) fn as_ptr(&self) -> *mut bindings::task_struct {
+    pub(super) fn as_ptr(&self) -> *mut bindings::task_struct {
         self.task
     }
 
@@ -138,7 +138,7 @@ pub(crate) struct TaskLock<'a> {
 }
 
 impl TaskLock<'_> {
-    pub(crate) fn as_ptr(&mut self) -> *mut bindings::task_struct {
+    pub(super) fn as_ptr(&mut self) -> *mut bindings::task_struct {
         self.current.as_ptr()
     }
 }

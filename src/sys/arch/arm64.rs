@@ -42,7 +42,11 @@ field_list! {
 /// # Safety
 ///
 /// `task` is the running task, with interrupts off, and moves to `new`, which has users.
-pub(crate) unsafe fn switch_mm(_old: *mut mm_struct, new: *mut mm_struct, task: *mut task_struct) {
+pub(in crate::sys) unsafe fn switch_mm(
+    _old: *mut mm_struct,
+    new: *mut mm_struct,
+    task: *mut task_struct,
+) {
     // SAFETY: By the contract of this function.
     unsafe { unshare_check_and_switch_context(new) };
     #[cfg(CONFIG_ARM64_SW_TTBR0_PAN)]

@@ -62,7 +62,11 @@ field_list! {
 /// # Safety
 ///
 /// `task` is the running task, with interrupts off, and moves from `old` to `new`, which have users.
-pub(crate) unsafe fn switch_mm(old: *mut mm_struct, new: *mut mm_struct, task: *mut task_struct) {
+pub(in crate::sys) unsafe fn switch_mm(
+    old: *mut mm_struct,
+    new: *mut mm_struct,
+    task: *mut task_struct,
+) {
     // SAFETY: By the contract of this function.
     unsafe { unshare_switch_mm_irqs_off(old, new, task) };
 }
