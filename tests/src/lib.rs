@@ -176,6 +176,7 @@ fn suites() -> Vec<Suite> {
         samples::attach::suite(),
         samples::scratch_copy::suite(),
         samples::suite(),
+        samples::c::suite(),
         bench::guard::suite(),
         lifetime::suite(),
         hardening::suite(),

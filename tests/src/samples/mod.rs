@@ -3,6 +3,7 @@
 //! The sample programs, as a user sees them: exit status, output, and what they say when refused.
 
 pub(crate) mod attach;
+pub(crate) mod c;
 mod container;
 pub(crate) mod scratch_copy;
 pub(crate) mod unshare_run;
