@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Puts what the guests of `make bench` measured together: a table, set against an earlier one if
-//! there is one, a file that a later one can be set against, and a chart.
+//! Combines what the guests of `make bench` measured into a table, beside an earlier report if there is one, and
+//! writes a report for later comparisons.
 
-mod chart;
 mod table;
 
 use std::path::PathBuf;
@@ -27,9 +26,6 @@ struct Options {
     /// Where the report goes
     #[arg(long)]
     report: PathBuf,
-    /// Where the chart goes
-    #[arg(long)]
-    chart: PathBuf,
 }
 
 fn main() -> Result<()> {
@@ -40,7 +36,6 @@ fn main() -> Result<()> {
     };
     let earlier = options.compare.as_deref().map(Report::read).transpose()?;
     report.write(&options.report)?;
-    chart::draw(&report.counted, &options.chart)?;
     print!("{}", table::show(&report, earlier.as_ref()));
     Ok(())
 }
