@@ -2,6 +2,7 @@
 
 //! The module comes and goes: in use it stays, and nothing of it is left behind.
 
+use std::fs;
 use std::os::fd::IntoRawFd;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread::sleep;
@@ -61,6 +62,7 @@ pub(crate) fn suite() -> Suite {
             "without what some contexts need it does the others, and says so",
             partial,
         )
+        .test("the loaded module has the version of Cargo.toml", version)
 }
 
 /// The kernel's word for a module that has users.
@@ -232,4 +234,10 @@ fn partial() -> Result<()> {
     world.refuses(unshare(FILES), Errno::INVAL, FILES)?;
     world.refuses(unshare(all_at_once()), Errno::INVAL, FILES)?;
     world.replaces(unshare(Contexts::FS), Contexts::FS, &["kcmp/fs"])
+}
+
+fn version() -> Result<()> {
+    let loaded = fs::read_to_string("/sys/module/unshare/version")?;
+    ensure!(loaded.trim() == env!("CARGO_PKG_VERSION"), "{loaded}");
+    Ok(())
 }

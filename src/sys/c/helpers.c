@@ -26,6 +26,9 @@
 #include "helpers.h"
 #include "unexported.h"
 
+/* The `module!` macro has no key for it. */
+MODULE_VERSION(UNSHARE_VERSION);
+
 /*
  * In C, because a fault is an `asm goto` out of the access, which Rust does not
  * have. For speed: a few words are read sooner than a function for any size is
