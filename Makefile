@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# What a person types. How it is done stands in qemu/, how the module is compiled in Kbuild.
+# The commands for people. The scripts in qemu/ carry them out; Kbuild says how the module is compiled.
 
-# Taken as they are: a `$` in RUN= is the guest's.
+# Not expanded by make: a `$` in RUN= is for the guest's shell.
 override RUN := $(value RUN)
 export ARCH MODEL KERNEL SERIES KDIR KERNEL_SRC TEST SEED TIME RUN FILES TIMEOUT COMPARE TOOLS HOST
-# With `make -C` not the folder that make is in.
+# The caller's folder, which differs from make's with `make -C`.
 export CALLER := $(PWD)
 
 help:

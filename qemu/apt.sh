@@ -2,9 +2,9 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034,SC2154 # What is set here and what is used go between it and its callers.
 #
-# Sourced after lib.sh by what fetches packages of Debian: an apt of its own, in the folder `work`. Of this machine's
-# apt it takes the proxies, certificates and the mirror; the machine's sources, preferences, packages and lists
-# have no effect and do not change. It needs no root user. With `architecture`, it is one for machines of that.
+# Sourced after lib.sh by scripts that fetch Debian packages: a separate apt in the folder `work`, which needs no root
+# user. It uses the proxies, certificates and mirror of the host's apt, and neither reads nor changes its sources,
+# preferences, packages and lists. `architecture` selects the packages of another architecture.
 
 architecture=
 
@@ -15,22 +15,22 @@ apt() {
 	APT_CONFIG=$work/apt.conf "$@"
 }
 
-# apt_settings: remembers how this machine's apt gets at Debian, for a root, which has an apt without settings.
+# apt_settings: saves how the host's apt reaches Debian, for the apt of a root, which has no settings.
 apt_settings() {
 	local settings=$cache/apt
 	mkdir -p "$settings"
 	[[ ! ${UNSHARE_SETS:-} ]] || return 0
 	apt-config dump | grep '^Acquire::' | grep -vE '^Acquire::(IndexTargets|Languages|CompressionTypes|GzipIndexes)' \
 		>"$settings/conf.$$" || :
-	# The first repository that is of Debian's own releases, and not of its updates or for security.
-	# Without the caches that it would write for root.
+	# The first repository of a Debian release, not one for updates or security. The empty cache settings keep apt from
+	# writing its caches.
 	apt-get indextargets -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= --format "\$(REPO_URI) \$(RELEASE)" 'Created-By: Packages' 2>/dev/null |
 		sed -nE 's/ (bullseye|bookworm|trixie|forky|sid|oldstable|stable|testing|unstable)$//p' | sed -n 1p >"$settings/mirror.$$"
 	mv "$settings/conf.$$" "$settings/conf"
 	mv "$settings/mirror.$$" "$settings/mirror"
 }
 
-# apt_reads SUITE...: begins with the lists of these.
+# apt_reads SUITE...: starts with the package lists of these suites, from the host's mirror.
 apt_reads() {
 	local mirror
 	apt_settings
@@ -38,7 +38,7 @@ apt_reads() {
 	apt_lists "${mirror:-http://deb.debian.org/debian}" "$@"
 }
 
-# apt_lists URI SUITE...: begins with the lists of these suites at URI.
+# apt_lists URI SUITE...: starts with the package lists of these suites at URI.
 apt_lists() {
 	local uri=$1 keys
 	shift
@@ -63,7 +63,7 @@ apt_lists() {
 		Acquire::Languages "none";
 		${architecture:+APT::Architecture "$architecture"; APT::Architectures { "$architecture"; \};}
 	END
-	# A mirror may lack a suite; what counts is that one has the package.
+	# A mirror may lack some of the suites; one list is enough.
 	apt apt-get update || :
 	[[ $(find "$work/state/lists" -maxdepth 1 -name '*_Packages*' -print -quit) ]] || {
 		echo "no list of packages came from $uri ($*): is there a network?"
@@ -71,7 +71,7 @@ apt_lists() {
 	}
 }
 
-# versions PACKAGE [SUITE...]: those that there are, or that these suites have, the newest first.
+# versions PACKAGE [SUITE...]: prints the versions in these suites, or in all, the newest first.
 versions() {
 	local package=$1
 	shift
@@ -84,7 +84,7 @@ versions() {
 	}' | sort -ruV
 }
 
-# apt_unpack FOLDER PACKAGE[=VERSION]...: downloads these, and what they hold goes to FOLDER.
+# apt_unpack FOLDER PACKAGE[=VERSION]...: downloads these packages and unpacks them in FOLDER.
 apt_unpack() {
 	local folder=$1 package packages=("${@:2}")
 	mkdir -p "$folder" "$work/packages"

@@ -2,8 +2,8 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034 # What is set here is used by the scripts that source it.
 #
-# Sourced by every script of this folder: where things are, how a long step talks, how one fails.
-# A script's standard output is its result; what it says to a person goes to standard error.
+# Sourced by every script of this folder: sets where things are, and has what the scripts share. A script prints its
+# result on standard output and messages for people on standard error.
 
 if [ "$(uname -s)" != Linux ]; then
 	echo "error: this is $(uname -s), and the commands are for Linux: run them in a container (podman run --platform linux/amd64 -it -v .:/src -w /src debian)" >&2
@@ -20,50 +20,51 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 qemu=$top/qemu
 cache=$(realpath -m "${UNSHARE_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/unshare.ko}")
 build=$top/build
-# A checkout that cannot be written to has its build in the cache.
+# A checkout that is not writable is built in the cache.
 if [[ ! -w $top ]]; then build=$cache/build/$(cksum <<<"$top" | cut -d' ' -f1); fi
 
-# make(1) hands its command line down, and kbuild would take KERNEL=, TEST= and the like for its own.
+# make(1) exports its command line, and kbuild would read KERNEL=, TEST= and others from it.
 unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL
 
-# The compilers of one LLVM, as Debian names them.
+# All tools of LLVM are of this version, which is part of their names on Debian.
 llvm=19
 export LC_ALL=${LC_ALL:-C}
-# A mask of the user's own is not to be one of what is packed here.
+# The user's umask must not change the modes of packed files.
 umask 022
 
 say() {
 	printf '%s\n' "$*" >&2
 }
 
-# die WORDS: not a program's own failure, so not a status that one would have.
+# die WORDS: exits with a status that no program run by these scripts uses.
 die() {
 	printf 'error: %s\n' "$*" >&2
 	exit 125
 }
 
-# kbuild and cargo put paths in lists that spaces part.
+# kbuild and cargo separate paths by spaces.
 [[ $top$cache != *[[:space:]]* ]] || die "a space is in $top or $cache, and kbuild wants none"
 
-# What `set -e` ends without a word; a script of ours that died has said why.
+# Names the line at which `set -e` ends a script. A script that called die has said why.
 fell=0
 trap 'fell=$?; ((fell == 125)) || say "error: ${0##*/}, line $LINENO: status $fell"' ERR
 
-# The kernel series to take: SERIES=, or else the newest of those that Kbuild knows. What is built for another
-# one goes to a folder of its own, beside what every series shares.
+# The kernel series: SERIES=, or else the newest one in Kbuild. Builds for another series go to a separate folder,
+# except for what all series share.
 shared=$build
 known=$(sed -n 's/^unshare-series := //p' "$top/Kbuild")
 series=${SERIES:-${known##* }}
 [[ " $known " == *" $series "* ]] || die "SERIES=$series: the module is for ${known// / and }"
 if [[ $series != "${known##* }" ]]; then build+=/$series; fi
 
-# acceptable: the series that may be taken, the most preferred first: SERIES=, or all that Kbuild knows.
+# acceptable: prints the usable series, the most preferred first: SERIES=, or all in Kbuild.
 acceptable() {
 	if [[ ${SERIES:-} ]]; then echo "$series"; else tr ' ' '\n' <<<"$known" | tac; fi
 }
 
-# The architecture: ARCH=, which kbuild reads too, or else x86-64. Likewise. `image` is where a kernel tree has
-# its kernel, `target` what rustc calls the programs' machine, and `here` how this one runs such a program.
+# The architecture: ARCH=, which kbuild reads, too, or else x86-64. Another architecture also gets a separate folder.
+# `image` is the path of the kernel in its tree, `target` is rustc's name for the programs' machine, and `here` runs
+# such a program on this machine.
 arch=${ARCH:-x86_64}
 case $arch in
 x86_64)
@@ -85,9 +86,9 @@ arm64)
 *) die "ARCH=$arch: there are 'x86_64' and 'arm64'" ;;
 esac
 
-# step LOG TITLE COMMAND...: runs a long command with its output in LOG, says how far it is, and shows
-# the end of LOG if it fails. With expect=N, files built (kbuild's short lines) are counted against N; with quiet=yes,
-# nothing is said in between. How long it took, and how much apt and cargo fetched, qemu/timed tells at the end.
+# step LOG TITLE COMMAND...: runs a long command with its output in LOG, shows its progress, and shows the end of LOG if
+# it fails. With expect=N, the progress counts built files (kbuild's short lines) against N. With quiet=yes, it shows no
+# progress. qemu/timed reports at the end how long the step took, and how much apt and cargo fetched.
 step() {
 	local log=$1 title=$2 status=0 counter=: begun=$EPOCHREALTIME
 	shift 2
@@ -109,19 +110,19 @@ step() {
 	fi
 }
 
-# took TITLE BEGUN [LOG]: a line for qemu/timed, of what began at that EPOCHREALTIME.
+# took TITLE BEGUN [LOG]: records for qemu/timed a step that began at that EPOCHREALTIME.
 took() {
 	[[ ${UNSHARE_TIMES:-} ]] || return 0
 	printf '%s\t%s\t%s\n' "$(((${EPOCHREALTIME/[^0-9]/} - ${2/[^0-9]/}) / 100000))" "$(fetched "${3:-/dev/null}")" "$1" >>"$UNSHARE_TIMES"
 }
 
-# fetched LOG: how many bytes apt said that it fetched, and cargo's crates took.
+# fetched LOG: prints how many bytes apt and cargo fetched, by their own account.
 fetched() {
 	LC_ALL=C sed -nE 's/^Fetched ([0-9.,]+) ([kMG]?)B.*/\1 \2/p' "$1" | tr -d , |
 		awk 'BEGIN { of["k"] = 1e3; of["M"] = 1e6; of["G"] = 1e9 } { sum += $1 * ($2 ? of[$2] : 1) } END { printf "%d", sum }'
 }
 
-# room MEGABYTES WHAT: refuses where the cache has less room than that, and says how much is needed.
+# room MEGABYTES THINGS: fails if the cache has less free space than these things need.
 room() {
 	local free
 	mkdir -p "$cache" 2>/dev/null || die "$cache cannot be made: choose another folder by UNSHARE_CACHE="
@@ -130,12 +131,12 @@ room() {
 	say "Getting $2, which need $1 MB in $cache"
 }
 
-# takes SET ARGUMENT...: has the calling script, with these arguments, run where the tools of that set of
-# qemu/packages.sh are: by default in a root of their own (TOOLS=root), or on this machine (TOOLS=host).
+# takes SET ARGUMENT...: ensures that the calling script runs where the tools of that set of qemu/packages.sh are: by
+# default in their root (TOOLS=root), in which it starts again with these arguments, or on this machine (TOOLS=host).
 takes() {
 	local set=$1 root
 	shift
-	# Its set includes both.
+	# The set arm64 includes both.
 	if [[ $arch == arm64 && $set == @(run|build) ]]; then set=arm64; fi
 	[[ " ${UNSHARE_SETS:-} " != *" $set "* ]] || return 0
 	if [[ ! ${UNSHARE_SETS:-} && ${TOOLS:-root} == root ]]; then "$qemu/enterable" "$set"; fi || {
@@ -159,8 +160,8 @@ built() {
 	printf '%d of about %d files, ' "$(grep -cE '^  [A-Z]' "$1")" "$expect"
 }
 
-# progress TITLE COUNTER: says from time to time what the command COUNTER prints and how long it took:
-# a line that is rewritten on a terminal, a line a minute in a log. Until progress_ends.
+# progress TITLE COUNTER: until progress_ends, shows the output of the command COUNTER and the time: on a terminal in
+# one line that it rewrites, in a log in one line a minute.
 progress() {
 	report "$1" "$2" "$$" &
 	reporter=$!
@@ -176,7 +177,7 @@ progress_ends() {
 
 report() {
 	local title=$1 counter=$2 parent=$3 begun=$SECONDS at
-	# The wait is one for input that never comes: a sleep would outlive this process.
+	# Waits by reading input that never arrives, because a sleep(1) would outlive this process.
 	while read -rt 1 <> <(:) || kill -0 "$parent" 2>/dev/null; do
 		at=$((SECONDS - begun))
 		if [[ -t 2 ]]; then
@@ -187,7 +188,7 @@ report() {
 	done
 }
 
-# locked FILE: held until this script ends; two runs at the same time build nothing twice.
+# locked FILE: locks FILE until this script ends, so that two runs do not build the same thing at the same time.
 locked() {
 	local fd
 	mkdir -p "$(dirname "$1")"
@@ -202,11 +203,11 @@ known_kernels() {
 	find "$qemu" -name '*.config' ! -name 'kernel.*' -printf '%f\n' | sed 's/\.config$//' | sort
 }
 
-# The kernel that commands take by themselves: one that nobody here has to build.
+# The default kernel of most commands: one that need not be built.
 stock=debian
 if [[ $arch != x86_64 || ${KERNEL_SRC:-} ]]; then stock=release; fi
 
-# The kernels to take: KERNEL=, or else the ones that the caller names.
+# kernels NAME...: prints the kernels to use: KERNEL=, or else these.
 kernels() {
 	local kernel
 	for kernel in ${KERNEL:-$@}; do
@@ -219,27 +220,27 @@ kernels() {
 	done
 }
 
-# only_x86_64 WHAT: refuses another ARCH=.
+# only_x86_64 COMMAND: fails for another ARCH=.
 only_x86_64() {
 	[[ $arch == x86_64 ]] || die "ARCH=$arch: $1 is for x86_64 alone"
 }
 
-# config KDIR SYMBOL: whether the kernel of that build tree has it built in.
+# config KDIR SYMBOL: whether the kernel of that build tree has SYMBOL=y.
 config() {
 	grep -qx "$2=y" "$1/include/config/auto.conf"
 }
 
-# built_by CONFIG TOOL: what TOOL's --version (CC's, RUSTC's, BINDGEN's) said for a kernel's configuration.
+# built_by CONFIG TOOL: prints the --version of the CC, RUSTC or BINDGEN that a kernel's configuration names.
 built_by() {
 	sed -n "s/^CONFIG_$2_VERSION_TEXT=\"\{0,1\}\([^\"]*\).*/\1/p" "$1"
 }
 
-# signs KDIR: whether that build tree has the key that its kernel asks modules to be signed by.
+# signs KDIR: whether that build tree has the key with which its kernel's modules must be signed.
 signs() {
 	[[ -e $1/certs/signing_key.pem ]]
 }
 
-# flavours NAME...: what a build for KDIR= is called under build/, when KERNEL= does not say.
+# flavours NAME...: prints the folders under build/ of these kernels, or of KERNEL=, or of KDIR=.
 flavours() {
 	if [[ ${KDIR:-} && ! ${KERNEL:-} ]]; then
 		echo custom
@@ -248,7 +249,7 @@ flavours() {
 	fi
 }
 
-# take_run NAME: sets `run`, a folder of this boot's own: build/NAME, or NAME-2, ... while others boot.
+# take_run NAME: sets `run` to a folder for this boot only: build/NAME, or NAME-2, ... while others boot.
 take_run() {
 	local n=1 fd
 	run=$build/$1
@@ -265,7 +266,7 @@ take_run() {
 	mkdir -p "$run/lib"
 }
 
-# settings NAME VALUE...: what the guest's init reads, quoted for its shell.
+# settings NAME VALUE...: writes the variables that qemu/init reads, quoted for its shell.
 settings() {
 	while (($#)); do
 		printf "%s='%s'\n" "$1" "${2//\'/\'\\\'\'}"
@@ -273,8 +274,8 @@ settings() {
 	done >"$run/settings"
 }
 
-# cargo_settings: has cargo keep what it fetches in the cache, and build in build/. Of the user's own configuration a
-# root takes where registries are and how they are reached; TOOLS=host is for those who want all of it.
+# cargo_settings: makes cargo keep downloads in the cache and build in build/. In a root, it keeps of the user's
+# configuration only where registries are and how to reach them; with TOOLS=host, all of it.
 cargo_settings() {
 	local settings
 	export CARGO_TARGET_DIR=$shared/cargo
@@ -290,7 +291,7 @@ cargo_settings() {
 	if [[ -r /host$UNSHARE_CARGO/credentials.toml ]]; then cp "/host$UNSHARE_CARGO/credentials.toml" "$CARGO_HOME"; fi
 }
 
-# crates: how many bytes of crates are in the cache.
+# crates: prints how many bytes of crates the cache has.
 crates() {
 	{ find "${CARGO_HOME:-${HOME:-/root}/.cargo}/registry/cache" -name '*.crate' -printf '%s\n' 2>/dev/null || :; } |
 		awk '{ sum += $1 } END { printf "%d", sum }'

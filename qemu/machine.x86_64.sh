@@ -5,7 +5,7 @@
 # Sourced by qemu/boot: an x86-64 machine for the kernel `image` of the tree `kdir`.
 
 emulator=qemu-system-x86_64
-# The smallest machine that the kernel has drivers for.
+# The smallest machine for which the kernel has drivers.
 machine=(-M 'microvm,acpi=off,rtc=on')
 bus=virtio-serial-device
 if ! config "$kdir" CONFIG_VIRTIO_MMIO_CMDLINE_DEVICES; then
@@ -13,13 +13,13 @@ if ! config "$kdir" CONFIG_VIRTIO_MMIO_CMDLINE_DEVICES; then
 	bus=virtio-serial-pci
 fi
 
-# A power-off would take ACPI.
+# A power-off would need ACPI, so the guest reboots.
 parameters+=(console=ttyS0 reboot=t no_timer_check tsc=reliable)
 
 read -r accelerator khz < <("$qemu/accelerator" "$image")
 case ${CLOCK:-$accelerator} in
 instructions)
-	# One boot is as the other: the same addresses, random numbers and date.
+	# Every boot is the same: addresses, random numbers and date.
 	machine+=(-accel 'tcg,thread=single' -icount 'shift=0,sleep=off' -cpu 'max,la57=off')
 	machine+=(-seed 1 -rtc 'base=2026-01-01,clock=vm')
 	parameters+=(tsc_early_khz=1000000 nokaslr)
@@ -30,7 +30,7 @@ kvm)
 	name=KVM
 	;;
 *)
-	# Page tables of five levels would only be one level more to walk by hand.
+	# No five-level page tables: an emulator walks them in software.
 	machine+=(-accel 'tcg,thread=multi' -cpu 'max,la57=off')
 	parameters+=(tsc_early_khz="$khz")
 	name='TCG, since KVM runs no guest here'

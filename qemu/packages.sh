@@ -2,13 +2,13 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034 # Read by qemu/root and qemu/install.
 #
-# The packages of Debian that the commands need, in sets. qemu/root unpacks a set into a folder (a "root") and
-# installs nothing. A set that includes another one is made from the root of that one.
+# The Debian packages that the commands need, in sets. qemu/root unpacks a set into a folder (a "root") and installs
+# nothing. The root of a set that includes another set starts as a copy of that set's root.
 
-# The Debian release that the tools come from: the compilers of its backported kernels are its own.
+# The Debian release of the tools: its own compilers build its backported kernels.
 release=trixie
 
-# What each set includes. `fuzz` stands alone: its rustc has the same name as the kernels'.
+# What each set includes. `fuzz` includes none, because its rustc has the same file name as the kernels' rustc.
 declare -A includes=([run]='' [build]=run [check]=build [system]=check [arm64]=build [fuzz]='')
 
 # make run, vm, modules; the stock half of make test.
@@ -22,12 +22,13 @@ run=(
 	qemu-system-x86 rust-src rustc zlib1g-dev
 )
 
-# Kernels of our own, which are built by clang; the programs of the tests.
+# The kernels of our own, which clang builds; the tests' programs.
 build=(clang-19 g++ lld-19 llvm-19 python3)
 
 # make check, deb.
 check=(
-	build-essential debhelper dh-dkms dpkg-dev git lintian man-db mandoc pkgconf procps rsync rust-clippy rustfmt shellcheck
+	build-essential codespell debhelper dh-dkms dpkg-dev git lintian man-db mandoc pkgconf procps rsync rust-clippy rustfmt
+	shellcheck
 )
 
 # make deb_test, hosts.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Prints how many times in a millisecond this machine's time stamp counter counts. QEMU's TCG shows
- * a guest the same counter, and a microvm has no other clock to measure it by.
+ * Prints the frequency of this machine's time stamp counter in kHz. QEMU's TCG shows a guest the same counter, and
+ * a microvm has no other clock to measure it with.
  */
 #include <stdint.h>
 #include <stdio.h>
