@@ -2,10 +2,10 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Words of a page; one that is written makes the page dirty.
+/// The number of words in a page; writing one of them makes the page dirty.
 const PAGE: usize = 4096 / size_of::<AtomicU64>();
 
-/// Memory that the parent has written to, each page of it.
+/// Memory of which the parent has written each page.
 #[derive(Debug)]
 pub(crate) struct Heap {
     words: Vec<AtomicU64>,
@@ -20,14 +20,14 @@ impl Heap {
         }
     }
 
-    /// Writes another value to the first `mib`.
+    /// Writes another value to the first `mib` MiB.
     pub(crate) fn scribble(&self, mib: u32) {
         for word in self.words.iter().step_by(PAGE).take(mib as usize * 256) {
             word.store(u64::MAX, Ordering::Relaxed);
         }
     }
 
-    /// Whether everything is as it was made.
+    /// Whether no value has changed.
     pub(crate) fn is_untouched(&self) -> bool {
         let mut words = self.words.iter().enumerate();
         words.all(|(number, word)| word.load(Ordering::Relaxed) == number as u64)

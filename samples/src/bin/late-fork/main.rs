@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Children that begin as vfork's and become fork's only when they have to: what they cost.
+//! What children cost that begin as vfork's and become fork's only when they need it.
 
 mod borrower;
 mod heap;
@@ -75,11 +75,11 @@ fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// For which mix of children it pays, by the time until a child is gone.
+/// Says for which mix of children this is faster, by the time until a child has ended.
 fn verdict(forked: Times, untaken: Times, forked_work: Times, taken: Times) {
     let saved = forked.gone.as_secs_f64() - untaken.gone.as_secs_f64();
     let lost = taken.gone.as_secs_f64() - forked_work.gone.as_secs_f64();
-    // Of which children p need a copy: pays while (1 - p) * saved > p * lost.
+    // If a part p of the children needs a copy, this is faster while (1 - p) * saved > p * lost.
     match (saved > 0.0, lost > 0.0) {
         (true, true) => println!(
             "Here a late fork pays as long as fewer than {:.0} of 100 children need a copy.",

@@ -4,12 +4,12 @@ use clap::Parser;
 
 /// Start children as vfork does, and copy the parent's memory only for those that need it.
 ///
-/// A parent with much memory starts children that each look at their job first. One that can exec
-/// or exit at once does so in memory that it borrows, and nothing is copied. One that turns out to
-/// need memory of its own, a long-lived worker, asks /dev/unshare for CLONE_VM: there and then it
-/// gets what a fork would have given it, its parent goes on, and it goes on as a forked child does.
+/// A parent with much memory starts children, and each child looks at its job first. A child that
+/// can exec or exit at once does so in the memory that it borrows from its parent, and nothing is
+/// copied. A child that needs memory of its own, such as a long-lived worker, asks /dev/unshare for
+/// CLONE_VM. It then has what a fork would have given it, and its parent continues.
 ///
-/// Prints how long each kind takes, and checks who saw which writes.
+/// Prints how long each kind takes, and checks which task sees which writes.
 #[derive(Debug, Parser)]
 #[command(name = "late-fork", version, after_long_help = AFTER_HELP)]
 pub(crate) struct Options {
@@ -22,7 +22,7 @@ pub(crate) struct Options {
     )]
     pub(crate) mib: u32,
 
-    /// How many of them a child writes to that needs memory of its own
+    /// How many of them a child writes to, if it needs its own memory
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) write: u32,
 

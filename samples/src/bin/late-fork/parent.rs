@@ -14,18 +14,19 @@ use crate::borrower::Borrower;
 use crate::heap::Heap;
 use crate::program::Program;
 
-/// What a child finds that it has to do, when it looks.
+/// A child's job, which it learns when it looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Job {
     /// Nothing: it can exit at once.
     Nothing,
     /// Become another program.
     Program,
-    /// Work on the memory, which is not to be seen by the parent.
+    /// Write to the memory without the parent seeing it.
     Work,
 }
 
-/// A process with much memory, and all that its children need made before they start.
+/// A process with much memory, and everything that its children need, which is allocated before
+/// they start.
 #[derive(Debug)]
 pub(crate) struct Parent {
     device: Device,
@@ -34,7 +35,7 @@ pub(crate) struct Parent {
     program: Program,
     /// How many MiB a worker writes to.
     write: u32,
-    /// How many borrowers have looked at their job: they count it here themselves.
+    /// How many borrowers have looked at their job: each counts itself here.
     looked: AtomicU64,
     started: AtomicU64,
 }
@@ -53,7 +54,7 @@ impl Parent {
         })
     }
 
-    /// The memory is copied first, for whatever the job is.
+    /// Copies the memory first, whatever the job is.
     pub(crate) fn fork(&self, job: Job) -> io::Result<Pid> {
         // SAFETY: This program has one thread.
         let status = match unsafe { nix::unistd::fork() }? {
@@ -69,17 +70,17 @@ impl Parent {
                 Job::Work => self.work(),
             },
         };
-        // SAFETY: The buffers and exit handlers are the parent's to run.
+        // SAFETY: Only the parent may run the exit handlers and flush the buffers.
         unsafe { libc::_exit(status) }
     }
 
-    /// For a child that is known to do nothing.
+    /// Copies nothing: the child is known to do nothing.
     pub(crate) fn vfork(&self) -> io::Result<Pid> {
         // SAFETY: The child does nothing.
         unsafe { vfork(Contexts::empty(), &self.stack, &|| 0) }
     }
 
-    /// The memory is copied when the job needs it.
+    /// Copies the memory when the job needs it.
     pub(crate) fn late_fork(&self, job: Job) -> io::Result<Pid> {
         self.started.fetch_add(1, Ordering::Relaxed);
         let child = |borrower: Borrower<'_>| {
@@ -96,21 +97,21 @@ impl Parent {
                 },
             }
         };
-        // SAFETY: This program has one thread. The child works with what is there, up to exec or
-        // fork, and returns if they fail; a count is all that it writes.
+        // SAFETY: This program has one thread. Up to exec or fork the child only writes the count
+        // and uses what exists, and it returns if they fail.
         unsafe { Borrower::start(&self.device, &self.stack, child) }
     }
 
-    /// What only a task with memory of its own may do.
+    /// The job of a task that has memory of its own.
     fn work(&self) -> i32 {
         self.heap.scribble(self.write);
         self.looked.store(u64::MAX, Ordering::Relaxed);
-        // It may allocate, too.
+        // It may allocate now.
         let notes = format!("{} MiB are written", self.write);
         i32::from(std::hint::black_box(notes).is_empty())
     }
 
-    /// Whether all that borrowers wrote is here, and nothing of what workers wrote.
+    /// Whether everything that borrowers wrote is here, and nothing that workers wrote.
     pub(crate) fn check(&self) -> Result<()> {
         let looked = self.looked.load(Ordering::Relaxed);
         let started = self.started.load(Ordering::Relaxed);

@@ -5,7 +5,7 @@ use std::ptr::null;
 
 use nix::libc;
 
-/// A program to exec, with everything made that takes an allocation.
+/// A program to exec. Everything that needs an allocation is made before.
 #[derive(Debug)]
 pub(crate) struct Program {
     path: CString,
@@ -29,10 +29,10 @@ impl Program {
         }
     }
 
-    /// Becomes the program; returns if that fails. Allocates nothing.
+    /// Becomes the program. Returns only on an error. Allocates nothing.
     pub(crate) fn exec(&self) {
         let environment = [null::<c_char>()];
-        // SAFETY: Both lists end with a null pointer, and what they point to is `self`'s.
+        // SAFETY: Both lists end with a null pointer, and `self` owns what they point to.
         unsafe {
             libc::execve(
                 self.path.as_ptr(),

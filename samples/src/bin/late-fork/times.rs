@@ -6,17 +6,17 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use rustix::process::{Pid, WaitOptions, waitpid};
 
-/// How long after the start of a child.
+/// Times after the start of a child.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Times {
-    /// Until its parent goes on.
+    /// Until its parent continues.
     pub(crate) goes_on: Duration,
-    /// Until it is gone.
+    /// Until it has ended.
     pub(crate) gone: Duration,
 }
 
 impl Times {
-    /// Starts a child `rounds` times, and takes the median of each time.
+    /// Starts a child `rounds` times, and returns the median of each time.
     pub(crate) fn take(rounds: u32, start: impl Fn() -> io::Result<Pid>) -> Result<Self> {
         let (mut goes_on, mut gone) = (Vec::new(), Vec::new());
         for _ in 0..rounds {

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-/// What a worker answers, in a buffer on its stack. What does not fit is left out.
+/// A worker's answer, in a buffer on its stack. What does not fit is cut off.
 #[derive(Debug)]
 pub(crate) struct Answer {
     bytes: [u8; Self::SIZE],
@@ -23,7 +23,7 @@ impl Answer {
         self.bytes.get(..self.length).unwrap_or_default()
     }
 
-    /// At most `limit` bytes that are free, to be [added](Self::add) when they are written.
+    /// Returns at most `limit` free bytes, to be [added](Self::add) after they are written.
     pub(crate) fn free(&mut self, limit: usize) -> &mut [u8] {
         let end = self.length.saturating_add(limit).min(Self::SIZE);
         self.bytes.get_mut(self.length..end).unwrap_or_default()

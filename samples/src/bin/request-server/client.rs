@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-/// Makes a request, and gives the answer without its `ok`.
+/// Makes a request, and returns the answer without its `ok`.
 pub(crate) fn ask(socket: &Path, line: &str) -> Result<String> {
     let mut client = connect(socket)?;
     send(&mut client, line)?;

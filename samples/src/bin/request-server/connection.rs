@@ -5,13 +5,14 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::io::{Errno, Result};
 use rustix::net::Shutdown;
 
-/// How long a request's line can be. Paths in it are short enough for rustix, which below 256 bytes
-/// does not allocate for them.
+/// The maximum length of a request's line. Its paths stay below 256 bytes, for which rustix does
+/// not allocate.
 pub(crate) const LINE: usize = 255;
 
-/// A connection as a worker has it: the server owns it, and closes it when the worker has ended.
+/// A worker's view of its connection. The server owns the connection, and closes it after the
+/// worker has ended.
 ///
-/// The number is the same in the worker's own table, once it has one.
+/// The descriptor has the same number in the worker's own table.
 #[derive(Debug)]
 pub(crate) struct Connection(OwnedFd);
 
@@ -20,12 +21,12 @@ impl Connection {
         Self(fd)
     }
 
-    /// Its number.
+    /// The number of the descriptor.
     pub(crate) fn number(&self) -> u32 {
         self.0.as_raw_fd().unsigned_abs()
     }
 
-    /// Reads a line, without its end. What is longer, or does not end, is `EINVAL`.
+    /// Reads a line, without its end. A line that is too long or does not end is `EINVAL`.
     pub(crate) fn read_line<'line>(&self, line: &'line mut [u8; LINE]) -> Result<&'line str> {
         let mut length = 0;
         loop {
@@ -42,7 +43,8 @@ impl Connection {
         }
     }
 
-    /// Writes everything, and tells the client that this was all.
+    /// Writes everything, and then shuts the connection down for writing, so that the client sees
+    /// the end.
     pub(crate) fn finish(&self, mut bytes: &[u8]) -> Result<()> {
         while !bytes.is_empty() {
             let written = rustix::io::retry_on_intr(|| rustix::io::write(self.0.as_fd(), bytes))?;

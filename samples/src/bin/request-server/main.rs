@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! A server whose workers share its memory and descriptors, and stop sharing what their request
-//! needs while they serve it.
+//! A server whose workers share its memory and descriptors. While a worker serves a request, it
+//! stops sharing what the request must not change for others.
 
 mod answer;
 mod client;

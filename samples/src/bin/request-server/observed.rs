@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
-/// What can be seen of a process from outside that its workers must not change.
+/// What others can see of a process, which its workers must not change.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Observed {
     directory: PathBuf,
@@ -24,7 +24,7 @@ impl Observed {
         let mut descriptors = BTreeMap::new();
         for entry in fs::read_dir(path("fd"))? {
             let entry = entry?;
-            // One that was closed in between is not there.
+            // A descriptor that was closed meanwhile is missing.
             if let Ok(target) = fs::read_link(entry.path()) {
                 let number = entry.file_name().to_string_lossy().into_owned();
                 descriptors.insert(number, target);

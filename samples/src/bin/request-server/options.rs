@@ -4,14 +4,16 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
-/// Serve requests by workers that share the server's memory and descriptors, until they need not.
+/// Serve requests by workers that share the server's memory and descriptors until they need their
+/// own.
 ///
 /// For each connection the server starts a task that shares everything with it: memory, working
-/// directory and umask, descriptors, signal handlers, namespaces. That is cheap, and the task reads
-/// the configuration where it lies. When it has read its request, it knows what must not be common,
-/// and stops sharing just that, by one ioctl on /dev/unshare: all of it, or the request is refused.
+/// directory and umask, descriptors, signal handlers, namespaces. This is cheap, and the task reads
+/// the configuration in place. When the task has read its request, it knows which contexts it must
+/// not share, and stops sharing these by one ioctl on /dev/unshare: all of them, or the request is
+/// refused.
 ///
-/// This is the second use that the kernel's document on unshare had for it in 2006.
+/// This is the second use that the kernel's document about unshare had in mind in 2006.
 #[derive(Debug, Parser)]
 #[command(
     name = crate::PROGRAM,
@@ -22,7 +24,7 @@ use clap::Parser;
     after_long_help = AFTER_HELP
 )]
 pub(crate) struct Options {
-    /// The path of the server's socket, which only its user may connect to
+    /// The path of the server's socket; only the server's user may connect to it
     #[arg(required_unless_present = "self_test")]
     pub(crate) socket: Option<PathBuf>,
 
@@ -30,7 +32,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "REQUEST")]
     pub(crate) ask: Option<String>,
 
-    /// Run a server, ask it everything, and see that it has not changed
+    /// Run a server, send it each kind of request, and check that the server has not changed
     #[arg(long, conflicts_with_all = ["socket", "ask"])]
     pub(crate) self_test: bool,
 }

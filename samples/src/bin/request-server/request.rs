@@ -2,7 +2,7 @@
 
 use unshare_device::Contexts;
 
-/// What a client asks for. Parsed in the worker, so by `core` alone.
+/// A client's request. The worker parses it, so only `core` is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Request<'line> {
     Limit(u64),
@@ -27,7 +27,7 @@ pub(crate) enum Request<'line> {
 }
 
 impl<'line> Request<'line> {
-    /// The request of a line; `None` when it is none.
+    /// Parses a line; `None` if it is no request.
     pub(crate) fn parse(line: &'line str) -> Option<Self> {
         let mut rest = line;
         let mut word = || {
@@ -60,10 +60,10 @@ impl<'line> Request<'line> {
         rest.is_empty().then_some(request)
     }
 
-    /// What must not be common while the request is served.
+    /// Returns the contexts that must not be shared while the request is served.
     ///
-    /// Who opens or closes anything leaves the descriptors: it gets none of the others' connections
-    /// with it, and leaves nothing behind in the server's table if it is killed.
+    /// A worker that opens or closes anything needs its own descriptor table: it then keeps no
+    /// other connection open, and if it is killed, it leaves nothing in the server's table.
     pub(crate) fn contexts(&self) -> Contexts {
         match self {
             Self::Limit(_) | Self::Stats => Contexts::empty(),

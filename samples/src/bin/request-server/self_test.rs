@@ -12,10 +12,10 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::client::{self, connect, receive, send};
 use crate::observed::Observed;
 
-/// How long it may take that a worker's end is seen everywhere.
+/// The time limit until every observer sees that a worker has ended.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Runs a server, asks it everything, and compares it with what it was before.
+/// Runs a server, sends it each kind of request, and compares it with its state before.
 pub(crate) fn run() -> Result<()> {
     let directory = std::env::temp_dir().join(format!("request-server.{}", std::process::id()));
     fs::create_dir(&directory).with_context(|| directory.display().to_string())?;
@@ -31,7 +31,7 @@ pub(crate) fn run() -> Result<()> {
     Ok(())
 }
 
-/// A server in a process of its own. Ends with this value.
+/// A server in a separate process, which ends when this value is dropped.
 #[derive(Debug)]
 struct Server {
     process: Child,
@@ -58,7 +58,7 @@ impl Server {
         })
     }
 
-    /// Each kind of request, and what there has to be afterwards.
+    /// Sends each kind of request, and checks its effect.
     fn requests(&self) -> Result<()> {
         let directory = self.directory.display();
         let fresh = self.ask("stats")?;
@@ -73,7 +73,7 @@ impl Server {
             .mode();
         ensure!(mode & 0o777 == 0o640, "the file has mode {mode:o}");
 
-        // Own memory: as often as it is asked, it begins with the server's document.
+        // Own memory: each time, it begins with the server's document.
         let sum = self.ask("scratch word")?;
         ensure!(sum != document, "the document was not worked in");
         self.expect("scratch word", &sum)?;
@@ -85,7 +85,7 @@ impl Server {
         self.expect(&format!("tmp {directory} 12345"), "12345")?;
         ensure!(!self.directory.join("text").exists(), "the mount is seen");
 
-        // Of all who are connected, a worker keeps one.
+        // Of all connections, a worker keeps only its own.
         let _others = [connect(&self.socket)?, connect(&self.socket)?];
         self.expect("files", "4")?;
 
@@ -96,7 +96,7 @@ impl Server {
         self.counts()
     }
 
-    /// Eight workers at the same moment, each in its own copy.
+    /// Eight workers at the same time, each in its own copy.
     fn same_time(&self, sum: &str) -> Result<()> {
         let clients: Result<Vec<_>> = (0..8).map(|_| connect(&self.socket)).collect();
         let mut clients = clients?;
@@ -110,10 +110,10 @@ impl Server {
         Ok(())
     }
 
-    /// What the workers reported, those with their own memory too.
+    /// The sums that workers reported, including those with memory of their own.
     fn counts(&self) -> Result<()> {
-        // Of the requests above: put and cat 2 each, scratch 10 times 2, host 1, tmp 3, files 1, and
-        // 2 for the cat that found no directory.
+        // From the requests above: 2 for each put and cat, 10 times 2 for scratch, 1 for host, 3
+        // for tmp, 1 for files, and 2 for the cat whose directory is missing.
         let replaced = 2 + 2 + 20 + 1 + 3 + 1 + 2;
         let stats = self.ask("stats")?;
         let expected = format!(" failed 2 replaced {replaced} limit 5 ");
@@ -138,7 +138,7 @@ impl Server {
         client::ask(&self.socket, line)
     }
 
-    /// Sees that the server is what it was, and ends it.
+    /// Checks that the server has not changed, and ends it.
     fn end(&mut self) -> Result<()> {
         let begin = Instant::now();
         loop {

@@ -20,7 +20,7 @@ use crate::connection::Connection;
 use crate::shared::Shared;
 use crate::worker::Worker;
 
-/// What the requests need of the kernel.
+/// The contexts that requests unshare.
 const NEEDED: Contexts = Contexts::VM
     .union(Contexts::SIGHAND)
     .union(Contexts::FS)
@@ -28,14 +28,14 @@ const NEEDED: Contexts = Contexts::VM
     .union(Contexts::UTS)
     .union(Contexts::MOUNT);
 
-/// Serves until SIGTERM or SIGINT; an error if the memory is not as it should be by then.
+/// Serves until SIGTERM or SIGINT. Fails if the memory has changed by then.
 pub(crate) fn run(path: &Path) -> Result<()> {
     let device = open_device()?;
     let missing = NEEDED - device.query()?.contexts;
     ensure!(missing.is_empty(), "this kernel cannot unshare {missing}");
     let shared = Shared::new(device)?;
 
-    // No handlers: they would run in workers, too.
+    // No handlers, because they would run in workers, too.
     let signals: SigSet = [Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGINT]
         .into_iter()
         .collect();
@@ -52,7 +52,7 @@ pub(crate) fn run(path: &Path) -> Result<()> {
 }
 
 fn listen(path: &Path) -> Result<UnixListener> {
-    // The path is there when all is ready, and the umask is back for who looks.
+    // When the socket's path appears, everything is ready and the umask is restored.
     let hidden = path.with_extension("new");
     let before = umask(Mode::RWXG | Mode::RWXO);
     let listener = UnixListener::bind(&hidden);
@@ -61,7 +61,7 @@ fn listen(path: &Path) -> Result<UnixListener> {
     renameat_with(CWD, &hidden, CWD, path, RenameFlags::NOREPLACE)
         .inspect_err(|_| drop(fs::remove_file(&hidden)))
         .with_context(|| path.display().to_string())?;
-    // Who hung up before the accept is not waited for.
+    // A client may have hung up before the accept.
     listener.set_nonblocking(true)?;
     Ok(listener)
 }
@@ -80,7 +80,7 @@ fn serve(listener: &UnixListener, signals: &SignalFd, shared: &Shared) -> Result
                 return Ok(());
             }
         }
-        // With each goes its connection. The client was told before that this was all.
+        // Dropping a worker closes its connection. The worker has already shut it down for writing.
         workers.retain_mut(|worker| !worker.is_gone());
 
         match accept_with(listener.as_fd(), SocketFlags::CLOEXEC) {

@@ -19,19 +19,19 @@ use crate::connection::Connection;
 use crate::request::Request;
 use crate::shared::Shared;
 
-/// A worker at its request.
+/// A worker that serves its request.
 #[derive(Debug)]
 pub(crate) struct Service<'a> {
     shared: &'a Shared,
     connection: &'a Connection,
 }
 
-/// Why a request was not served.
+/// The reason why a request was not served.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Failure(Error);
 
 impl Failure {
-    /// Says so: `error CLONE_NEWUTS 1`, or `error - 2` when it was no context.
+    /// Writes the reason: `error CLONE_NEWUTS 1`, or `error - 2` if no context was refused.
     pub(crate) fn tell(self, answer: &mut Answer) {
         let Self(Error { errno, context }) = self;
         let context = context.kernel_name().unwrap_or("-");
@@ -53,7 +53,7 @@ impl<'a> Service<'a> {
         Self { shared, connection }
     }
 
-    /// Serves the request, in a context that is as private as it asks for.
+    /// Serves the request, after unsharing the contexts that it must not share.
     pub(crate) fn serve(&self, request: Request<'_>, answer: &mut Answer) -> Result<()> {
         self.leave(request.contexts())?;
         let _ = answer.write_str("ok ");
@@ -94,8 +94,8 @@ impl<'a> Service<'a> {
         Ok(())
     }
 
-    /// Stops sharing `contexts`, all or none; of the descriptors, keeps the first three and the
-    /// connection.
+    /// Stops sharing `contexts`, all or none of them. Of the descriptors, it keeps the first three
+    /// and the connection.
     fn leave(&self, contexts: Contexts) -> Result<()> {
         if contexts.is_empty() {
             return Ok(());
@@ -106,10 +106,10 @@ impl<'a> Service<'a> {
             request = request.close_range(connection.saturating_add(1)..=u32::MAX);
         }
         let device = &self.shared.device;
-        // What needs no privilege goes by the call that has none.
+        // Contexts without privilege use the command that needs none.
         let replaced = match contexts.intersects(Contexts::NAMESPACES) {
-            // SAFETY: What a worker still uses of the server's descriptors is its connection, whose
-            // number is not in the range; the others' owners are the server's, in its own table.
+            // SAFETY: The worker still uses only its connection, which is not in the range. The
+            // server owns the other descriptors in its own table, where they stay open.
             true => unsafe { device.commit(&request) },
             // SAFETY: As above.
             false => unsafe { device.commit_local(&request) },
@@ -141,7 +141,7 @@ impl<'a> Service<'a> {
         chdir(directory)?;
         let file = open(file, OFlags::RDONLY)?;
         let limit = self.shared.limit.load(Ordering::Relaxed);
-        // One byte is for the end of the line, whatever the limit.
+        // One byte is reserved for the end of the line, whatever the limit is.
         let limit = usize::try_from(limit).unwrap_or(usize::MAX).min(4000);
         let length = read(file.as_fd(), answer.free(limit))?;
         answer.add(length);
@@ -161,21 +161,21 @@ fn open(file: &str, flags: OFlags) -> Result<OwnedFd> {
     Ok(openat(CWD, file, flags | OFlags::CLOEXEC, 0o666.into())?)
 }
 
-/// Closes what is between stderr and the connection, in a table that is the worker's own by now. A
-/// request has room for one range.
+/// Closes the descriptors between stderr and the connection, in the worker's own table. A request
+/// has room for one range only.
 fn close_below(connection: u32) {
     if let Some(last) = connection.checked_sub(1).filter(|last| *last >= 3) {
-        // SAFETY: This task uses none of them any more. It would set errno if it failed, for which
-        // this range gives no reason.
+        // SAFETY: This task uses none of them any more. A failure would set errno; this range
+        // cannot fail.
         unsafe { libc::close_range(3, last, 0) };
     }
 }
 
-/// How many descriptors the worker has, of the first thousand.
+/// Counts the worker's descriptors among the first thousand.
 fn descriptors() -> usize {
     (0..1024)
         .filter(|number| {
-            // SAFETY: It is asked whether it is open.
+            // SAFETY: The call only checks whether the descriptor is open.
             fcntl_getfd(unsafe { BorrowedFd::borrow_raw(*number) }).is_ok()
         })
         .count()

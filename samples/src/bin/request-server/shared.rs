@@ -7,28 +7,28 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
 use unshare_device::Device;
 
-/// What the server and its workers have in common in memory: atomics, for they run at once, and not
-/// a lock, for a worker that leaves the memory would take its state along.
+/// The memory that the server and its workers share. Atomics, because tasks use it at the same
+/// time; no lock, because a worker that leaves the memory would take the lock's state along.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) device: Device,
     /// Configuration: how many bytes `cat` answers with. In ordinary memory, so that a worker that
-    /// has left it keeps what it was then.
+    /// has left the memory keeps the old value.
     pub(crate) limit: AtomicU64,
-    /// Ordinary memory that some requests work in, and nobody else is to see that.
+    /// Ordinary memory in which some requests work, unseen by other tasks.
     document: Vec<AtomicU64>,
     pub(crate) statistics: &'static Statistics,
 }
 
-/// What workers report, those that have left the memory too: MAP_SHARED stays shared.
+/// Counts of all workers, including those that have left the memory: MAP_SHARED stays shared.
 #[derive(Debug, Default)]
 #[repr(C)]
 pub(crate) struct Statistics {
     /// Requests that were served.
     pub(crate) served: AtomicU64,
-    /// Requests that were refused, or went wrong.
+    /// Requests that were refused or failed.
     pub(crate) failed: AtomicU64,
-    /// Contexts that workers replaced: how many in all.
+    /// The number of contexts that workers replaced.
     pub(crate) replaced: AtomicU64,
 }
 
@@ -45,7 +45,7 @@ impl Shared {
         })
     }
 
-    /// A sum of the document, in which each word and its place count.
+    /// Returns a sum that depends on each word of the document and its position.
     pub(crate) fn sum(&self) -> u64 {
         let words = self.document.iter();
         words.fold(0xcbf2_9ce4_8422_2325, |sum: u64, word| {
@@ -65,7 +65,7 @@ impl Shared {
         }
     }
 
-    /// Whether the document is as it was made.
+    /// Whether the document has not changed.
     pub(crate) fn is_untouched(&self) -> bool {
         let mut words = (0..DOCUMENT).zip(&self.document);
         words.all(|(number, word)| word.load(Ordering::Relaxed) == number)
@@ -78,8 +78,8 @@ impl Statistics {
         // SAFETY: A new mapping, where the kernel likes.
         let page =
             unsafe { mmap_anonymous(null_mut(), size_of::<Self>(), protection, MapFlags::SHARED) }?;
-        // SAFETY: It is aligned to a page, never unmapped, and zero, which atomics may be. Nothing
-        // but atomics is in it, for all the tasks that have it.
+        // SAFETY: It is aligned to a page, is never unmapped, and is zero, which is valid for
+        // atomics. It holds only atomics, in every task.
         Ok(unsafe { &*page.cast::<Self>() })
     }
 }

@@ -2,24 +2,24 @@
 
 //! A worker: clone(2) with CLONE_VM, CLONE_FS, CLONE_FILES and CLONE_SIGHAND, not CLONE_THREAD.
 //!
-//! It is no thread of the C library or of Rust: its thread pointer is the server's, and with it the
-//! allocator's cache, errno, the panic count and every thread-local. The server uses them at the
-//! same time. So the code that runs in a worker, which is [`Worker`]'s `run` and all that is called
-//! from there, keeps to this:
+//! For the C library and for Rust, a worker is not a thread: it has the server's thread pointer,
+//! and with it the server's allocator cache, errno, panic count and thread-locals, which the server
+//! uses at the same time. So the code of a worker, which is [`Worker`]'s `run` and everything that
+//! it calls, follows these rules:
 //!
-//! - no allocation and nothing that may allocate: what it needs is on its own stack, or made by the
-//!   server before;
-//! - system calls by rustix, whose Linux back end goes to the kernel itself: no errno. The C library
-//!   closes an `OwnedFd` and a range of descriptors, and sets errno only when that fails, for which
-//!   there is no reason;
-//! - no panic: `get`, not an index; arithmetic that cannot overflow;
-//! - no lock, no standard stream, nothing of `std` that is more than `core` has; atomics for what is
-//!   shared, and no `Display` of an error, which may allocate;
-//! - no signal handlers: the server has none, and takes its signals, blocked here too, by signalfd.
+//! - It does not allocate, and calls nothing that may allocate. What it needs is on its own stack, or
+//!   was made by the server.
+//! - It makes system calls through rustix, whose Linux back end does not use errno. The C library closes
+//!   an `OwnedFd` and a range of descriptors, and sets errno only if that fails, which it cannot here.
+//! - It does not panic: it uses `get` instead of an index, and arithmetic that cannot overflow.
+//! - It uses no lock and no standard stream, and nothing of `std` that `core` does not have. Shared data
+//!   is atomic. It does not use `Display` of an error, which may allocate.
+//! - No signal handler runs in it: the server has none, and takes its signals, which are blocked here,
+//!   by signalfd.
 //!
-//! Leaving the memory (`scratch`) changes none of it: in the copy, the allocator is as the server
-//! happened to have it, in the middle of an allocation maybe. What the copy gives is that nobody
-//! else sees what is written to it. To be free of the rules, a worker has to exec.
+//! The rules also hold after a worker has left the memory (`scratch`): its copy has the allocator
+//! in whatever state the server had it, perhaps in the middle of an allocation. The copy only
+//! ensures that no other task sees what the worker writes. Only exec ends the rules.
 
 use std::io;
 
@@ -39,15 +39,16 @@ use crate::request::Request;
 use crate::service::Service;
 use crate::shared::Shared;
 
-/// What a worker shares with the server when it starts.
+/// What a worker shares with the server at its start.
 const CLONED: Contexts = Contexts::FS.union(Contexts::FILES).union(Contexts::SIGHAND);
 
-/// A task that serves one connection, and what it uses of the server's memory. Ends with this value.
+/// A task that serves one connection, and what it uses of the server's memory. Dropping it ends the
+/// task.
 #[derive(Debug)]
 pub(crate) struct Worker<'a> {
     pid: Pid,
     is_gone: bool,
-    /// In a box, so that it stays where it is for the task.
+    /// Boxed, because its address must not change for the task.
     _job: Box<Job<'a>>,
     _stack: Stack,
 }
@@ -62,8 +63,8 @@ impl<'a> Worker<'a> {
     pub(crate) fn start(connection: Connection, shared: &'a Shared) -> io::Result<Self> {
         let stack = Stack::new()?;
         let job = Box::new(Job { connection, shared });
-        // SAFETY: Both stay until the worker is gone: see Drop. What it does keeps to the rules
-        // above, and it closes nothing in the table that it shares.
+        // SAFETY: Both stay until the task has ended: see Drop. The task follows the rules above,
+        // and closes nothing in the table that it shares.
         let pid = unsafe { clone_vm(CLONED, &stack, &*job) }?;
         Ok(Self {
             pid,
@@ -98,7 +99,7 @@ impl Drop for Worker<'_> {
 
 impl Task for Job<'_> {
     fn run(&self) -> i32 {
-        // A worker of a server that is gone would go on in memory that nobody cares for.
+        // Without its server, a worker would continue in memory that no task maintains.
         let _ = set_parent_process_death_signal(Some(Signal::KILL));
 
         let mut line = [0; LINE];
@@ -119,7 +120,7 @@ impl Task for Job<'_> {
             }
         };
         let _ = answer.write_str("\n");
-        // Who has hung up is not answered.
+        // A client that has hung up gets no answer.
         i32::from(self.connection.finish(answer.bytes()).is_err() || result.is_err())
     }
 }
