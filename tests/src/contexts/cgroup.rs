@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `CLONE_NEWCGROUP`: where the caller sees the root of the cgroups.
+//! `CLONE_NEWCGROUP`: where the caller sees the root of the cgroup hierarchy.
 
 use std::fs;
 
@@ -26,7 +26,7 @@ pub(crate) fn suite() -> Suite {
         .test("a cgroup beside it is seen as outside of the root", outside)
 }
 
-/// The path of the v2 hierarchy in a `/proc/PID/cgroup`.
+/// Returns the path of the v2 hierarchy from a `/proc/PID/cgroup`.
 fn path_in(text: &str) -> Result<&str> {
     let mut lines = text.lines();
     let path = lines.find_map(|line| line.strip_prefix("0::"));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `UNSHARE_CLOSE_RANGE`: descriptors that the caller's new table does not have.
+//! `UNSHARE_CLOSE_RANGE`: descriptors that are not in the caller's new table.
 
 use std::fs::{self, File};
 use std::os::fd::{AsRawFd, RawFd};
@@ -53,7 +53,7 @@ fn ten_to_nineteen() -> Result<()> {
     (10..20).try_for_each(|fd| dup_to(&file, fd).map(drop))
 }
 
-/// Exactly those numbers of `from` are open which `expected` picks.
+/// Of `from`, exactly the numbers that `expected` selects are open.
 fn ensure_open(
     mut range: impl Iterator<Item = RawFd>,
     expected: impl Fn(RawFd) -> bool,
@@ -98,7 +98,7 @@ fn whole_table() -> Result<()> {
     ensure_open(0..1024, |_| false)?;
     ensure!(world.snapshot()?.get("fd")? == "{} close on exec []");
     ensure!(world.sharer.ask(is_open, "15")? == "true");
-    // And a table that works.
+    // The table still works.
     ensure_lowest_free(&File::open("/proc/version")?, 300)
 }
 
@@ -122,7 +122,7 @@ fn freed() -> Result<()> {
     ensure_lowest_free(&file, 150)
 }
 
-/// CVE-2024-45025: a bit of a full word that the shorter table does not have was copied with it.
+/// CVE-2024-45025: the copy got a bit of a full word that the shorter table does not have.
 fn shorter_table() -> Result<()> {
     let world = World::sharing(FILES)?;
     let file = File::open("/proc/version")?;
@@ -137,7 +137,7 @@ fn not_copied() -> Result<()> {
     let world = World::sharing(FILES)?;
     let file = File::open("/proc/version")?;
     dup_to(&file, 1000)?;
-    // A table that holds number 1000 cannot be made now: EMFILE.
+    // No table that holds number 1000 can be made now: EMFILE.
     let limit = Setting::sysctl("fs/nr_open", "64")?;
     world.refuses(close_range(FILES, 999, 999), Errno::MFILE, FILES)?;
     let (reply, changed) = world.commit(close_range(FILES, 64, ALL))?;
@@ -165,7 +165,7 @@ fn in_place_all() -> Result<()> {
     ensure_open(0..1024, |_| false)
 }
 
-/// A file to lock, which no other test has.
+/// Returns a file that no other test locks.
 fn lockable(name: &str) -> Result<(File, String)> {
     let path = format!("/tmp/unshare-tests-{name}-{}", std::process::id());
     fs::create_dir_all("/tmp")?;

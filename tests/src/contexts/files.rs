@@ -39,7 +39,7 @@ pub(crate) fn suite() -> Suite {
             not_shared,
         )
         .test("a thread gets a table of its own", thread);
-    // Around the sizes in which a table and its bitmaps grow.
+    // Around the sizes at which a table and its bitmaps grow.
     [3, 63, 64, 65, 127, 128, 129, 255, 256, 257, 1024]
         .into_iter()
         .fold(suite, |suite, size| {
@@ -62,11 +62,11 @@ pub(crate) fn dup_to(file: &File, fd: RawFd) -> Result<RawFd> {
     Ok(checked(unsafe { libc::dup2(file.as_raw_fd(), fd) })?)
 }
 
-/// For as many as `count` times, the lowest number that is not open is what the kernel gives.
+/// Fails unless, up to `count` times, the kernel returns the lowest number that is not open.
 pub(crate) fn ensure_lowest_free(file: &File, count: usize) -> Result<()> {
     let mut lowest = 0;
     let mut next = || {
-        // Those below are open by now.
+        // The numbers below are open by now.
         lowest = (lowest..).find(|&fd| !open_here(fd)).unwrap_or_default();
         let got = fcntl_dupfd_cloexec(file, 0)?;
         let number = got.as_raw_fd();
@@ -78,7 +78,7 @@ pub(crate) fn ensure_lowest_free(file: &File, count: usize) -> Result<()> {
     };
     let mut first = next()?;
     for _ in 1..count {
-        // Where a lower one was free meanwhile, the kernel looks for words with room in them first.
+        // If a lower number was free meanwhile, the kernel first searches for words with free bits.
         let number = first.as_raw_fd();
         drop(first);
         first = fcntl_dupfd_cloexec(file, 0)?;
@@ -170,7 +170,7 @@ fn thread() -> Result<()> {
         });
         thread.join().expect("the thread panicked")
     })?;
-    // The thread is gone, and its table with it; the number was never open here.
+    // The thread and its table are gone; the number was never open here.
     let number = opened.into_raw_fd();
     ensure!(!open_here(number), "{number} was opened here too");
     Ok(())
@@ -183,7 +183,7 @@ fn lowest_free(size: RawFd) -> Result<()> {
     fill(&file, size.max(lowest + 1))?;
     world.replaces(unshare(FILES), FILES, &["kcmp/files"])?;
     if size > 100 {
-        // Holes in the first and in the last word of the bitmap.
+        // Free numbers in the first and in the last word of the bitmap.
         close("40")?;
         close(&(size - 2).to_string())?;
     }

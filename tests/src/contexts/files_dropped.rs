@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `CLONE_FILES`: a copied descriptor table that no task gets closes nothing.
+//! `CLONE_FILES`: dropping a copied descriptor table that no task gets closes nothing.
 
 use std::fs::File;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -23,7 +23,7 @@ use crate::world::World;
 
 const FILES: Contexts = Contexts::FILES;
 
-/// The case that [`differences`](crate::differences) names.
+/// The name of the case in [`differences`](crate::differences).
 pub(crate) const CASE: &str = "CLONE_FILES with a later failure, a notification registered";
 pub(crate) const CANCELLED: &str = "the notification is gone";
 pub(crate) const KEPT: &str = "the notification is registered";
@@ -41,7 +41,7 @@ pub(crate) fn suite() -> Suite {
         .test(CASE, compare)
 }
 
-/// A message queue that tells the caller of the next message.
+/// A message queue that notifies the caller of the next message.
 struct Queue(OwnedFd);
 
 impl Queue {
@@ -68,7 +68,7 @@ impl Queue {
         Ok(queue)
     }
 
-    /// Whether somebody is registered; if nobody is, the caller is afterwards.
+    /// Whether a task is registered. If none is, the caller is registered afterwards.
     fn tells_somebody(&self) -> Result<bool> {
         // SAFETY: All zeroes are a value of it.
         let mut event: libc::sigevent = unsafe { std::mem::zeroed() };
@@ -107,13 +107,13 @@ fn failing_keeps() -> Result<()> {
 fn left_out_keeps() -> Result<()> {
     let world = World::sharing(FILES)?;
     let queue = Queue::new()?;
-    // A descriptor above keeps dup_fd() from ending before the queue's.
+    // A higher descriptor keeps dup_fd() from stopping before the queue's.
     dup_to(&File::open("/proc/version")?, 200)?;
     let number = queue.0.as_raw_fd().unsigned_abs();
     let kept = rustix::io::fcntl_dupfd_cloexec(&queue.0, 100)?;
     let reply = world.device.commit(close_range(FILES, number, number));
     World::ensure_reply(reply, FILES)?;
-    // The number is no longer open here.
+    // This number is no longer open here.
     std::mem::forget(queue);
     ensure!(Queue(kept).tells_somebody()?, "leaving it out cancelled it");
     Ok(())
@@ -125,7 +125,7 @@ fn holds_nothing() -> Result<()> {
     for _ in 0..10 {
         World::ensure_reply(world.device.commit(dry(unshare(FILES))), FILES)?;
     }
-    // The table is the sharer's too: this closes the only descriptor.
+    // The sharer uses this table, too, so this closes the only descriptor.
     drop(write);
     let mut byte = [0];
     ensure!(
@@ -155,7 +155,7 @@ fn large() -> Result<()> {
     Ok(())
 }
 
-/// Both ways to fail after the table was copied.
+/// The two ways in which a request can fail after it has copied the table.
 fn compare() -> Result<()> {
     let syscall = in_child(|| outcome(Backend::Syscall))?;
     let ioctl = in_child(|| outcome(Backend::Ioctl))?;

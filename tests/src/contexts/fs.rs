@@ -33,7 +33,7 @@ fn comes_along() -> Result<()> {
     let world = World::sharing(FS)?;
     chdir("/proc")?;
     mask("27")?;
-    // The root, the cwd and the umask are points of the snapshot too: they do not change.
+    // The snapshot also has the root, the cwd and the umask: they do not change.
     world.replaces(unshare(FS), FS, &["kcmp/fs"])?;
     ensure!(mask("")? == mask("27")?);
     Ok(())

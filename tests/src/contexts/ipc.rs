@@ -83,7 +83,7 @@ fn adjustments_named() -> Result<()> {
 }
 
 fn applied(contexts: Contexts) -> Result<()> {
-    // The semaphore goes with the namespace of this test.
+    // The semaphore ends with this test's namespace.
     syscall(IPC)?;
     let semaphore = Semaphore::new()?;
     let world = World::here(Contexts::empty())?;
@@ -95,7 +95,7 @@ fn applied(contexts: Contexts) -> Result<()> {
 }
 
 fn given_up() -> Result<()> {
-    // The setting belongs to the namespace of this test, and ends with it.
+    // The setting belongs to this test's namespace, and ends with it.
     syscall(IPC)?;
     let world = World::here(Contexts::empty())?;
     let id = new_segment()?.to_string();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! One file per context: what its own copy means.
+//! One file per context: what it means to have a copy of one's own.
 
 pub(crate) mod cgroup;
 pub(crate) mod close_range;

@@ -63,14 +63,14 @@ pub(crate) fn suite() -> Suite {
     })
 }
 
-/// A new empty folder for this test, mounted over by nobody.
+/// Returns a new, empty folder for this test, on which nothing is mounted.
 pub(crate) fn folder(name: &str) -> Result<String> {
     let path = format!("/tmp/unshare-tests-{name}");
     fs::create_dir_all(&path)?;
     Ok(path)
 }
 
-/// Gives the caller mounts that end with this test, and that no mount reaches from elsewhere.
+/// Gives the caller mounts that end with this test and receive no mount from elsewhere.
 pub(crate) fn stage() -> Result<()> {
     syscall(MOUNT)?;
     propagate(MountPropagationFlags::PRIVATE)
@@ -86,7 +86,7 @@ pub(crate) fn mount_tmpfs(path: &str) -> Result<String> {
     place_of(path)
 }
 
-/// How many mounts the caller's namespace has, asked from outside.
+/// Returns how many mounts the caller's namespace has, as seen from outside.
 fn mounts(world: &World) -> Result<usize> {
     let path = format!("/proc/{}/mountinfo", getpid().as_raw_nonzero());
     Ok(world.witness.ask(read, &path)?.lines().count())

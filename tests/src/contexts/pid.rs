@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `CLONE_NEWPID`: the process numbers of children to come.
+//! `CLONE_NEWPID`: the PIDs of future children.
 
 use anyhow::{Result, ensure};
 use rustix::io::Errno;

@@ -48,9 +48,9 @@ pub(super) extern "C" fn count(_: i32) {
     HANDLED.fetch_add(1, Relaxed);
 }
 
-/// Sets what happens on a signal.
+/// Sets the action for a signal.
 pub(super) fn action(signal: i32, handler: usize, flags: i32, masked: i32) -> Result<()> {
-    // SAFETY: Zeroes are a valid action.
+    // SAFETY: All zeroes are a valid action.
     let mut action: libc::sigaction = unsafe { MaybeUninit::zeroed().assume_init() };
     action.sa_sigaction = handler;
     action.sa_flags = flags;
@@ -61,7 +61,7 @@ pub(super) fn action(signal: i32, handler: usize, flags: i32, masked: i32) -> Re
     Ok(())
 }
 
-/// A [`Question`](crate::sharer::Question): every action, as the kernel tells it.
+/// A [`Question`](crate::sharer::Question): returns every action, as the kernel reports it.
 fn actions(_: &str) -> Result<String> {
     let mut text = String::new();
     for signal in 1..=64_i64 {
@@ -109,7 +109,7 @@ fn twice() -> Result<()> {
     world.replaces(unshare(SIGHAND), Contexts::empty(), &[])
 }
 
-/// Different things on some signals.
+/// A different action for each of some signals.
 pub(super) fn set_some() -> Result<()> {
     let handler = count as extern "C" fn(i32) as usize;
     action(libc::SIGUSR1, handler, libc::SA_RESTART, libc::SIGUSR2)?;
@@ -166,7 +166,7 @@ fn others_action() -> Result<()> {
     world.sharer.ask(ignore, &libc::SIGUSR1.to_string())?;
     ensure!(world.sharer.ask(actions, "")? != old);
     ensure!(actions("")? == old);
-    // It works too: the handler is the caller's.
+    // The handler also works: it is the caller's.
     raise(libc::SIGUSR1)?;
     ensure!(HANDLED.load(Relaxed) == 1);
     Ok(())
@@ -179,7 +179,8 @@ fn ignored() -> Result<()> {
     raise(libc::SIGTERM)
 }
 
-/// Sends a signal to this process. Not raise(3): what the C library remembers may be a sharer's.
+/// Sends a signal to this process. raise(3) would use what the C library remembers, which may be a
+/// sharer's.
 pub(super) fn raise(signal: i32) -> Result<()> {
     // SAFETY: kill(2) takes numbers.
     checked(unsafe { libc::kill(libc::getpid(), signal) })?;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `CLONE_SIGHAND`: signals that are under way.
+//! `CLONE_SIGHAND`: pending signals.
 
 use std::mem::MaybeUninit;
 use std::ptr;
@@ -28,7 +28,7 @@ pub(crate) fn suite() -> Suite {
 }
 
 fn block(signal: i32, how: i32) -> Result<()> {
-    // SAFETY: Zeroes are an empty set.
+    // SAFETY: All zeroes are an empty set.
     let mut set: libc::sigset_t = unsafe { MaybeUninit::zeroed().assume_init() };
     // SAFETY: The set is this function's own.
     checked(unsafe {
@@ -54,14 +54,14 @@ fn pending() -> Result<()> {
     ensure!(HANDLED.load(Relaxed) == 0, "the mask was not kept");
     block(first, libc::SIG_UNBLOCK)?;
     block(libc::SIGUSR1, libc::SIG_UNBLOCK)?;
-    // Real-time signals queue up, the others do not.
+    // Real-time signals queue; the others do not.
     let handled = HANDLED.load(Relaxed);
     ensure!(handled == 6, "{handled} instead of 6");
     Ok(())
 }
 
-/// A child sends signals as fast as they are taken, while this task goes from one set of handlers
-/// to the next.
+/// A child sends signals as fast as they are received, while this task changes from one table of
+/// handlers to the next.
 fn storm() -> Result<()> {
     let signal = libc::SIGRTMIN() + 2;
     let handler = count as extern "C" fn(i32) as usize;
@@ -73,7 +73,7 @@ fn storm() -> Result<()> {
     let sender = Child::spawn(|| send_until_told(caller, signal, page))?;
     let mut switches = 0;
     while switches < rounds(50, 5000) || HANDLED.load(Relaxed) < 1000 {
-        // clone(2) begins anew on each signal.
+        // Each signal makes clone(2) start again.
         block(signal, libc::SIG_BLOCK)?;
         let _sharer = Sharer::new(VM | SIGHAND)?;
         block(signal, libc::SIG_UNBLOCK)?;
@@ -83,7 +83,7 @@ fn storm() -> Result<()> {
         switches += 1;
     }
     page.post(STOP, "");
-    // Until the last one is sent, each would interrupt the wait.
+    // Until the last one is sent, each signal interrupts the wait.
     block(signal, libc::SIG_BLOCK)?;
     let sent: u32 = sender.report(Duration::from_secs(60))?.parse()?;
     block(signal, libc::SIG_UNBLOCK)?;
@@ -101,7 +101,7 @@ fn storm() -> Result<()> {
 
 const STOP: u32 = 1;
 
-/// Real-time signals, each of which is queued.
+/// Sends real-time signals, each of which is queued.
 fn send_until_told(task: i32, signal: i32, page: &Page) -> Result<String> {
     let mut sent = 0_u32;
     while page.state() != STOP {
@@ -109,14 +109,14 @@ fn send_until_told(task: i32, signal: i32, page: &Page) -> Result<String> {
             sival_ptr: ptr::null_mut(),
         };
         let begun = Instant::now();
-        // SAFETY: sigqueue(3) takes numbers. When the queue is full it says so.
+        // SAFETY: sigqueue(3) takes numbers only. A full queue is an error.
         match checked(unsafe { libc::sigqueue(task, signal, value) }) {
             Ok(_) => sent += 1,
             Err(Errno::AGAIN) => std::thread::yield_now(),
             Err(errno) => return Err(errno.into()),
         }
-        // Not so fast that the receiver does nothing else: to take one takes it several times as long as
-        // it takes to send one, which some machines are slow at. What was not sent meanwhile is no measure.
+        // Leaves the receiver time for other work: receiving a signal takes several times as long
+        // as sending one.
         let pause = begun.elapsed() * 10;
         std::thread::sleep(pause.clamp(Duration::from_micros(50), Duration::from_millis(2)));
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! System V semaphores and shared memory, as far as tests need them.
+//! System V semaphores and shared memory for the tests.
 
 use std::ptr::{self, NonNull};
 
@@ -22,7 +22,7 @@ impl Semaphore {
         })?))
     }
 
-    /// Adds `change`, to be undone when this task leaves its undo list.
+    /// Adds `change`, and records an adjustment in this task's undo list.
     pub(crate) fn add_with_undo(&self, change: i16) -> Result<()> {
         let mut operation = libc::sembuf {
             sem_num: 0,
@@ -46,23 +46,23 @@ impl Drop for Semaphore {
     }
 }
 
-/// A question: the value of the semaphore whose number is `id`.
+/// A question: returns the value of the semaphore `id`.
 pub(crate) fn value(id: &str) -> Result<String> {
     // SAFETY: GETVAL takes no argument.
     let value = checked(unsafe { libc::semctl(id.parse()?, 0, libc::GETVAL) })?;
     Ok(value.to_string())
 }
 
-/// A question: `add_with_undo(1)` to the semaphore whose number is `id`.
+/// A question: calls `add_with_undo(1)` on the semaphore `id`.
 pub(crate) fn add_one(id: &str) -> Result<String> {
     let semaphore = Semaphore(id.parse()?);
     let added = semaphore.add_with_undo(1);
-    // It is the asker's.
+    // The asking task owns it.
     std::mem::forget(semaphore);
     added.map(|()| String::new())
 }
 
-/// A new segment of shared memory. It lives until removed.
+/// Makes a segment of shared memory, which lives until it is removed.
 pub(crate) fn new_segment() -> Result<i32> {
     // SAFETY: shmget(2) takes numbers only.
     Ok(checked(unsafe {
@@ -70,7 +70,7 @@ pub(crate) fn new_segment() -> Result<i32> {
     })?)
 }
 
-/// A question: whether the segment whose number is `id` is there.
+/// A question: whether the segment `id` exists.
 pub(crate) fn segment_exists(id: &str) -> Result<String> {
     // SAFETY: All zeroes is a valid shmid_ds.
     let mut stat = unsafe { std::mem::zeroed::<libc::shmid_ds>() };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `CLONE_NEWTIME`: the clocks of children to come.
+//! `CLONE_NEWTIME`: the clocks of future children.
 
 use std::fs;
 
@@ -33,7 +33,7 @@ pub(crate) fn seconds() -> i64 {
     clock_gettime(ClockId::Monotonic).tv_sec
 }
 
-/// How far a child's clock is ahead of the caller's; that the child starts takes a moment.
+/// Returns how far a child's clock is ahead of the caller's. Starting the child takes a moment.
 fn ensure_ahead(expected: i64) -> Result<()> {
     let here = seconds();
     let there: i64 = in_child(|| Ok(seconds().to_string()))?.parse()?;

@@ -22,7 +22,7 @@ use crate::questions::{chdir, cwd, set_hostname};
 use crate::world::World;
 
 const USER: Contexts = Contexts::USER;
-/// The user id of who has none here.
+/// The user ID that an unmapped user has.
 const NOBODY: u32 = 65534;
 
 pub(crate) fn suite() -> Suite {
@@ -79,9 +79,9 @@ fn capabilities() -> Result<()> {
         ensure!(after.get(set)? == all, "{set} is {}", after.get(set)?);
     }
     ensure!(after.get("CapInh")? == after.get("CapAmb")?);
-    // The host name belongs to the user namespace outside ...
+    // The user namespace outside owns the host name ...
     ensure!(set_hostname("not-ours").is_err());
-    // ... a new one to the one inside.
+    // ... and the one inside owns a new one.
     world.replaces(unshare(Contexts::UTS), Contexts::UTS, &["ns/uts"])?;
     ensure!(set_hostname("ours")? == "ours");
     Ok(())

@@ -38,7 +38,7 @@ fn own_name() -> Result<()> {
 }
 
 fn others_name() -> Result<()> {
-    // A stage that ends with this test, so that the machine keeps its name.
+    // A UTS namespace that ends with this test, so that the machine keeps its name.
     crate::backend::syscall(UTS)?;
     let world = World::here(Contexts::empty())?;
     world.replaces(unshare(UTS), UTS, &["ns/uts"])?;

@@ -39,7 +39,7 @@ pub(crate) fn suite() -> Suite {
         .test("the stack grows by itself", stack)
 }
 
-/// A world in which the caller shares its memory, and not its handlers.
+/// A world in which the caller shares its memory, but not its handlers.
 pub(super) fn world() -> Result<World> {
     World::sharing(VM)
 }
@@ -103,7 +103,7 @@ fn own_unmap() -> Result<()> {
     Ok(())
 }
 
-/// A [`Question`](crate::sharer::Question): maps a page for good.
+/// A [`Question`](crate::sharer::Question): adds a mapping that stays.
 fn map(_: &str) -> Result<String> {
     let page = std::mem::ManuallyDrop::new(Mapping::new(PAGE, MapFlags::PRIVATE)?);
     Ok(name(page.start()))
@@ -134,7 +134,7 @@ fn tls() -> Result<()> {
     leave(&world)?;
     ensure!(OWN.get() == 4);
     OWN.set(5);
-    // The sharer has the storage that it was born with: this thread's, of before.
+    // The sharer keeps the thread-local storage with which it was created: that of this thread.
     ensure!(world.sharer.ask(own, "")? == "4");
     Ok(())
 }
@@ -156,12 +156,12 @@ fn heap() -> Result<()> {
         write(start.wrapping_byte_add(page * PAGE), 1);
     }
     let at_sharer = world.sharer.ask(|_| Ok(program_break().to_string()), "")?;
-    // Of the old address space, whose heap did not grow. The C library remembers it there.
+    // The C library remembers the break of the old address space, whose heap did not grow.
     ensure!(at_sharer == old.to_string());
     Ok(())
 }
 
-/// Uses 16 KiB of stack for each level.
+/// Recurses, with 16 KiB of stack for each level.
 #[inline(never)]
 fn deep(levels: u64) -> u64 {
     let frame = std::hint::black_box([levels; 2048]);
@@ -178,7 +178,8 @@ fn stack() -> Result<()> {
     Ok(())
 }
 
-/// A [`Question`](crate::sharer::Question): leaves the address space, and tells what was replaced.
+/// A [`Question`](crate::sharer::Question): leaves the address space, and returns what was
+/// replaced.
 pub(crate) fn unshare_vm(_: &str) -> Result<String> {
     let reply = crate::device::Device::open()?.commit(unshare(VM));
     ensure!(reply.errno.is_none(), "{reply:?}");

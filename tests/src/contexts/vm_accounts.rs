@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `CLONE_VM`: who pays for which memory.
+//! `CLONE_VM`: which task or cgroup is charged for which memory.
 
 use anyhow::{Context, Result, ensure};
 use rustix::mm::{Advice, MapFlags, madvise};
@@ -30,9 +30,9 @@ pub(crate) fn suite() -> Suite {
         .test("RLIMIT_AS and RLIMIT_DATA count the copy alone", limits)
 }
 
-/// The largest resident size of this process, in bytes.
+/// Returns the largest resident size of this process, in bytes.
 fn max_rss() -> Result<u64> {
-    // SAFETY: Zeroes are valid, and the kernel fills them in.
+    // SAFETY: All zeroes are valid, and the kernel fills them in.
     let usage = unsafe {
         let mut usage: libc::rusage = std::mem::zeroed();
         libc::getrusage(libc::RUSAGE_SELF, &raw mut usage);
@@ -41,7 +41,7 @@ fn max_rss() -> Result<u64> {
     Ok(u64::try_from(usage.ru_maxrss)? * 1024)
 }
 
-/// Touched memory that a copy does not have.
+/// Memory that is touched and that a copy leaves out.
 fn not_copied(pages: usize) -> Result<Mapping> {
     let memory = marked(pages, 1, MapFlags::PRIVATE)?;
     // SAFETY: The advice is about what a child gets.
@@ -49,7 +49,7 @@ fn not_copied(pages: usize) -> Result<Mapping> {
     Ok(memory)
 }
 
-/// Leaves the memory, of which [some](not_copied) does not come along.
+/// Leaves the memory, [some](not_copied) of which is left out of the copy.
 fn leave_some() -> Result<()> {
     let world = World::sharing(VM)?;
     world.replaces(unshare(VM), VM, &["kcmp/vm", "maps"])
@@ -78,7 +78,7 @@ fn touch(_: &str) -> Result<String> {
     Ok(String::new())
 }
 
-/// Fails unless about 16 MiB came to `grown`, and next to nothing to `other`.
+/// Fails unless `grown` has about 16 MiB more, and `other` next to nothing.
 fn ensure_charged(
     grown: &Cgroup,
     other: &Cgroup,
@@ -97,7 +97,7 @@ fn ensure_charged(
     Ok(())
 }
 
-/// The caller in one cgroup, and a sharer in another.
+/// The caller in one cgroup and a sharer in another.
 fn in_two(body: impl FnOnce(&World, &Cgroup, &Cgroup) -> Result<()>) -> Result<()> {
     let [mine, sharers] = ["vm-mine", "vm-sharers"].map(|name| Cgroup::new(name, "memory"));
     let (mine, sharers) = (mine?, sharers?);
@@ -127,7 +127,8 @@ fn next_owner() -> Result<()> {
 
 fn owner() -> Result<()> {
     in_two(|world, mine, sharers| {
-        // Until it has its own, what it touches is charged to who made the address space.
+        // Until the sharer has its own memory, the maker of the address space is charged for what
+        // it touches.
         ensure_charged(mine, sharers, || world.sharer.ask(touch, "").map(drop))?;
         world.sharer.ask(super::vm::unshare_vm, "")?;
         ensure_charged(sharers, mine, || world.sharer.ask(touch, "").map(drop))?;
@@ -141,7 +142,7 @@ fn limits() -> Result<()> {
             let memory = marked(2048, 1, MapFlags::PRIVATE)?;
             let world = World::sharing(VM)?;
             let size = || bytes("/proc/self/status", size);
-            // One more copy would not fit, nor will what the sharer maps for itself.
+            // The limit leaves no room for another copy, nor for what the sharer maps for itself.
             let tight = Rlimit {
                 current: Some(size()? + MEGABYTE),
                 maximum: None,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `CLONE_VM` and `clear_child_tid`: the word that is cleared where the task was.
+//! `CLONE_VM` and `clear_child_tid`: the word is cleared in the old address space.
 
 use std::fs;
 use std::ptr;
@@ -65,18 +65,18 @@ fn promised_word() -> Result<Mapping> {
     Ok(page)
 }
 
-/// Has the kernel clear the first word when the task leaves.
+/// Sets `clear_child_tid` to the first word.
 fn promise(page: &Mapping) {
     promise_at(page.start());
 }
 
-/// Has the kernel clear the word at an address when the task leaves.
+/// Sets `clear_child_tid` to an address.
 pub(super) fn promise_at(word: *mut libc::c_void) {
     // SAFETY: The word outlives the promise: each test ends by the end of its task.
     unsafe { libc::syscall(libc::SYS_set_tid_address, word) };
 }
 
-/// The word's address, as the kernel has it.
+/// Returns `clear_child_tid`.
 fn promised() -> Result<usize> {
     let mut address = 0_usize;
     // SAFETY: The kernel writes one number.
@@ -86,28 +86,28 @@ fn promised() -> Result<usize> {
     }
 }
 
-/// A [`Question`](crate::sharer::Question): sleeps while the word at the address `arg` is 1. Allocates
-/// only once it has been woken.
+/// A [`Question`](crate::sharer::Question): sleeps while the word at the address `arg` is 1.
+/// Allocates only after it was woken.
 fn wait_cleared(arg: &str) -> Result<String> {
     let word: *const AtomicU32 = std::ptr::without_provenance(arg.parse()?);
     // SAFETY: The word is mapped here for as long as the task lives.
     let word = unsafe { &*word };
     let limit = SOON.try_into()?;
-    // Nobody wakes it but the kernel.
+    // Only the kernel wakes it.
     match futex::wait(word, futex::Flags::empty(), 1, Some(&limit)) {
         Ok(()) => Ok("woken".to_owned()),
         other => Ok(format!("{other:?}, and the word is {}", word.load(Relaxed))),
     }
 }
 
-/// A [`Question`](crate::sharer::Question), of the witness: returns when a task sleeps at a futex.
-/// Its pid and the address, in hexadecimal digits, are in `arg`.
+/// A [`Question`](crate::sharer::Question) for the witness: returns when a task sleeps at a futex.
+/// `arg`: its PID, and the address in hexadecimal digits.
 fn sleeps_at(arg: &str) -> Result<String> {
     let (pid, address) = arg.split_once(' ').context("pid and address, please")?;
     let asleep = format!("{} {address} ", libc::SYS_futex);
     let start = Instant::now();
     loop {
-        // "running", or the number of the call and its arguments.
+        // "running", or the number of the system call and its arguments.
         let call = fs::read_to_string(format!("/proc/{pid}/syscall"))?;
         if call.starts_with(&asleep) {
             return Ok(call);
@@ -177,9 +177,9 @@ fn child_tid_hole() -> Result<()> {
     Ok(())
 }
 
-/// Leaves the address space, while another task does something between the copy and the move: it answers
-/// the page fault at the promised word, which begins so many bytes `before` the page that is missing.
-/// Returns the world, the memory, and where in it the word is.
+/// Leaves the address space while another task acts between the copy and the switch: it answers the
+/// page fault at the word, which begins `before` bytes before the missing page. Returns the world,
+/// the memory, and the position of the word in it.
 pub(super) fn leave_while(
     before: usize,
     meanwhile: impl FnOnce() -> Result<()>,
@@ -187,7 +187,7 @@ pub(super) fn leave_while(
     let watcher = Userfaultfd::new(0)?;
     let pages = Mapping::new(2 * PAGE, MapFlags::PRIVATE)?;
     let word = pages.start().wrapping_byte_add(PAGE - before);
-    // Now it is not missing.
+    // Now the page exists.
     write(pages.start(), 1);
     let mailbox = Mailbox::new()?;
     let server = Child::spawn(|| {
@@ -206,7 +206,7 @@ pub(super) fn leave_while(
     Ok((world, pages, word))
 }
 
-/// Whoever looks waits while the task moves; and the task must not wait for them then.
+/// A reader waits while the task moves; the task must not wait for that reader then.
 fn child_tid_missing() -> Result<()> {
     look_before(0)
 }
@@ -223,7 +223,7 @@ fn look_before(before: usize) -> Result<()> {
         Ok(())
     })?;
     let left = world.sharer.ask(peek, &name(word))?.parse::<u64>()?;
-    // The first half of what was asked for is the promised word.
+    // The word is in the first half of the memory.
     ensure!(
         left as u32 == 0 && left >> 32 == u64::from(u32::MAX),
         "{left:#x}"
@@ -231,8 +231,8 @@ fn look_before(before: usize) -> Result<()> {
     Ok(())
 }
 
-/// A [`Question`](crate::sharer::Question): has the kernel clear the word at the address `arg`, and leaves as
-/// soon as no task looks into this one any more.
+/// A [`Question`](crate::sharer::Question): sets `clear_child_tid` to the address `arg`, and leaves
+/// as soon as no task looks into this one.
 fn leave_at_last(arg: &str) -> Result<String> {
     promise_at(ptr::without_provenance_mut(arg.parse()?));
     let device = Device::open()?;
@@ -259,9 +259,9 @@ fn child_tid_discarded() -> Result<()> {
     watcher.register(&page)?;
     let reader = look_into(sharer.pid)?;
     sharer.begin(leave_at_last, &name(page.start()));
-    // By then the request has made its copy and waits for the reader.
+    // By then the request has copied the memory and waits for the reader.
     sleep(Duration::from_millis(300));
-    // SAFETY: Nobody borrows the memory.
+    // SAFETY: No reference to the memory exists.
     unsafe { madvise(page.start(), PAGE, Advice::LinuxDontNeed)? };
     reader.stop()?;
     sharer.answer()?;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `CLONE_VM`: many who share one address space, and all leave it at the same moment.
+//! `CLONE_VM`: many tasks share one address space, and all leave it at the same time.
 
 use std::thread::yield_now;
 
@@ -28,10 +28,10 @@ pub(crate) fn suite() -> Suite {
     )
 }
 
-/// A [`Question`](crate::sharer::Question): when all are there, leaves, and puts a mark of its own on
-/// the pages. `arg`: the mark, the address of the pages, and that of the barrier.
+/// A [`Question`](crate::sharer::Question): when all tasks are ready, leaves and writes its mark to
+/// the pages. `arg`: the mark, the address of the pages, and the address of the barrier.
 fn leave_with_others(arg: &str) -> Result<String> {
-    // Up to the copy, heap and thread-local storage are everybody's: nothing here allocates.
+    // Until the copy, all tasks share heap and thread-local storage: nothing here allocates.
     let mut words = arg.split(' ').map(str::parse::<usize>);
     let mut number = || Ok::<_, anyhow::Error>(words.next().context("too few numbers")??);
     let (mark, pages, barrier) = (number()? as u64, number()?, number()?);
@@ -63,8 +63,8 @@ fn round() -> Result<()> {
     let args: Vec<_> = (0..CROWD)
         .map(|number| format!("{} {} {place}", mark(number), name(pages.start())))
         .collect();
-    // From the first question to the last answer this task does not touch the heap either: a copy
-    // that is made meanwhile would have it as it is then.
+    // From the first question to the last answer, this task does not touch the heap either: a copy
+    // that is made meanwhile would have the heap in its current state.
     for (sharer, arg) in sharers.iter().zip(&args) {
         sharer.begin(leave_with_others, arg);
     }
@@ -85,6 +85,6 @@ fn round() -> Result<()> {
 
 fn all_at_once() -> Result<()> {
     let times = rounds(6, 300);
-    // Half of what there would be if each of them left one.
+    // Half of the number if each task left one behind.
     leaves_nothing(times, times * CROWD / 2, round)
 }

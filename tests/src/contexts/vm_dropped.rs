@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `CLONE_VM`: a copy that is made and not used leaves nothing behind.
+//! `CLONE_VM`: a copy that is made and dropped leaves nothing behind.
 
 use std::thread::sleep;
 use std::time::Duration;
@@ -31,8 +31,8 @@ pub(crate) fn suite() -> Suite {
     )
 }
 
-/// A [`Question`](crate::sharer::Question): promises to clear the word at the address `arg`, and leaves while
-/// somebody looks into this task.
+/// A [`Question`](crate::sharer::Question): sets `clear_child_tid` to the address `arg`, and leaves
+/// while another task looks into this one.
 fn try_to_leave(arg: &str) -> Result<String> {
     promise_at(std::ptr::without_provenance_mut(arg.parse()?));
     let reply = Device::open()?.commit(unshare(VM));
@@ -40,9 +40,9 @@ fn try_to_leave(arg: &str) -> Result<String> {
     Ok(String::new())
 }
 
-/// Fills two pages of the copy from memory whose first page is not there before the task has gone.
-/// Meanwhile the copy is in use; and afterwards the kernel looks, by the copy's owner, for the memory
-/// cgroup that pays for the second page.
+/// Fills two pages of the copy from memory whose first page is missing until the task has ended.
+/// Meanwhile the copy is in use; afterwards the kernel finds, through the copy's owner, the memory
+/// cgroup to charge for the second page.
 fn fill(watcher: &Userfaultfd, memory: &Mapping, mailbox: &Mailbox) -> Result<String> {
     let slow = Userfaultfd::new(0)?;
     let source = Mapping::new(memory.len(), MapFlags::PRIVATE)?;
@@ -67,7 +67,7 @@ fn forgets_task() -> Result<()> {
     let (memory, word) = (memory?, word?);
     let mailbox = Mailbox::new()?;
     let page = mailbox.page();
-    // Before the memory is watched, which would tell of each fork.
+    // Made before the memory is watched, because the watch reports each fork.
     let sharer = Sharer::new(VM)?;
     let reader = look_into(sharer.pid)?;
     let server = Child::spawn(|| fill(&watcher, &memory, &mailbox))?;
@@ -80,7 +80,7 @@ fn forgets_task() -> Result<()> {
     sharer.answer()?;
     reader.stop()?;
     drop(sharer);
-    // Time for what is left of a task when it has been reaped.
+    // A reaped task takes a moment to be freed.
     sleep(Duration::from_secs(1));
     page.post(GONE, "");
     server.report(SOON).map(drop)

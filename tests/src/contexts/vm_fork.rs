@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `CLONE_VM`: all is as it is in a forked child. Each probe is looked at in both.
+//! `CLONE_VM`: everything is as in a forked child. Each probe looks at both.
 
 use anyhow::{Result, ensure};
 

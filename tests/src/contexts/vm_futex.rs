@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `CLONE_VM`: who waits for a lock that the task holds, by priority inheritance. The kernel knows of such
-//! a wait, and where the lock is, as long as it lasts.
+//! `CLONE_VM`: tasks that wait for a priority-inheriting lock of the caller. As long as they wait,
+//! the kernel keeps the address of the lock.
 
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Relaxed;
@@ -37,7 +37,7 @@ pub(crate) fn suite() -> Suite {
 struct Lock(Mapping);
 
 impl Lock {
-    /// One that the calling task holds.
+    /// Makes one that the calling task holds.
     fn held() -> Result<Self> {
         let lock = Self(Mapping::new(PAGE, MapFlags::PRIVATE)?);
         lock.word()
@@ -55,7 +55,7 @@ impl Lock {
     }
 }
 
-/// Takes the lock at an address, for which it waits so long.
+/// Takes the lock at an address, waiting at most that long.
 fn take(at: &str, limit: Timespec) -> Result<(), Errno> {
     let word = std::ptr::without_provenance::<AtomicU32>(at.parse().map_err(|_| Errno::FAULT)?);
     // SAFETY: The word is mapped for as long as the task lives.
@@ -69,8 +69,8 @@ fn wait(arg: &str) -> Result<String> {
     Ok(format!("{:?}", take(arg, SOON.try_into()?)))
 }
 
-/// A [`Question`](crate::sharer::Question): comes to wait for the lock at the address `arg`, and gives up, again
-/// and again.
+/// A [`Question`](crate::sharer::Question): waits for the lock at the address `arg`, gives up, and
+/// repeats.
 fn wait_often(arg: &str) -> Result<String> {
     let moment = Timespec {
         tv_sec: 0,

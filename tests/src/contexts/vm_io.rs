@@ -75,7 +75,7 @@ fn worker() -> Result<()> {
     let memory = Mapping::new(PAGE, MapFlags::PRIVATE)?;
     let ring = Ring::new()?;
     let world = World::sharing(VM)?;
-    // It has nothing to read, and a thread that waits for it.
+    // The ring has nothing to read, and a thread that waits for it.
     ring.submit(READ, ASYNC, reader.as_raw_fd(), memory.start().addr(), 8, 0)?;
     world.refuses(unshare(VM), Errno::INVAL, Contexts::THREAD)
 }
@@ -83,7 +83,7 @@ fn worker() -> Result<()> {
 fn faults(twin: Twin) -> Result<String> {
     let watcher = Userfaultfd::new(userfaultfd::FORKS)?;
     let memory = Mapping::new(4 * PAGE, MapFlags::PRIVATE)?;
-    // Made before it could hear of its own fork.
+    // Forked before the userfaultfd watches the memory, so that it gets no event of this fork.
     let mailbox = Mailbox::new()?;
     let server = Child::spawn(|| {
         mailbox.page().wait(&[1], Duration::from_secs(20));

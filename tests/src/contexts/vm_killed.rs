@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `CLONE_VM`, and a SIGKILL. It is what can end a caller half way: only its own threads call
-//! exit_group for it, and one that has threads is refused before anything is copied.
+//! `CLONE_VM` and SIGKILL, the only thing that can end a caller half way: only a caller's own
+//! thread calls exit_group for it, and a caller with threads is refused before anything is copied.
 
 use std::fs;
 use std::sync::atomic::Ordering::Relaxed;
@@ -53,7 +53,7 @@ pub(crate) fn suite() -> Suite {
         })
 }
 
-/// A task that has another one leave its memory all the time.
+/// A task that makes another task leave its memory again and again.
 fn busy(page: &Page) -> Result<String> {
     let device = Device::open()?;
     loop {
@@ -65,7 +65,7 @@ fn busy(page: &Page) -> Result<String> {
 }
 
 fn any_moment() -> Result<()> {
-    // The victims' sharers come here, to be killed and reaped with them.
+    // The sharers of killed tasks become children of this task, which kills and reaps them.
     set_child_subreaper(Some(getpid()))?;
     let mut dice = dice("killed at any moment");
     let mailbox = Mailbox::new()?;
@@ -87,7 +87,7 @@ fn any_moment() -> Result<()> {
     })
 }
 
-/// 64 MiB in many mappings: between any two of them a copy looks for a deadly signal.
+/// 64 MiB in many mappings: a copy checks for a deadly signal between any two of them.
 fn large() -> Result<Mapping> {
     const MEBIBYTE: usize = 1 << 20;
     let memory = marked(64 << 8, 1, MapFlags::PRIVATE)?;
@@ -99,7 +99,7 @@ fn large() -> Result<Mapping> {
     Ok(memory)
 }
 
-/// Kills each task that puts its number into the page, at some time `within` that.
+/// Kills each task that puts its PID into the page, at a random time up to `within` later.
 fn kill_each(page: &Page, within: Duration) -> Result<String> {
     let mut dice = dice("killed during a copy");
     let mut last = 0;
@@ -121,7 +121,7 @@ const STARTED: u32 = 1;
 const COPYING: u32 = 2;
 const LEFT: u32 = 3;
 
-/// A vfork child leaves this task's memory, and is killed before, at, or after the commit.
+/// A vfork child leaves this task's memory, and is killed before, during or after the commit.
 fn copy_and_die(device: &Device, page: &Page) -> Result<()> {
     page.post(STARTED, "");
     let child = vfork(VM, || {
@@ -166,19 +166,21 @@ fn during_copy() -> Result<()> {
     };
     let times = rounds(30, 2000);
     leaves_nothing(times, times, || round().map(drop))?;
-    // Until the test's time is over.
+    // Until the test's time limit.
     while !round()? {}
     eprintln!("killed {half_way} times before the commit, {whole} times after it");
     Ok(())
 }
 
-/// A [`Question`](crate::sharer::Question): promises to clear the word at the address `arg`, and leaves.
+/// A [`Question`](crate::sharer::Question): sets `clear_child_tid` to the address `arg`, and
+/// leaves.
 fn promise_and_leave(arg: &str) -> Result<String> {
     promise_at(std::ptr::without_provenance_mut(arg.parse()?));
     Ok(format!("{:?}", Device::open()?.commit(unshare(VM))))
 }
 
-/// Kills the task while it has its copy and waits for the page of the word. Of a commit perf would know.
+/// Kills the task when it has its copy and waits for the page of the word. perf would report a
+/// commit.
 fn after_copy() -> Result<()> {
     let watcher = Userfaultfd::new(0)?;
     let word = Mapping::new(PAGE, MapFlags::PRIVATE)?;
@@ -196,8 +198,8 @@ fn after_copy() -> Result<()> {
     Ok(())
 }
 
-/// A [`Question`](crate::sharer::Question): changes the protection of memory to and fro, and so has the
-/// address space locked nearly all the time. `arg`: where the memory is, and how much.
+/// A [`Question`](crate::sharer::Question): changes the protection of memory back and forth, so
+/// that the address space is locked nearly all the time. `arg`: address and size of the memory.
 fn protect_all_the_time(arg: &str) -> Result<String> {
     let (start, len) = arg.split_once(' ').context("two numbers")?;
     let start = std::ptr::without_provenance_mut(start.parse()?);
@@ -205,14 +207,14 @@ fn protect_all_the_time(arg: &str) -> Result<String> {
     let read_only = MprotectFlags::READ;
     loop {
         for access in [read_only, read_only | MprotectFlags::WRITE] {
-            // SAFETY: Nobody writes to it.
+            // SAFETY: No task writes to it.
             unsafe { mprotect(start, len, access)? };
         }
     }
 }
 
-/// A [`Question`](crate::sharer::Question): leaves all that is shared, and something that has to be made
-/// before that, by the device `arg`.
+/// A [`Question`](crate::sharer::Question): unshares everything that is shared, and something that
+/// must be allocated before that, by the device `arg`.
 fn leave_all(arg: &str) -> Result<String> {
     let mut args = unshare(PROCESS | Contexts::UTS);
     let refused = ioctl(arg.parse()?, COMMIT, (&raw mut args).cast());
@@ -222,8 +224,8 @@ fn leave_all(arg: &str) -> Result<String> {
 
 const KILLED: u32 = 4;
 
-/// Kills the task that has its number in the page, when it waits for the memory that it is to copy. Not
-/// from that memory, where who writes waits for that too.
+/// Kills the task whose PID is in the page when it waits for the memory that it copies. Runs
+/// outside of that memory, where writing would wait, too.
 fn kill_waiting(page: &Page) -> Result<String> {
     loop {
         let Some(victim) = Pid::from_raw(page.word.load(Relaxed).try_into()?) else {
@@ -232,10 +234,10 @@ fn kill_waiting(page: &Page) -> Result<String> {
         };
         let number = victim.as_raw_nonzero().get();
         let place = fs::read_to_string(format!("/proc/{number}/wchan"));
-        // Where the compiler has the one in the other, it is that one.
+        // If the compiler has inlined the one function into the other, the other's name shows.
         let places = ["dup_mmap", "mmap_write_lock_killable"];
         let waits = place.is_ok_and(|place| places.contains(&&*place));
-        // It is this side's now: the other reaps it when it has been killed, and not before.
+        // The PID is taken: the other side reaps the task only after it was killed.
         if waits && take(page, number)? {
             kill_process(victim, Signal::KILL)?;
             page.post(KILLED, "");
@@ -243,7 +245,7 @@ fn kill_waiting(page: &Page) -> Result<String> {
     }
 }
 
-/// Takes the task out of the page, unless the other side has.
+/// Takes the task's PID out of the page, unless the other side has done so.
 fn take(page: &Page, task: i32) -> Result<bool> {
     let taken = page
         .word
@@ -251,7 +253,7 @@ fn take(page: &Page, task: i32) -> Result<bool> {
     Ok(taken.is_ok())
 }
 
-/// Has tasks leave, each of which may have to wait, until one is killed.
+/// Makes tasks leave that may have to wait, until one of them is killed while it waits.
 fn until_killed(shared: Contexts, device: &str, page: &Page) -> Result<()> {
     let start = Instant::now();
     while start.elapsed() < 3 * SOON {
@@ -268,7 +270,7 @@ fn until_killed(shared: Contexts, device: &str, page: &Page) -> Result<()> {
             continue;
         }
         ensure!(page.wait(&[KILLED], SOON).is_some(), "who kills is late");
-        // It may have come through between the other's look and the signal.
+        // It may have finished between the other side's look and the signal.
         let was_through = victim.is_through();
         let end = victim.end(SOON)?;
         ensure!(
@@ -288,13 +290,13 @@ fn waiting(shared: Contexts) -> Result<()> {
     let mailbox = Mailbox::new()?;
     let page = mailbox.page();
     let killer = Child::spawn(|| kill_waiting(page))?;
-    // Who has a processor to itself is waited for awake; on one and the same it is interrupted with the
-    // lock held.
+    // On two processors, the task waits for the lock actively. On one processor, it is interrupted
+    // while the lock is held.
     let mut one = CpuSet::new();
     one.set(0);
     sched_setaffinity(None, &one)?;
-    // Of small pages it takes a while to change the protection. A kernel that does not take the advice has
-    // no others.
+    // With small pages, changing the protection takes a while. A kernel that rejects the advice has
+    // only small pages.
     let memory = marked_as(32 << 8, 1, Advice::LinuxNoHugepage)
         .or_else(|_| marked(8 << 8, 1, MapFlags::PRIVATE))?;
     let place = format!("{} {}", memory.start().addr(), memory.len());
@@ -307,7 +309,7 @@ fn waiting(shared: Contexts) -> Result<()> {
         ensure!(unmarked(&memory, 1) == 0, "the others lost pages");
         Ok(())
     });
-    // If it has ended, that is why.
+    // If it has ended, this is the reason.
     killer.stop()?;
     outcome
 }

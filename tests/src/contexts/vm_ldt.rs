@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! x86's table of segments, which hangs on the address space.
+//! x86's local descriptor table (LDT), which belongs to the address space.
 
 use std::arch::asm;
 
@@ -11,13 +11,12 @@ use crate::child::skip;
 use crate::device::checked;
 use crate::twin::Twin;
 
-/// What a selector means that refers to the table's first entry.
-///
-/// It is the processor that is asked: has it loaded the table?
+/// Returns what a selector of the table's first entry refers to, as the processor sees it: this
+/// shows whether the processor has loaded the table.
 fn limit_of_segment() -> Option<u32> {
     const SELECTOR: u32 = 0b111;
     let (limit, found): (u32, u8);
-    // SAFETY: Changes the two registers and the flags.
+    // SAFETY: Changes only the two registers and the flags.
     unsafe {
         asm!(
             "xor {limit:e}, {limit:e}", "lsl {limit:e}, {selector:e}", "setz {found}",
@@ -28,7 +27,7 @@ fn limit_of_segment() -> Option<u32> {
     (found != 0).then_some(limit)
 }
 
-/// Reads the table, as much as one entry of it.
+/// Reads the table, at most one entry of it.
 fn read_ldt() -> Result<[u8; 8]> {
     let mut entry = [0; 8];
     // SAFETY: The kernel writes as many bytes as there are.
@@ -36,12 +35,13 @@ fn read_ldt() -> Result<[u8; 8]> {
     Ok(entry)
 }
 
-/// Writes the table's first entry, which begins at address 0.
+/// Writes the table's first entry, with base address 0.
 fn write_ldt(limit: u32, flags: u32) -> Result<(), Errno> {
     let entry = [0, 0, limit, flags];
-    // SAFETY: Nothing refers to the entry.
+    // SAFETY: No selector refers to the entry.
     let done = unsafe { libc::syscall(libc::SYS_modify_ldt, 0x11, entry.as_ptr(), 16) };
-    // An errno comes as 32 bits, which are not negative in 64, and not taken for an error.
+    // modify_ldt(2) returns an errno as 32 bits, which is not negative as 64 bits and is not taken
+    // as an error.
     match checked(done)? as i32 {
         0 => Ok(()),
         error => Err(Errno::from_raw_os_error(-error)),
@@ -65,7 +65,7 @@ pub(super) fn ldt(twin: Twin) -> Result<String> {
     );
     let seen = twin.look(|| {
         let kept = look()? == old;
-        // This is how an entry is taken away.
+        // This request removes an entry.
         write_ldt(0, READ_ONLY | NOT_PRESENT)?;
         ensure!(limit_of_segment().is_none(), "it cannot be changed");
         Ok(if kept { "kept" } else { "lost" }.to_owned())

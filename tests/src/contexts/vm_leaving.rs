@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `CLONE_VM`: what stays behind, and what goes along with the task that leaves.
+//! `CLONE_VM`: what stays in the old address space, and what the task takes along.
 
 use std::fs;
 use std::time::Duration;
@@ -19,7 +19,8 @@ use crate::memory::{PAGE, peek};
 use crate::rseq;
 use crate::world::World;
 
-/// Where the id is in a `struct rseq`. Written also where the C library knows of no more than the first 20 bytes.
+/// The offset of the id in a `struct rseq`. The kernel writes it even if the C library knows only
+/// the first 20 bytes.
 const MM_CID: isize = 24;
 
 pub(crate) fn suite() -> Suite {
@@ -97,7 +98,7 @@ fn rseq_stays() -> Result<()> {
         "concurrency id {} of one task",
         here(MM_CID)
     );
-    // Of 64 bits the upper half: `cpu_id`, as it was when the task left.
+    // The upper half of 64 bits: `cpu_id`, as it was when the task left.
     let left = world.sharer.ask(peek, &rseq::word(0).addr().to_string())?;
     ensure!(
         left.parse::<u64>()? >> 32 == 0,
@@ -106,10 +107,10 @@ fn rseq_stays() -> Result<()> {
     Ok(())
 }
 
-/// A [`Question`](crate::sharer::Question): leaves the address space, and tells the concurrency id that it had
-/// there and the one that it has now.
+/// A [`Question`](crate::sharer::Question): leaves the address space, and returns the concurrency
+/// id before and after.
 fn cids(_: &str) -> Result<String> {
-    // Of a move to another processor it would be told.
+    // The kernel writes the id only after a move to another processor.
     run_on(1)?;
     let device = Device::open()?;
     let own = Mapping::new(PAGE, MapFlags::PRIVATE)?;
@@ -124,7 +125,7 @@ fn cids(_: &str) -> Result<String> {
     let before = cid();
     let reply = device.commit(unshare(VM));
     let after = cid();
-    // The task goes on, and the kernel would write to the page that is gone.
+    // The task continues, and the kernel would write to the missing page.
     std::mem::forget(own);
     World::ensure_reply(reply, VM)?;
     Ok(format!("{before} {after}"))

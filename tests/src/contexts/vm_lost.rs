@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `CLONE_VM`: what belongs to the memory that the caller leaves, as unshare-device(4) lists it.
+//! `CLONE_VM`: what stays with the memory that the caller leaves, as unshare-device(4) lists it.
 
 use std::ffi::c_void;
 
@@ -40,8 +40,8 @@ fn io_setup() -> Result<usize> {
     }
 }
 
-/// A [`Question`](crate::sharer::Question): submits nothing to the AIO context `arg`, which tells whether there is
-/// one of that number.
+/// A [`Question`](crate::sharer::Question): submits nothing to the AIO context `arg`, which shows
+/// whether the context exists.
 fn submit_to(arg: &str) -> Result<String> {
     let context: usize = arg.parse()?;
     let none = std::ptr::null_mut::<c_void>();
@@ -54,7 +54,7 @@ fn aio() -> Result<()> {
     let context = io_setup()?.to_string();
     let world = World::sharing(VM)?;
     ensure!(submit_to(&context)? == "Ok(0)");
-    // The ring that belongs to it is in no copy.
+    // The copy does not have the context's ring.
     world.replaces(unshare(VM), VM, &["kcmp/vm", "maps"])?;
     let here = submit_to(&context)?;
     ensure!(

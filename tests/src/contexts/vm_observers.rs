@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `CLONE_VM`: those who look at the task's memory meanwhile.
+//! `CLONE_VM`: tasks that look at the caller's memory meanwhile.
 
 use std::ffi::c_void;
 use std::fs::File;
@@ -25,7 +25,7 @@ use crate::world::World;
 const STOP: u32 = 1;
 
 pub(crate) fn suite() -> Suite {
-    // Each round takes what the others leave of the machine.
+    // Each round gets only the processor time that the others leave.
     Suite::new("vm_observers")
         .slow("process_vm_readv sees the old or the new", limit(), || {
             readers(by_syscall)
@@ -64,12 +64,12 @@ pub(super) fn by_syscall(task: Pid, address: usize) -> Result<u64> {
 fn by_proc(task: Pid, address: usize) -> Result<u64> {
     let mut bytes = [0; 8];
     let path = format!("/proc/{}/mem", task.as_raw_nonzero());
-    // An address space whose last task has ended since it was opened gives nothing.
+    // Reading an address space whose last task has ended since it was opened returns nothing.
     while File::open(&path)?.read_at(&mut bytes, address.try_into()?)? == 0 {}
     Ok(u64::from_ne_bytes(bytes))
 }
 
-/// Reads a number that only grows, wherever the task that makes it grow may be.
+/// Reads a number that only grows, in whatever memory the task that increments it is.
 fn watch(look: Look, task: Pid, address: usize, page: &Page) -> Result<String> {
     let mut last = 0;
     while page.state() != STOP {
@@ -103,7 +103,7 @@ fn readers(look: Look) -> Result<()> {
     Ok(())
 }
 
-/// ptrace(2) with numbers.
+/// ptrace(2) with numeric arguments.
 fn ptrace(request: u32, task: Pid, address: usize, data: usize) -> Result<i64> {
     let pid = task.as_raw_nonzero().get();
     // SAFETY: These requests take numbers, or write the one that `data` points to.
@@ -111,13 +111,13 @@ fn ptrace(request: u32, task: Pid, address: usize, data: usize) -> Result<i64> {
     checked(done).with_context(|| format!("ptrace {request:#x}"))
 }
 
-/// Stops the task again and again; reads one number, and writes another.
+/// Stops the task again and again; reads one number and writes another.
 fn trace(task: Pid, address: usize, page: &Page) -> Result<String> {
     ptrace(libc::PTRACE_SEIZE, task, 0, 0)?;
     page.post(2, "");
     let (mut last, mut stops) = (0, 0_u64);
     while page.state() != STOP {
-        // Who interrupts a task that a signal has stopped just stops it once more.
+        // Interrupting a task that a signal has stopped only stops it once more.
         if waitpid(Some(task), WaitOptions::NOHANG)?.is_some() {
             ptrace(libc::PTRACE_CONT, task, 0, 0)?;
             continue;

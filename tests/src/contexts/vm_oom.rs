@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `CLONE_VM`, and the OOM killer, which ends all who share its victim's memory: from the commit on
-//! caller and sharer are not in it together any more.
+//! `CLONE_VM` and the OOM killer, which ends every task that shares its victim's memory. After the
+//! commit, the caller and the sharer no longer die together.
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -34,7 +34,7 @@ pub(crate) fn suite() -> Suite {
         )
 }
 
-/// A cgroup that has too little for [`too_much`].
+/// A cgroup whose limit is too low for [`too_much`].
 fn narrow() -> Result<Cgroup> {
     let group = Cgroup::new("vm-oom", "memory")?;
     group.set("memory.max", "16M")?;
@@ -58,17 +58,17 @@ fn ensure_kills(group: &Cgroup, kills: u64) -> Result<()> {
     Ok(())
 }
 
-/// The sharer is outside of the cgroup: nothing but the shared memory makes it die.
+/// The sharer is outside of the cgroup: it dies only because of the shared memory.
 fn both_die() -> Result<()> {
     const BEGIN: u32 = 1;
-    // The victim's sharer comes here, to be reaped with it.
+    // The victim's sharer becomes a child of this task, which reaps it.
     set_child_subreaper(Some(getpid()))?;
     let group = narrow()?;
     let mailbox = Mailbox::new()?;
     let page = mailbox.page();
     let victim = Child::spawn(|| {
         let sharer = Sharer::new(VM)?;
-        // What is touched is charged to who made the memory.
+        // The maker of the memory is charged for what is touched.
         add(&group, getpid())?;
         page.word
             .store(sharer.pid.as_raw_nonzero().get().try_into()?, Relaxed);
@@ -87,7 +87,7 @@ fn both_die() -> Result<()> {
     ensure_kills(&group, 1)
 }
 
-/// Has the sharer, which shares nothing any more, be the victim: this task has all of its memory.
+/// Makes the sharer the victim. It shares nothing any more, and this task keeps all of its memory.
 fn sharer_dies(group: &Cgroup, memory: &Mapping, sharer: Sharer) -> Result<()> {
     mark_all(memory, 5);
     add(group, sharer.pid)?;

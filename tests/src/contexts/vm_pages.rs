@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What a child has of its parent's pages.
+//! What a child gets of its parent's pages.
 
 use std::fs;
 use std::thread::sleep;
@@ -31,7 +31,7 @@ fn all_there(pages: &Mapping, mark: u64) -> String {
     }
 }
 
-/// Marked pages, and advice about them that was given before they were touched.
+/// Marked pages, with advice that was given before they were touched.
 fn advised(pages: usize, advice: Advice) -> Result<Mapping> {
     match marked_as(pages, 5, advice) {
         Err(Errno::INVAL) => skip("this kernel does not take the advice"),
@@ -51,7 +51,7 @@ pub(super) fn wipeonfork(twin: Twin) -> Result<String> {
 
 pub(super) fn locked(twin: Twin) -> Result<String> {
     let page = marked(4, 5, MapFlags::PRIVATE)?;
-    // SAFETY: Locking changes nothing of what is there.
+    // SAFETY: Locking does not change the contents.
     unsafe { mlock(page.start(), page.len())? };
     twin.look(|| field("/proc/self/status", "VmLck"))
 }

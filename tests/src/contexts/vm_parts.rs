@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What else hangs on an address space, and what a child has of it.
+//! Other structures that belong to an address space, and what a child gets of them.
 
 use std::ffi::c_void;
 use std::ptr;

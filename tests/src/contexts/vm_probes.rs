@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What a child has of its parent's address space, point by point.
+//! Which properties of its parent's address space a child has, one by one.
 
 use anyhow::Result;
 
@@ -18,7 +18,7 @@ use crate::twin::Twin;
 pub(super) struct Probe {
     pub(super) name: &'static str,
     pub(super) outcome: fn(Twin) -> Result<String>,
-    /// What it is, where that is the same on every machine.
+    /// The expected value, if it is the same on every machine.
     pub(super) expected: Option<&'static str>,
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What the kernel tells of a child's address space: under /proc/self, and by prctl(2).
+//! What the kernel reports about a child's address space, in /proc/self and by prctl(2).
 
 use std::fs;
 
@@ -15,7 +15,7 @@ pub(super) fn exe(twin: Twin) -> Result<String> {
     twin.look(|| Ok(fs::read_link("/proc/self/exe")?.display().to_string()))
 }
 
-/// One of the files that tell of the address space, without what differs from task to task.
+/// Returns one of the files about the address space, without what differs between tasks.
 pub(super) fn proc(twin: Twin, name: &str) -> Result<String> {
     let path = format!("/proc/self/{name}");
     twin.look(|| {
@@ -43,7 +43,7 @@ pub(super) fn proc(twin: Twin, name: &str) -> Result<String> {
     })
 }
 
-/// Each shared mapping has a file of its own, and its number.
+/// Each shared mapping has its own file with its own inode number.
 fn without_inode(line: &str) -> String {
     match line.split_once("/dev/zero") {
         None => line.to_owned(),
@@ -54,7 +54,7 @@ fn without_inode(line: &str) -> String {
     }
 }
 
-/// How much of a mapping is resident depends on who touched it first.
+/// How much of a mapping is resident depends on which task touched it first.
 fn is_lasting(line: &str) -> bool {
     let name = line.split(':').next().unwrap_or_default();
     line.contains('-')
@@ -91,7 +91,7 @@ fn is_of_memory(line: &str) -> bool {
 fn numbers_of_memory(text: &str) -> Result<String> {
     let (_, rest) = text.rsplit_once(") ").context("no name in stat")?;
     let numbers: Vec<_> = rest.split_whitespace().collect();
-    // The third number of proc(5) is the first here.
+    // Field 3 of proc(5) is the first one here.
     let of_memory = [23, 25, 26, 27, 28].into_iter().chain(45..=51);
     Ok(of_memory
         .map(|n| numbers[n - 3])
@@ -113,7 +113,7 @@ pub(super) fn prctl(option: i32, arg: u64) -> Result<i32, Errno> {
     checked(unsafe { libc::prctl(option, arg, 0, 0, 0) })
 }
 
-/// Sets something of the address space by prctl(2), and has the twin get it.
+/// Sets a property of the address space by prctl(2), and has the twin read it.
 fn by_prctl(twin: Twin, set: i32, value: u64, get: i32) -> Result<String> {
     match prctl(set, value) {
         Err(Errno::INVAL) => return skip("this kernel has no such prctl"),

@@ -86,12 +86,12 @@ fn overcommit() -> Result<()> {
     let outcome = world.refuses(unshare(VM | Contexts::UTS), Errno::NOMEM, VM);
     drop(strict);
     outcome?;
-    // Without that rule there is enough for it.
+    // Under the default rule there is enough memory for the mapping.
     write(pages.start(), 1);
     leave(&world)
 }
 
-/// So large a mapping that there is no second one where vm.overcommit_memory is 2.
+/// A mapping so large that vm.overcommit_memory = 2 allows no second one.
 pub(crate) fn most_of_memory() -> Result<Mapping> {
     let limit: usize = bytes("/proc/meminfo", "CommitLimit")?.try_into()?;
     Ok(Mapping::new(
@@ -100,7 +100,7 @@ pub(crate) fn most_of_memory() -> Result<Mapping> {
     )?)
 }
 
-/// Reads the caller's /proc/PID/maps and the like without end.
+/// Reads the caller's /proc/PID/maps and similar files without a pause.
 pub(crate) fn reader() -> Result<Child> {
     const HAS_READ: u32 = 1;
     let folder = format!("/proc/{}", getpid().as_raw_nonzero());
@@ -111,7 +111,7 @@ pub(crate) fn reader() -> Result<Child> {
         loop {
             let lens = ["maps", "smaps_rollup", "auxv", "environ", "pagemap"]
                 .map(|name| File::open(format!("{folder}/{name}"))?.read(&mut bytes));
-            // An address space that goes while it is looked at gives nothing, or an error.
+            // Reading an address space that ends meanwhile returns nothing, or an error.
             if lens
                 .iter()
                 .all(|len| len.as_ref().is_ok_and(|len| *len > 0))
@@ -169,7 +169,7 @@ fn three() -> Result<()> {
     leave(&world)?;
     write(page.start(), 3);
     ensure!(other.ask(peek, &at)? == "1" && world.sharer.ask(peek, &at)? == "2");
-    // The last one has nobody to leave.
+    // The last task shares its memory with no other.
     ensure!(world.sharer.ask(unshare_vm, "")? == Contexts::empty().to_string());
     Ok(())
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `CLONE_VM`: requests that the caller has under way in an io_uring. Each belongs to the memory in which it
-//! was submitted, where one that waits for a private futex stands in a table of its own.
+//! `CLONE_VM`: io_uring requests of the caller that are in flight. Each belongs to the memory in
+//! which it was submitted; one that waits for a private futex is in a table of that memory.
 
 use std::os::fd::AsRawFd;
 use std::ptr;
@@ -80,7 +80,7 @@ fn futex_cancelled() -> Result<()> {
     ring.cancel()?;
     let mut results = [ring.result()?, ring.result()?];
     results.sort_unstable();
-    // Of the other request, 0 or how many it has cancelled.
+    // The result of the other request: 0, or how many it has canceled.
     let [cancelled, other] = results;
     ensure!(cancelled == -libc::ECANCELED && other >= 0, "{results:?}");
     leave(&world)
@@ -114,7 +114,7 @@ fn pending_read() -> Result<()> {
 fn former_user() -> Result<()> {
     let ring = Ring::new()?;
     let world = World::sharing(VM)?;
-    // The kernel counts requests in advance, a thousand at a time.
+    // The kernel takes references for requests in advance, a thousand at a time.
     for _ in 0..3000 {
         ring.submit(NOP, 0, -1, 0, 0, 0)?;
         ensure!(ring.result()? == 0);
@@ -122,7 +122,8 @@ fn former_user() -> Result<()> {
     leave(&world)
 }
 
-/// A [`Question`](crate::sharer::Question): polls a descriptor. It and the address of the [`Ring`] are in `arg`.
+/// A [`Question`](crate::sharer::Question): polls a descriptor. `arg`: the descriptor and the
+/// address of the [`Ring`].
 fn begin_poll(arg: &str) -> Result<String> {
     let (ring, fd) = arg.split_once(' ').context("ring and descriptor, please")?;
     let ring = ptr::without_provenance::<Ring>(ring.parse()?);

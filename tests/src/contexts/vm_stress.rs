@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `CLONE_VM`, very often, and of very much. `--full` is the proof, the rest a reminder.
+//! `CLONE_VM` very often, and of much memory. `--full` proves it; without it, the tests only check
+//! that it still runs.
 
 use std::time::Duration;
 
@@ -53,7 +54,7 @@ fn much() -> Result<()> {
             let reply = device.commit(unshare(VM));
             ensure!(reply.replaced == VM, "{reply:?}");
             ensure!(unmarked(&pages, round) == 0, "pages are lost");
-            // Each page is copied now.
+            // Writing copies each page.
             mark_all(&pages, round + 1_000_000);
             ensure!(unmarked(&pages, round + 1_000_000) == 0);
             Ok(String::new())

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `CLONE_VM`, of memory that is swapped out.
+//! `CLONE_VM` of memory that is swapped out.
 
 use std::thread::sleep;
 use std::time::Duration;
@@ -35,12 +35,12 @@ pub(crate) fn suite() -> Suite {
 
 const SOON: Duration = Duration::from_secs(20);
 
-/// Half of the disk: there may be others who swap.
+/// Half of the disk: other tests may swap at the same time.
 const PAGES: usize = 512;
 
-/// Asks for the pages to be swapped out. Returns how much of this process is.
+/// Asks the kernel to swap the pages out. Returns how much of this process is swapped out.
 fn page_out(memory: &Mapping) -> Result<u64> {
-    // SAFETY: What the memory holds stays.
+    // SAFETY: The contents of the memory stay.
     unsafe { madvise(memory.start(), memory.len(), Advice::LinuxPageOut)? };
     swapped(getpid())
 }
@@ -49,10 +49,10 @@ fn swapped(task: Pid) -> Result<u64> {
     bytes(&format!("/proc/{}/status", task.as_raw_nonzero()), "VmSwap")
 }
 
-/// A quarter of the pages may be in somebody's hands: more of them have to be swapped out.
+/// A quarter of the pages may be in use; more than the rest must be swapped out.
 const MOST: u64 = (PAGES * PAGE / 4 * 3) as u64;
 
-/// Swaps out most of the pages. Those that nobody has looked for yet take some patience.
+/// Swaps out most of the pages. Pages that the kernel has not scanned yet need several attempts.
 fn page_out_most(memory: &Mapping) -> Result<()> {
     for _ in 0..200 {
         if page_out(memory)? >= MOST {
@@ -63,7 +63,7 @@ fn page_out_most(memory: &Mapping) -> Result<()> {
     bail!("only {} bytes are swapped out", swapped(getpid())?)
 }
 
-/// What a side of its own has to say of each page: every fourth one it writes to.
+/// The value that a side with its own copy expects in each page: it writes to every fourth one.
 fn expected(page: usize, mark: u64) -> u64 {
     if page % 4 == 0 {
         mark + page as u64
@@ -72,7 +72,7 @@ fn expected(page: usize, mark: u64) -> u64 {
     }
 }
 
-/// Address of the pages, and the side's own mark.
+/// The address of the pages, and the mark of the side.
 fn parse(arg: &str) -> Result<(usize, u64)> {
     let (address, mark) = arg.split_once(' ').context("address and mark, please")?;
     Ok((address.parse()?, mark.parse()?))
@@ -88,8 +88,9 @@ fn write_some(arg: &str) -> Result<String> {
     Ok(String::new())
 }
 
-/// A [`Question`](crate::sharer::Question): fails unless this side's pages are as they should be.
-/// The first half only if `arg` ends with "half", which leaves the rest where it is.
+/// A [`Question`](crate::sharer::Question): fails unless this side's pages have the expected
+/// values. If `arg` ends with "half", it looks only at the first half, and the other half stays
+/// swapped out.
 fn ensure_whole(arg: &str) -> Result<String> {
     let (arg, pages) = match arg.strip_suffix(" half") {
         Some(arg) => (arg, PAGES / 2),
@@ -147,7 +148,7 @@ const ON: u32 = 1;
 const IN_USE: u32 = 2;
 const STOP: u32 = 3;
 
-/// Makes swap space, and takes it away as soon as something is in it, again and again.
+/// Again and again, adds swap space and removes it as soon as it is used.
 fn on_and_off(page: &Page) -> Result<String> {
     loop {
         let swap = Swap::on()?;
@@ -168,7 +169,7 @@ fn during_swapoff() -> Result<()> {
     let mailbox = Mailbox::new()?;
     let page = mailbox.page();
     let switch = Child::spawn(|| on_and_off(page))?;
-    // None of the others has it: pages of more than one address space are not swapped out.
+    // No other address space has these pages, because shared pages are not swapped out.
     let memory = marked(PAGES, 1, MapFlags::PRIVATE)?;
     let mut dice = dice("leaving during swapoff");
     let [mine, its] = [1, 2000].map(|mark| format!("{} {mark}", name(memory.start())));

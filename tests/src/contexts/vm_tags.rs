@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! arm64's memory tags, each of sixteen bytes, which a pointer has to have in its upper byte.
+//! arm64's memory tags: each tags sixteen bytes, and a pointer must have the same tag in its upper
+//! byte.
 
 use std::arch::asm;
 use std::ffi::c_void;
@@ -15,20 +16,20 @@ use crate::mailbox::Mapping;
 use crate::memory::{PAGE, read, write};
 use crate::twin::Twin;
 
-/// Which bits of an address have a tag.
+/// The bits of an address that hold a tag.
 const TAG: u32 = 56;
 
 fn with_tag(address: *mut c_void, tag: usize) -> *mut c_void {
     address.map_addr(|address| address & !(0xf << TAG) | tag << TAG)
 }
 
-/// Gives the memory at an address the tag that the address has.
+/// Sets the tag of the memory at an address to the address's own.
 fn set_tag(address: *mut c_void) {
-    // SAFETY: Changes the tag of memory that is the caller's.
+    // SAFETY: Changes the tag of memory that the caller owns.
     unsafe { asm!(".arch_extension memtag", "stg {0}, [{0}]", in(reg) address, options(nostack)) };
 }
 
-/// The tag of the memory at an address.
+/// Returns the tag of the memory at an address.
 fn tag(address: *mut c_void) -> usize {
     let mut tagged = with_tag(address, 0);
     // SAFETY: Reads a tag, into the bits that it has in an address.
@@ -47,7 +48,7 @@ pub(super) fn tags(twin: Twin) -> Result<String> {
         return skip("this machine has no memory tags");
     }
     let control = libc::PR_TAGGED_ADDR_ENABLE as libc::c_ulong | CHECK_AT_ONCE;
-    // SAFETY: What has no tag, and pointers that have none, go together as before.
+    // SAFETY: Untagged memory and untagged pointers still match.
     checked(unsafe { libc::prctl(libc::PR_SET_TAGGED_ADDR_CTRL, control, 0, 0, 0) })?;
     let page = Mapping::new(PAGE, MapFlags::PRIVATE)?;
     let access = libc::PROT_READ | libc::PROT_WRITE | PROT_MTE;
@@ -58,8 +59,8 @@ pub(super) fn tags(twin: Twin) -> Result<String> {
     write(tagged, 7);
     twin.look(|| {
         let other = with_tag(page.start(), 6);
-        // The kernel goes by the tags as well, and does not die of it.
-        // SAFETY: If anything is written, then to the page.
+        // The kernel checks tags, too, and fails without a crash.
+        // SAFETY: If it writes anything, then to the page.
         let written = checked(unsafe { libc::syscall(libc::SYS_getrandom, other, 8, 0) });
         let refused = match written {
             Err(Errno::FAULT) => "EFAULT".to_owned(),

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The vDSO's way to release a robust futex: when a signal comes between the release and the note that it is
-//! done, the kernel makes the note. It knows by the address space where that code is.
+//! The vDSO's function that releases a robust futex: if a signal arrives between the release and
+//! the note that the release is done, the kernel completes the note. It finds the function's code
+//! by the address space.
 
 use std::arch::asm;
 use std::ffi::c_int;
@@ -21,7 +22,7 @@ static PENDING: AtomicU64 = AtomicU64::new(0);
 static STEPS: AtomicU32 = AtomicU32::new(0);
 static TORN: AtomicU32 = AtomicU32::new(0);
 
-/// After each instruction: is the lock free, while the note says that it is being released?
+/// After each instruction: whether the lock is free while the note says that it is being released.
 extern "C" fn step(_: c_int) {
     STEPS.fetch_add(1, Relaxed);
     if LOCK.load(Relaxed) == 0 && PENDING.load(Relaxed) != 0 {
@@ -29,7 +30,7 @@ extern "C" fn step(_: c_int) {
     }
 }
 
-/// Where the function is, if there is one.
+/// Returns the address of the function, if the vDSO has one.
 fn try_unlock() -> Result<Option<u64>> {
     // SAFETY: Always sound.
     let base = unsafe { libc::getauxval(libc::AT_SYSINFO_EHDR) };
@@ -52,7 +53,7 @@ fn try_unlock() -> Result<Option<u64>> {
     Ok(symbol)
 }
 
-/// Calls the function, and has a signal come after each instruction of it.
+/// Calls the function, with a signal after each instruction.
 fn step_through(function: u64) {
     // SAFETY: The function takes a lock, who holds it, and a note, each of which is there; the flag that
     // traps each instruction is off again at the end.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `CLONE_VM`: breakpoints of somebody who watches the program.
+//! `CLONE_VM`: breakpoints that another task has set in the program.
 
 use std::ffi::CString;
 use std::fs;
@@ -37,19 +37,19 @@ pub(crate) fn suite() -> Suite {
         .test("after it has returned: success", after_return)
 }
 
-/// What is probed. It does something, so that no two functions become one.
+/// The probed function. Its body keeps the compiler from merging it with another function.
 #[inline(never)]
 fn probed(device: Option<&Device>) -> Option<Reply> {
     std::hint::black_box(device).map(|device| device.commit(unshare(VM)))
 }
 
-/// An event that counts how often this task gets to [`probed`], or returns from it.
+/// An event that counts how often this task calls [`probed`], or returns from it.
 fn probe(returns: bool) -> Result<OwnedFd> {
     let this_task = 0;
     probe_of(this_task, returns)
 }
 
-/// The same, of another task that runs this program.
+/// The same for another task that runs this program.
 fn probe_of(task: i32, returns: bool) -> Result<OwnedFd> {
     const UPROBE: &str = "/sys/bus/event_source/devices/uprobe/type";
     let Ok(kind) = fs::read_to_string(UPROBE) else {
@@ -67,7 +67,7 @@ fn probe_of(task: i32, returns: bool) -> Result<OwnedFd> {
     unsafe { attributes.open_for(task) }
 }
 
-/// Where in its file the code at an address is.
+/// Returns the offset in its file of the code at an address.
 fn offset_in_file(address: u64) -> Result<u64> {
     let maps = fs::read_to_string("/proc/self/maps")?;
     let offset = maps.lines().find_map(|line| {
@@ -96,7 +96,7 @@ fn hits() -> Result<()> {
     leave(&world)?;
     probed(None);
     ensure!(count(&event)? == 2, "{} hits after", count(&event)?);
-    // Nobody watches the sharer; the breakpoint is not there, or does it no harm.
+    // No task traces the sharer: it has no breakpoint, or the breakpoint does not harm it.
     world
         .sharer
         .ask(|_| Ok(format!("{:?}", probed(None).is_none())), "")?;
@@ -110,13 +110,14 @@ fn hits_later() -> Result<()> {
     let event = probe(false)?;
     probed(None);
     ensure!(count(&event)? == 1);
-    // Its breakpoint goes as well, and is not run into.
+    // Its breakpoint is removed as well, and does not trap.
     drop(event);
     probed(None);
     Ok(())
 }
 
-/// Sets the probe while the copy is made and the task does not run in it yet: it waits for a page then.
+/// Sets the probe after the copy was made and before the task runs in it: meanwhile the task waits
+/// for a page.
 fn hits_meanwhile() -> Result<()> {
     const READY: u32 = 1;
     const PROBED: u32 = 2;

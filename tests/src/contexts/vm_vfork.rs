@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `CLONE_VM`, of a vfork child: its parent wakes when it leaves.
+//! `CLONE_VM` of a vfork child: its parent wakes when the child leaves.
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread::sleep;
@@ -37,7 +37,7 @@ pub(crate) fn suite() -> Suite {
 
 const LEFT: u32 = 1;
 
-/// In a vfork child: does `before`, leaves, and waits until the parent has seen it.
+/// In a vfork child: runs `before`, leaves, and waits until the parent has seen it.
 fn child_that_leaves(
     mailbox: &Mailbox,
     more: Contexts,
@@ -79,7 +79,7 @@ fn vfork_finds_all() -> Result<()> {
     Ok(())
 }
 
-/// Once before the copy, and once by it.
+/// One fault before the copy, and one in it.
 fn vfork_sleeps_on() -> Result<()> {
     let mailbox = Mailbox::new()?;
     let _large = most_of_memory()?;
