@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What a pidfd may be, and where it may come from.
+//! Which descriptors are accepted as a pidfd, and from where they may come.
 
 use std::fs::File;
 use std::io::{IoSlice, IoSliceMut};
@@ -80,8 +80,8 @@ fn dead() -> Result<()> {
     Ok(())
 }
 
-/// A [`Question`](crate::sharer::Question): starts a thread with a host name of its own, and gives
-/// its number.
+/// A [`Question`](crate::sharer::Question): starts a thread with its own host name, and returns its
+/// thread ID.
 fn start_thread(name: &str) -> Result<String> {
     let name = name.to_owned();
     let (started, number) = mpsc::channel();
@@ -190,7 +190,7 @@ fn closed_by_the_request() -> Result<()> {
         "{reply:?}"
     );
     ensure!(!open_here(number), "the pidfd is still open");
-    // Closed without its owner's knowing.
+    // The request has closed it already.
     std::mem::forget(pidfd);
     Ok(())
 }

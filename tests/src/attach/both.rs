@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Attach, then unshare: as two calls in a row would do it, but all or nothing.
+//! Attaching and then unsharing: as two calls in a row, but all or nothing.
 
 use std::fs;
 
@@ -107,7 +107,7 @@ fn empty_mount() -> Result<()> {
 fn user_below() -> Result<()> {
     let target = Target::new(USER)?;
     let world = World::sharing(SHARED)?;
-    // There nobody has an id yet, and so nobody can make another.
+    // In the new namespace no ID is mapped yet, so the caller cannot make another one.
     world.refuses(target.attach_and(USER, USER), Errno::PERM, USER)?;
     target.ask(map, "")?;
     let points = ["kcmp/fs", "ns/user"];
@@ -143,7 +143,7 @@ fn clocks() -> Result<()> {
     Ok(())
 }
 
-/// A [`Question`](crate::sharer::Question): what the clock shows.
+/// A [`Question`](crate::sharer::Question): returns the time of the clock.
 pub(super) fn clock(_: &str) -> Result<String> {
     Ok(seconds().to_string())
 }
@@ -179,7 +179,7 @@ fn in_thread() -> Result<()> {
     .map(drop)
 }
 
-/// The second half fails by its last step: nothing is left of the first.
+/// The last step of the second half fails, and nothing of the first half remains.
 fn limited(kind: &str, bit: Contexts) -> Result<()> {
     // A second PID namespace cannot be made on top of one that was attached.
     let attached = match bit {

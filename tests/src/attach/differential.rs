@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The same request by setns(2) and by the ioctl: the same errno, and the same effect.
+//! The same request by setns(2) and by the ioctl has the same errno and the same effect.
 
 use std::fmt::Write;
 use std::os::fd::AsFd;
@@ -29,7 +29,7 @@ pub(crate) fn suite() -> Suite {
         .by_lot(12)
 }
 
-/// The cases, as the list of the differences that are meant names them.
+/// The cases, by the names in the list of intended differences.
 pub(crate) fn cases() -> impl Iterator<Item = String> {
     SCENES.iter().flat_map(|scene| {
         let requests = (scene.requests)().into_iter();
@@ -44,7 +44,7 @@ fn case(kinds: Contexts, scene: &Scene) -> String {
     }
 }
 
-/// The target is the same one for both, and so are the numbers of what is taken from it.
+/// Both ways have the same target, so namespace numbers are the same, too.
 fn compare(scene: &Scene) -> Result<()> {
     let requests = some(scene.name, 2, (scene.requests)());
     let target = (scene.target)()?;
@@ -57,7 +57,7 @@ fn compare(scene: &Scene) -> Result<()> {
     Ok(())
 }
 
-/// Makes each request one way and tells what came of it.
+/// Makes each request one way, and returns the outcomes.
 fn outcomes(
     scene: &Scene,
     target: &Target,
@@ -73,10 +73,10 @@ fn outcomes(
     Ok(told)
 }
 
-/// What stands between two outcomes.
+/// Separates two outcomes.
 const END: &str = "\n\n";
 
-/// A caller that is refused is what it was, and makes the next request; it goes when one succeeds.
+/// A refused caller has not changed and makes the next request. The first success ends it.
 fn up_to_success(
     scene: &Scene,
     target: &Target,
@@ -102,7 +102,7 @@ fn up_to_success(
     })
 }
 
-/// What came of a request, point by point, for the caller and its sharer.
+/// Describes the outcome of a request, point by point, for the caller and its sharer.
 fn describe(
     result: Result<(), Errno>,
     before: &[Snapshot; 2],

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Attach with `CLONE_FS`: root and working directory, as chroot(2) and fchdir(2) take them from
+//! Attaching with `CLONE_FS`: root and working directory, as chroot(2) and fchdir(2) take them from
 //! the links of /proc/PID.
 
 use std::fs::{self, File, Permissions};
@@ -98,7 +98,7 @@ fn chrooted() -> Result<()> {
     world.refuses(unshare(Contexts::USER), Errno::PERM, Contexts::USER)
 }
 
-/// What opening the links, chroot(2) and fchdir(2) say.
+/// Returns the errno of opening the links, chroot(2) and fchdir(2).
 fn by_syscalls(target: &Target) -> Result<Option<Errno>> {
     let pid = target.pid()?.as_raw_nonzero();
     let follow = || -> std::io::Result<()> {
@@ -135,7 +135,7 @@ fn not_to_chroot() -> Result<()> {
     refuses_as_syscalls(&world, &target, Errno::PERM)
 }
 
-/// A folder that only another user may enter, on a mount that ends with this test.
+/// Makes a folder that only another user may enter, on a mount that ends with this test.
 fn closed(name: &str) -> Result<String> {
     let path = folder(name)?;
     stage()?;
@@ -145,7 +145,7 @@ fn closed(name: &str) -> Result<String> {
     Ok(path)
 }
 
-/// Has root lose the right to enter what is closed to it.
+/// Takes from root the right to enter folders that their mode closes.
 fn obey_permissions() -> Result<()> {
     without(CapabilitySet::DAC_OVERRIDE | CapabilitySet::DAC_READ_SEARCH)
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `UNSHARE_DRY_RUN` with attach: says what would come of it, and changes nothing.
+//! `UNSHARE_DRY_RUN` with attach reports what would happen, and changes nothing.
 
 use anyhow::{Context, Result, ensure};
 use rustix::io::Errno;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What the caller sees in the namespaces that it was put into, and what it leaves behind.
+//! What the caller sees in the namespaces that it has attached, and what it leaves behind.
 
 use std::fs;
 
@@ -92,7 +92,7 @@ fn children() -> Result<()> {
     Ok(())
 }
 
-/// What the kernel says without help of the vdso.
+/// Returns the kernel's time without the vDSO.
 fn seconds_of_syscall() -> Result<i64> {
     let mut now = libc::timespec {
         tv_sec: 0,
@@ -110,7 +110,7 @@ const TIME: [&str; 2] = ["ns/time", "ns/time_for_children"];
 fn clocks() -> Result<()> {
     let target = Target::new(Contexts::TIME)?;
     let world = World::alone()?;
-    // So that the page with the clocks is there before.
+    // Maps the page with the clocks.
     let before = seconds();
     ensure!(target.ask(clock, "")?.parse::<i64>()? >= before + AHEAD);
     world.replaces(target.attach(Contexts::TIME), Contexts::TIME, &TIME)?;
@@ -132,7 +132,7 @@ fn childrens_clock() -> Result<()> {
 }
 
 fn adjustments() -> Result<()> {
-    // The semaphore goes with the namespace of this test.
+    // The semaphore ends with this test's namespace.
     syscall(Contexts::IPC)?;
     let semaphore = Semaphore::new()?;
     let target = Target::new(Contexts::IPC)?;
@@ -174,7 +174,7 @@ fn user() -> Result<()> {
     for set in ["CapPrm", "CapEff", "CapBnd"] {
         ensure!(after.get(set)? == before.get("CapBnd")?, "{set}");
     }
-    // The host name is not that namespace's.
+    // That namespace does not own the host name.
     ensure!(set_hostname("not-ours").is_err());
     Ok(())
 }

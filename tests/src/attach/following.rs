@@ -50,7 +50,7 @@ fn each_other() -> Result<()> {
     let device = Device::open()?;
     for _ in 0..rounds(40, 4000) {
         tried(Tried::Race);
-        // They find the descriptors by their numbers.
+        // They use the descriptors by number.
         let shared = Contexts::VM | Contexts::FILES;
         let [one, other] = [Sharer::new(shared)?, Sharer::new(shared)?];
         let pidfds = [&one, &other].map(|task| pidfd_open(task.pid, PidfdFlags::empty()));
@@ -77,7 +77,7 @@ fn leave_and_attach(numbers: &str) -> Result<String> {
         ..unshare(Contexts::VM)
     };
     match ioctl(device.parse()?, COMMIT, (&raw mut args).cast()) {
-        // The other one may be through and gone.
+        // The other task may already have ended.
         None | Some(Errno::SRCH) => Ok(String::new()),
         Some(errno) => Err(errno.into()),
     }
@@ -91,7 +91,8 @@ fn all_or_none() -> Result<()> {
     follow(FS | UTS)
 }
 
-/// Attaches to a task that goes to and fro between two mount namespaces, each with a host name.
+/// Attaches to a task that moves back and forth between two mount namespaces, each with its own
+/// host name.
 fn follow(kinds: Contexts) -> Result<()> {
     stage()?;
     let homes = ["is1", "is2"].map(|name| -> Result<_> {
@@ -106,7 +107,7 @@ fn follow(kinds: Contexts) -> Result<()> {
         loop {
             for home in &homes {
                 Backend::Syscall.attach(&device, home.as_fd(), MOUNT | UTS)?;
-                // A task that did nothing else would be busy at each look.
+                // A task that did nothing else would be inside a call at every look.
                 for turn in 0..3000 {
                     std::hint::black_box(turn);
                 }
@@ -114,11 +115,12 @@ fn follow(kinds: Contexts) -> Result<()> {
         }
     })?;
     let pidfd = pidfd_open(target.pid, PidfdFlags::empty())?;
-    // Until it has been in one of them.
+    // Waits until the task has been in one of them.
     std::thread::sleep(Duration::from_millis(100));
     in_child(|| {
         let device = Device::open()?;
-        // A target that does little else may be busy for a second, above all in an emulated machine.
+        // A target that does little else may be inside a call for a second, above all in an
+        // emulated machine.
         let mut taken = 0;
         for _ in 0..rounds(300, 100_000) {
             tried(Tried::Race);
@@ -136,8 +138,8 @@ fn follow(kinds: Contexts) -> Result<()> {
     target.stop()
 }
 
-/// A [`Question`](crate::sharer::Question): makes the root of the task's mount namespace another one,
-/// which has a folder of this name.
+/// A [`Question`](crate::sharer::Question): changes the root of the task's mount namespace to one
+/// that has a folder of this name.
 fn settle(name: &str) -> Result<String> {
     let path = folder(name)?;
     mount_tmpfs(&path)?;
@@ -149,7 +151,7 @@ fn settle(name: &str) -> Result<String> {
     set_hostname(name)
 }
 
-/// Root, working directory and host name are all of the same home.
+/// Checks that root, working directory and host name belong to the same home.
 fn ensure_one_home(kinds: Contexts) -> Result<()> {
     let home = |at: &str| {
         let is = |name: &&str| fs::exists(format!("{at}/{name}")).unwrap_or(false);

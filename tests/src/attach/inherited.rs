@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What a new namespace takes over from the namespace that was attached in the same request: the
-//! same as after setns(2) and then unshare(2).
+//! What a new namespace inherits from the namespace that was attached in the same request: the same
+//! as after setns(2) and then unshare(2).
 
 use std::fs;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
@@ -21,7 +21,7 @@ use crate::sharer::Sharer;
 const NET: Contexts = Contexts::NET;
 const USER: Contexts = Contexts::USER;
 
-/// How many processes the user may have when it makes the user namespace.
+/// The user's limit of processes when it makes the user namespace.
 const PROCESSES: u64 = 5;
 
 pub(crate) fn suite() -> Suite {
@@ -66,7 +66,7 @@ const SETTINGS: [&str; 9] = [
     "ipv6/conf/default/hop_limit",
 ];
 
-/// What children of a network have of `PARENT`.
+/// The setting of a child network that mirrors `PARENT`.
 const CHILD: &str = "ipv4/tcp_ehash_entries";
 const PARENT: &str = "ipv4/tcp_child_ehash_entries";
 
@@ -100,7 +100,7 @@ fn read_all() -> Result<String> {
 fn network_settings() -> Result<()> {
     let _inherit = Setting::sysctl("net/core/devconf_inherit_init_net", "3")?;
     in_child(|| {
-        // The caller's own network differs from the target's, and from the first one.
+        // The caller's network differs from the target's and from the initial one.
         syscall(NET)?;
         set_all("0")?;
         let target = Target::new(NET)?;
@@ -131,7 +131,7 @@ fn process_limit() -> Result<()> {
     Ok(())
 }
 
-/// Maps the ids of a task's user namespace, as they are in the caller's.
+/// Maps every ID of a task's user namespace to the same ID of the caller's.
 fn map_all(task: Pid) -> Result<()> {
     for map in ["uid_map", "gid_map"] {
         let path = format!("/proc/{}/{map}", task.as_raw_nonzero());
@@ -140,9 +140,9 @@ fn map_all(task: Pid) -> Result<()> {
     Ok(())
 }
 
-/// How many children a user has whose namespace was made while it was allowed few.
+/// Counts the children that a user may have in a namespace that was made under a low limit.
 fn children_below(target: &Target, backend: Backend) -> Result<String> {
-    // The task inherits it.
+    // The task inherits the descriptor.
     let pidfd = target.pidfd()?;
     let below = Sharer::new(Contexts::empty())?;
     let question = match backend {
@@ -150,7 +150,7 @@ fn children_below(target: &Target, backend: Backend) -> Result<String> {
         Backend::Ioctl => enter_by_ioctl,
     };
     below.ask(question, &pidfd.as_raw_fd().to_string())?;
-    // Only a task of the parent namespace may map that many.
+    // Only a task of the parent namespace may map more than one ID.
     in_child(|| {
         Backend::Syscall.attach(&Device::open()?, pidfd.as_fd(), USER)?;
         map_all(below.pid).map(|()| String::new())
@@ -182,7 +182,8 @@ fn limit_processes(current: Option<u64>) -> Result<()> {
     Ok(setrlimit(Resource::Nproc, limit)?)
 }
 
-/// A [`Question`](crate::sharer::Question): how many children a user may have whose own limit is none.
+/// A [`Question`](crate::sharer::Question): counts the children that a user without a limit of its
+/// own may have.
 fn count_children(_: &str) -> Result<String> {
     const USER_ID: u32 = 1000;
     limit_processes(None)?;

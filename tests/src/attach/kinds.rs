@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Each kind alone, each pair, and all together: exactly what was asked for is taken, and neither
-//! the target nor who shares with the caller notices anything.
+//! Each kind alone, each pair, and all together: exactly the requested kinds are attached, and
+//! neither the target nor the caller's sharer is affected.
 
 use std::collections::BTreeSet;
 
@@ -37,19 +37,20 @@ pub(crate) fn suite() -> Suite {
         .test("a second time nothing is replaced", twice)
 }
 
-/// Makes a request that succeeds. Gives the points in which the caller changed.
+/// Makes a request that succeeds. Returns the points in which the caller has changed.
 pub(super) fn taken(world: &World, args: Args, replaced: Contexts) -> Result<BTreeSet<String>> {
     let (reply, changed) = world.commit(args)?;
     World::ensure_reply(reply, replaced)?;
     Ok(changed)
 }
 
-/// The points of a snapshot that come from the target, each with the one there that it comes from.
+/// The points of a snapshot that come from the target, each with the target's point that it is
+/// taken from.
 fn points(kinds: Contexts) -> Vec<(&'static str, &'static str)> {
     let points = kinds.each().flat_map(|kind| match kind {
         Contexts::FS => &[("root", "root"), ("cwd", "cwd")][..],
         Contexts::MOUNT if kinds.contains(Contexts::FS) => &[("ns/mnt", "ns/mnt")],
-        // Both at the root of the namespace, where the target's root is as well.
+        // Both are at the root of the namespace, where the target's root is as well.
         Contexts::MOUNT => &[("ns/mnt", "ns/mnt"), ("root", "root"), ("cwd", "root")],
         Contexts::UTS => &[("ns/uts", "ns/uts")],
         Contexts::IPC => &[("ns/ipc", "ns/ipc")],
@@ -66,14 +67,14 @@ fn points(kinds: Contexts) -> Vec<(&'static str, &'static str)> {
     points.copied().collect()
 }
 
-/// The points in which a caller that shared [`SHARED`] has changed.
+/// The points in which a caller that shared [`SHARED`] must have changed.
 fn changes(kinds: Contexts) -> BTreeSet<String> {
     let mut changes = everything::points(replaced(SHARED, kinds) & SHARED);
     changes.extend(points(kinds).iter().map(|&(own, _)| own.to_owned()));
     changes
 }
 
-/// Attaches, and has the caller be where the target is, by these kinds and no others.
+/// Attaches, and checks that the caller has the target's contexts of these kinds and no others.
 fn exactly(target: &Target, kinds: Contexts) -> Result<()> {
     let world = World::sharing(SHARED)?;
     let changed = taken(&world, target.attach(kinds), replaced(SHARED, kinds))?;
@@ -87,7 +88,7 @@ fn exactly(target: &Target, kinds: Contexts) -> Result<()> {
     Ok(())
 }
 
-/// A target in namespaces of its own, at a root and a working directory of its own.
+/// A target in its own namespaces, with its own root and working directory.
 fn elsewhere(kinds: Contexts) -> Result<Target> {
     let target = Target::new(kinds)?;
     target.ask(chdir, "/sys/kernel")?;
@@ -98,8 +99,8 @@ fn elsewhere(kinds: Contexts) -> Result<Target> {
 }
 
 fn with_each(kind: Contexts) -> Result<()> {
-    // Without a mount namespace of its own where only its directories are wanted, so that these
-    // are on mounts of the caller's.
+    // If only directories are attached, the target has the caller's mount namespace, so that the
+    // directories are on the caller's mounts.
     let target = elsewhere(match kind {
         Contexts::FS => KINDS.difference(Contexts::MOUNT),
         _ => KINDS,
@@ -123,7 +124,8 @@ fn one_by_one() -> Result<()> {
     let target = elsewhere(KINDS)?;
     let world = World::sharing(SHARED)?;
     let before = world.snapshot()?;
-    // The user namespace last: those of the others belong to it, but to root as well.
+    // The user namespace comes last: it owns the other namespaces, in which root has capabilities
+    // anyway.
     let rest = KINDS.difference(Contexts::USER);
     for kind in rest.each().chain([Contexts::USER]) {
         let reply = world.device.commit(target.attach(kind));
@@ -148,7 +150,7 @@ fn sharer_stays() -> Result<()> {
     let target = elsewhere(KINDS)?;
     let world = World::sharing(PROCESS)?;
     let before = world.snapshot_of_sharer()?;
-    // The clocks would be in the memory of both.
+    // The clocks would be mapped into the memory of both.
     let kinds = ATTACHABLE.difference(Contexts::TIME);
     let reply = world.device.commit(target.attach(kinds));
     ensure!(reply.errno.is_none(), "{reply:?}");
@@ -158,7 +160,8 @@ fn sharer_stays() -> Result<()> {
     Ok(())
 }
 
-/// Of a mount namespace, root and working directory are set all the same, as setns(2) does it.
+/// A mount namespace sets root and working directory even if it is the caller's own, as setns(2)
+/// does.
 fn replaced_again(kinds: Contexts) -> Contexts {
     match kinds.intersects(Contexts::MOUNT | Contexts::FS) {
         true => Contexts::FS,

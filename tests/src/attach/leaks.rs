@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What was attached to goes when the last task leaves it: nothing is held for longer.
+//! An attached namespace ends when the last task leaves it: the module holds nothing longer.
 
 use anyhow::{Result, ensure};
 use rustix::io::Errno;
@@ -41,9 +41,9 @@ fn refusals() -> Result<()> {
     let times = rounds(40, 1000);
     let world = World::sharing(PROCESS)?;
     leaves_nothing(times, times, || {
-        // Who shares memory does not come back from a new clock.
+        // A task that shares memory cannot return from a new clock.
         let target = Target::new(KINDS.difference(Contexts::TIME))?;
-        // By the last kind, and by the last step of the second half.
+        // Fails in the last kind, and in the last step of the second half.
         let alone = ATTACHABLE.difference(Contexts::TIME);
         let _limit = Setting::sysctl("user/max_time_namespaces", "0")?;
         for (request, errno) in [

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Targets that stay where a request has to wait for them.
+//! Targets that stay in a state in which a request must wait for them.
 
 use std::ffi::CString;
 use std::fs::{self, File};
@@ -28,7 +28,7 @@ const UTS: Contexts = Contexts::UTS;
 const MOUNT: Contexts = Contexts::MOUNT;
 const NONE: Contexts = Contexts::empty();
 
-/// How long a request waits for another task, by the manual.
+/// How long a request waits for another task, according to the manual.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 pub(crate) fn suite() -> Suite {
@@ -55,7 +55,7 @@ pub(crate) fn suite() -> Suite {
         )
 }
 
-/// A target that reads random numbers for several seconds, without a look at signals.
+/// A target that reads random numbers for several seconds without checking for signals.
 fn busy() -> Result<()> {
     let target = Child::spawn(|| {
         const PART: usize = 1 << 20;
@@ -64,7 +64,7 @@ fn busy() -> Result<()> {
         let memory: *mut u8 = memory.as_mut_ptr();
         loop {
             let parts = (0..1024).map(|_| {
-                // SAFETY: The memory is there, and nobody looks at what is written several times.
+                // SAFETY: The memory exists, and no code reads what is written several times.
                 IoSliceMut::new(unsafe { std::slice::from_raw_parts_mut(memory, PART) })
             });
             let _filled = (&random).read_vectored(&mut parts.collect::<Vec<_>>())?;
@@ -81,8 +81,8 @@ fn busy() -> Result<()> {
     target.stop()
 }
 
-/// A task that stays inside setns(2) until it is killed: a seccomp filter asks somebody who never
-/// answers.
+/// A task that stays inside setns(2) until it is killed: its seccomp filter asks a listener that
+/// never answers.
 fn inside_setns() -> Result<(Child, OwnedFd)> {
     let child = Child::spawn(|| {
         ask_before(libc::SYS_setns)?;
@@ -108,8 +108,8 @@ pub(super) fn wait_inside(child: &Child, number: i64) -> Result<()> {
     bail!("the task does not get there: {}", fs::read_to_string(path)?)
 }
 
-/// Has a task read the link `/proc/PID/ns/mnt` of another one, into memory whose page fault nobody
-/// answers: it has that one's `exec_update_lock` until it is killed.
+/// Starts a task that reads the link `/proc/PID/ns/mnt` of another task into memory whose page
+/// fault is never answered. It holds the other task's `exec_update_lock` until it is killed.
 pub(crate) fn look_into(task: Pid) -> Result<Child> {
     let link = CString::new(format!("/proc/{}/ns/mnt", task.as_raw_nonzero()))?;
     let reader = Child::spawn(|| {
@@ -146,7 +146,7 @@ fn looked_into() -> Result<()> {
     Ok(())
 }
 
-/// Has a listener decide about a system call.
+/// Installs a filter that asks a listener about a system call. Returns the listener.
 fn ask_before(number: i64) -> Result<i32> {
     let code = |code: u32| u16::try_from(code);
     let mut filter = [
@@ -179,7 +179,7 @@ fn ask_before(number: i64) -> Result<i32> {
         len: filter.len().try_into()?,
         filter: filter.as_mut_ptr(),
     };
-    // SAFETY: The program is there for the call.
+    // SAFETY: The program lives across the call.
     let listener = checked(unsafe {
         libc::syscall(
             libc::SYS_seccomp,
@@ -199,7 +199,7 @@ fn stuck() -> Result<()> {
         let start = Instant::now();
         world.refuses(attach(&pidfd, kinds, NONE), Errno::BUSY, lowest)?;
         let took = start.elapsed();
-        // An emulated machine with other work has a clock that jumps.
+        // The clock of an emulated machine on a busy host jumps.
         ensure!(took >= PATIENCE && took < 10 * PATIENCE, "it took {took:?}");
     }
     target.stop()
@@ -217,7 +217,7 @@ fn stuck_but_one() -> Result<()> {
 
 fn killed() -> Result<()> {
     let (target, pidfd) = inside_setns()?;
-    // Often enough for one that the machine's other work does not slow down.
+    // Often enough that one of them is not slowed down by the machine's other work.
     let mut times = Vec::new();
     for _ in 0..10 {
         times.push(kill_one(&pidfd)?);
@@ -228,7 +228,7 @@ fn killed() -> Result<()> {
     bail!("it took {times:?}");
 }
 
-/// How long a caller that waits for the target takes to die.
+/// Returns how long a caller that waits for the target takes to die.
 fn kill_one(pidfd: &OwnedFd) -> Result<Duration> {
     let caller = Child::spawn(|| {
         let device = Device::open()?;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! A network that is made in the attached one: the task that makes it is a thread of the kernel's, and
-//! what it takes and how it ends are those of the caller.
+//! A network that is created in the attached network: a kernel thread creates it, and the resources
+//! and the lifetime are the caller's.
 
 use std::ffi::c_void;
 use std::fs;
@@ -28,7 +28,7 @@ use crate::userfaultfd::Userfaultfd;
 
 const NET: Contexts = Contexts::NET;
 
-/// How the module names the thread.
+/// The module's name for the thread.
 const THREAD: &str = "unshare_net";
 
 pub(crate) fn suite() -> Suite {
@@ -43,7 +43,8 @@ pub(crate) fn suite() -> Suite {
         )
 }
 
-/// Makes a network in that of the task behind a descriptor. A [`Question`](crate::sharer::Question), too.
+/// Creates a network in that of the task behind a descriptor. Also a
+/// [`Question`](crate::sharer::Question).
 fn make(pidfd: &str) -> Result<String> {
     // SAFETY: The test has the descriptor open, and its children have it, too.
     let pidfd = unsafe { BorrowedFd::borrow_raw(pidfd.parse()?) };
@@ -68,7 +69,7 @@ fn killed() -> Result<()> {
     let before = fs::read_to_string(&place)?;
     let end = pidfd_open(caller.pid, PidfdFlags::empty())?;
     kill_process(caller.pid, Signal::KILL)?;
-    // As one in unshare(2), it may have to wait for the lock to undo what it has begun.
+    // As in unshare(2), it may have to wait for the lock before it can undo what it has begun.
     if wait_end(&end, Duration::from_secs(1)).is_ok() {
         wait_for_threads(0)?;
     } else {
@@ -80,8 +81,8 @@ fn killed() -> Result<()> {
     wait_for_threads(0)
 }
 
-/// Stays with `rtnl_mutex` locked: the answer of `ETHTOOL_GLINK` goes to memory whose page fault nobody
-/// answers.
+/// Keeps `rtnl_mutex` locked: the answer of `ETHTOOL_GLINK` goes to memory whose page fault is
+/// never answered.
 fn hold_rtnl() -> Result<String> {
     const SIOCETHTOOL: u32 = 0x8946;
     const ETHTOOL_GLINK: u32 = 0xa;
@@ -114,7 +115,7 @@ fn hold_rtnl() -> Result<String> {
     bail!("ioctl(2) came back: {outcome:?}");
 }
 
-/// The threads that make a network.
+/// Returns the threads that are creating a network.
 fn threads() -> Result<Vec<u32>> {
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc")? {
@@ -129,7 +130,7 @@ fn threads() -> Result<Vec<u32>> {
     Ok(found)
 }
 
-/// Waits until there are so many of them.
+/// Waits until there are `count` of them.
 fn wait_for_threads(count: usize) -> Result<()> {
     let start = Instant::now();
     loop {
@@ -156,14 +157,14 @@ fn charged() -> Result<()> {
         Cgroup::new("caller", "memory")?,
     ];
     owners.add(getpid().as_raw_nonzero().get())?;
-    // It shares the address space, whose owner is this task.
+    // It shares the address space, which this task owns.
     let caller = Sharer::new(Contexts::VM | Contexts::FILES)?;
     callers.add(caller.pid.as_raw_nonzero().get())?;
     let kernel = |cgroup: &Cgroup| cgroup.number("memory.stat", "kernel");
     sleep(Duration::from_secs(3));
     let before = [kernel(&owners)?, kernel(&callers)?];
     caller.ask(make, &pidfd)?;
-    // The kernel adds up what each processor has counted every two seconds.
+    // The kernel sums up the counters of the processors every two seconds.
     sleep(Duration::from_secs(3));
     let after = [kernel(&owners)?, kernel(&callers)?];
     let [by_owner, by_caller] = [0, 1].map(|i| after[i].saturating_sub(before[i]));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Requests with two faults: the ioctl reports the one that the system calls report.
+//! Requests with two faults: the ioctl reports the same one as the system calls.
 //!
-//! A request with both halves stands for setns(2) and, after it, unshare(2).
+//! A request with both halves corresponds to setns(2) and, after it, unshare(2).
 
 use std::fs::{self, File};
 use std::os::fd::{AsFd, OwnedFd};
@@ -30,10 +30,10 @@ use crate::sharer::Sharer;
 
 const NONE: Contexts = Contexts::empty();
 
-/// A bit that neither call knows.
+/// A bit that is unknown to both calls.
 const UNKNOWN: Contexts = Contexts::from_bits_retain(1);
 
-/// The cases that [`differences`](crate::differences) names.
+/// The cases, by the names in [`differences`](crate::differences).
 pub(crate) const CASES: [&str; 1] = [UNKNOWN_BIT];
 pub(crate) const UNKNOWN_BIT: &str = "an unknown bit and another fault";
 
@@ -52,23 +52,23 @@ pub(crate) fn suite() -> Suite {
         })
 }
 
-/// The faults that a half of a request may have.
+/// The possible faults of one half of a request.
 type Faults = fn() -> Vec<Fault>;
 
-/// When a fault is made: what takes away the means to make others comes later.
+/// When a fault is set up. Faults that take away the means to set up others come later.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum When {
-    /// In which namespaces the caller is.
+    /// The namespaces that the caller is in.
     First,
     Settings,
     Threads,
     Root,
     Credentials,
-    /// There is nothing to make.
+    /// There is nothing to set up.
     Never,
 }
 
-/// Something that a call refuses.
+/// A reason for which a call fails.
 struct Fault {
     name: String,
     when: When,
@@ -80,7 +80,7 @@ struct Fault {
 
 type Pidfd = fn(&Scene) -> Result<OwnedFd>;
 
-/// Whom a caller attaches to.
+/// The targets of a caller.
 struct Scene {
     target: Target,
     gone: Target,
@@ -99,7 +99,7 @@ impl Fault {
         }
     }
 
-    /// That needs nothing to be made.
+    /// A fault that needs no setup.
     fn plain(name: &str) -> Self {
         Self::new(name, When::Never, || Ok(()))
     }
@@ -224,7 +224,7 @@ fn limit(name: &str) -> String {
     format!("/proc/sys/user/max_{name}_namespaces")
 }
 
-/// A second thread, for as long as the process lives.
+/// Starts a second thread, which lives as long as the process.
 fn thread() -> Result<()> {
     thread::spawn(|| {
         loop {
@@ -234,7 +234,7 @@ fn thread() -> Result<()> {
     Ok(())
 }
 
-/// Draws pairs, and compares what the two ways say.
+/// Chooses pairs at random, and compares the outcomes of both ways.
 fn compare(name: &str, firsts: fn() -> Vec<Fault>, seconds: fn() -> Vec<Fault>) -> Result<()> {
     let (firsts, seconds) = (firsts(), seconds());
     let mut pairs: Vec<_> = firsts
@@ -256,12 +256,12 @@ fn compare(name: &str, firsts: fn() -> Vec<Fault>, seconds: fn() -> Vec<Fault>) 
     for pair in &pairs {
         let case = format!("{}; {}", pair[0].name, pair[1].name);
         let [syscall, ioctl] = [Backend::Syscall, Backend::Ioctl].map(|backend| {
-            // The settings are the child's to change, and this puts them back.
+            // The child changes the settings, and this value restores them.
             let _restored = restored(pair)?;
             in_child(|| outcome(pair, &scene, backend))
         });
         let (syscall, ioctl) = match (syscall, ioctl) {
-            // One of the two is in the way of making the other.
+            // One of the two faults prevents the setup of the other.
             (Err(one), Err(other)) if one.to_string() == other.to_string() => continue,
             (syscall, ioctl) => (syscall.context("syscall")?, ioctl.context("ioctl")?),
         };
@@ -272,7 +272,7 @@ fn compare(name: &str, firsts: fn() -> Vec<Fault>, seconds: fn() -> Vec<Fault>) 
     Ok(())
 }
 
-/// The intended difference that a pair is a case of.
+/// Returns the name of the intended difference that this pair is a case of.
 fn named(pair: &[&Fault; 2]) -> Option<&'static str> {
     let attached = pair[0].attach | pair[1].attach;
     let unshared = pair[0].unshare | pair[1].unshare;
@@ -281,7 +281,7 @@ fn named(pair: &[&Fault; 2]) -> Option<&'static str> {
         .then_some(UNKNOWN_BIT)
 }
 
-/// The settings that a pair changes, to be put back.
+/// Returns the settings that a pair changes, to restore them.
 fn restored(pair: &[&Fault; 2]) -> Result<Vec<Setting>> {
     let names = LIMITS.map(|(_, name)| format!("user/max_{name}_namespaces"));
     let names = names.into_iter().chain(["fs/nr_open".to_owned()]);
@@ -298,7 +298,7 @@ fn restored(pair: &[&Fault; 2]) -> Result<Vec<Setting>> {
     Ok(settings)
 }
 
-/// Makes both faults, and makes the request one way.
+/// Sets up both faults, and makes the request one way.
 fn outcome(pair: &[&Fault; 2], scene: &Scene, backend: Backend) -> Result<String> {
     let device = Device::open()?;
     let pidfd = pair.iter().find_map(|fault| fault.pidfd);

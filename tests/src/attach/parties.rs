@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Targets that are someone else's, and callers that are not what they were.
+//! Targets of another user, and callers with changed credentials or namespaces.
 
 use anyhow::Result;
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
@@ -15,7 +15,8 @@ use crate::contexts::user::map_root;
 use crate::situations::Body;
 use crate::world::World;
 
-/// A task of uid 1000 in a user namespace that it has made, and others in that.
+/// A task of uid 1000 in a user namespace that it has made, with other namespaces that belong to
+/// it.
 pub(super) fn of_user() -> Result<Target> {
     let target = Target::new(Contexts::empty())?;
     target.ask(become_user_with_namespaces, "")?;
@@ -27,32 +28,32 @@ fn become_user_with_namespaces(_: &str) -> Result<String> {
     make_namespaces("")
 }
 
-/// A [`Question`](crate::sharer::Question): the task goes to a user namespace that it makes, and to
-/// others in that.
+/// A [`Question`](crate::sharer::Question): the task makes a user namespace and other namespaces in
+/// it.
 pub(super) fn make_namespaces(_: &str) -> Result<String> {
-    // Those that it does not take a child to be in.
+    // Without the kinds that only a child can be in.
     syscall(KINDS.difference(Contexts::PID | Contexts::TIME))?;
-    // Having got capabilities, it may not be looked at.
+    // A task that has gained capabilities is not dumpable, so others may not look into it.
     set_dumpable_behavior(DumpableBehavior::Dumpable)?;
     Ok(String::new())
 }
 
-/// A [`Question`](crate::sharer::Question): the task's children are to be in another PID namespace than
-/// it is.
+/// A [`Question`](crate::sharer::Question): puts the task's future children into another PID
+/// namespace than its own.
 pub(super) fn new_pid(_: &str) -> Result<String> {
     syscall(Contexts::PID)?;
     Ok(String::new())
 }
 
-/// A task in a user namespace below that of the caller, which is not the first one either.
+/// A task in a user namespace below the caller's, which is not the initial one.
 pub(super) fn below() -> Result<Target> {
     syscall(Contexts::USER)?;
     map_root(0, 0)?;
-    // Back from a new clock there would be no way.
+    // A task cannot return from a new clock.
     Target::new(KINDS.difference(Contexts::TIME))
 }
 
-/// From now on this thread does without some of its capabilities.
+/// Takes some capabilities from this thread, for good.
 pub(super) fn without(lost: CapabilitySet) -> Result<()> {
     let mut sets = capabilities(None)?;
     sets.effective -= lost;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Who may attach to what, and which context is named where the answer is no.
+//! Which tasks may attach to what, and which context a refusal names.
 
 use std::fs;
 use std::os::fd::AsFd;
@@ -79,7 +79,7 @@ fn others_task() -> Result<()> {
     world.refuses(target.attach(Contexts::FS), Errno::ACCESS, Contexts::FS)
 }
 
-/// A [`Question`](crate::sharer::Question): from now on only root may look into the task.
+/// A [`Question`](crate::sharer::Question): makes the task accessible to root only.
 fn hide(_: &str) -> Result<String> {
     become_user(1000)?;
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
@@ -185,7 +185,7 @@ fn first_thread_ended() -> Result<()> {
     Ok(())
 }
 
-/// What the only thread that is left of a process is told.
+/// The outcome for the only remaining thread of a process.
 fn by_last_thread(target: &Target, backend: Backend) -> Result<String> {
     const TOLD: u32 = 1;
     let pidfd = target.pidfd()?;
@@ -208,7 +208,7 @@ fn by_last_thread(target: &Target, backend: Backend) -> Result<String> {
                     park();
                 }
             });
-            // SAFETY: This thread has nothing that the other one would miss.
+            // SAFETY: The other thread uses nothing of this one.
             unsafe { libc::syscall(libc::SYS_exit, 0) };
         });
         Ok(String::new())

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Targets that change their namespaces, execute another program and exit, while they are attached
-//! to: what comes of it is one set of namespaces that belong together, or `ESRCH`.
+//! Targets that change their namespaces, execute another program or exit while a request attaches
+//! to them. The request gets namespaces that belong together, or `ESRCH`.
 
 use std::fs::File;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -23,13 +23,13 @@ use crate::harness::Suite;
 use crate::scale::{dice, limit, rounds};
 use crate::tally::{Tried, tried};
 
-/// What a target changes in one go, each time.
+/// What a target changes in one request, each time.
 const CHANGED: Contexts = Contexts::USER
     .union(Contexts::MOUNT)
     .union(Contexts::UTS)
     .union(Contexts::IPC);
 
-/// As deep as user namespaces can lie in each other, and some to spare.
+/// Nearly as many as the maximum nesting of user namespaces.
 const GENERATIONS: u64 = 28;
 
 pub(crate) fn suite() -> Suite {
@@ -46,7 +46,7 @@ fn one_set_or_none() -> Result<()> {
     let mut taken = 0;
     while taken < wanted {
         let generations = 1 + dice.u64(..GENERATIONS);
-        // Making a network namespace takes longer than all else.
+        // Making a network namespace takes longer than all others.
         let more = match dice.u64(..4) {
             0 => Contexts::NET,
             _ => Contexts::empty(),
@@ -60,7 +60,7 @@ fn one_set_or_none() -> Result<()> {
     Ok(())
 }
 
-/// The life of a target: in namespaces that all belong to its user namespace, in each generation.
+/// The life of a target: in each generation, all its namespaces belong to its user namespace.
 fn live(generations: u64, changed: Contexts, executes: bool) -> Result<String> {
     for _ in 0..generations {
         syscall(changed)?;
@@ -72,7 +72,7 @@ fn live(generations: u64, changed: Contexts, executes: bool) -> Result<String> {
     Ok(String::new())
 }
 
-/// Attaches to the target from its first generation to its death. Returns how often that succeeded.
+/// Attaches to the target again and again, until it has died. Returns how often that succeeded.
 fn follow(pidfd: &OwnedFd, kinds: Contexts) -> Result<usize> {
     let device = Device::open()?;
     let mut taken = 0;
@@ -94,7 +94,7 @@ fn follow(pidfd: &OwnedFd, kinds: Contexts) -> Result<usize> {
     Ok(taken)
 }
 
-/// All namespaces of the caller belong to its user namespace.
+/// Checks that all namespaces of the caller belong to its user namespace.
 fn ensure_one_set(kinds: Contexts) -> Result<()> {
     let own = fstat(File::open("/proc/self/ns/user")?)?.st_ino;
     for kind in kinds.difference(Contexts::USER).each() {
@@ -114,7 +114,7 @@ fn ensure_one_set(kinds: Contexts) -> Result<()> {
     Ok(())
 }
 
-/// The user namespace that one of the caller's namespaces belongs to.
+/// Returns the user namespace that owns one of the caller's namespaces.
 fn owner(name: &str) -> Result<OwnedFd> {
     /// `NS_GET_USERNS`
     const GET_USERNS: u32 = 0xb7 << 8 | 1;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Callers and targets between which setns(2) draws a line.
+//! Pairs of a caller and a target that setns(2) treats differently.
 
 use std::os::fd::OwnedFd;
 
@@ -21,18 +21,18 @@ use crate::world::World;
 
 pub(super) struct Scene {
     pub(super) name: &'static str,
-    /// What the caller shares with another task.
+    /// The contexts that the caller shares with another task.
     pub(super) shared: Contexts,
-    /// Makes the target, of which the caller is a child or a sibling.
+    /// Makes the target, which is the caller's parent or sibling.
     pub(super) target: fn() -> Result<Target>,
-    /// Does something as the caller.
+    /// Runs something as the caller.
     pub(super) within: fn(&mut World, Body<'_>) -> Result<String>,
-    /// What the caller attaches to.
+    /// The descriptor that the caller attaches to.
     pub(super) pidfd: fn(&Target) -> Result<OwnedFd>,
     pub(super) requests: fn() -> Vec<Contexts>,
 }
 
-/// A caller that shares no `fs_struct`, and root's target in namespaces of its own.
+/// A caller that shares no `fs_struct`, and a target of root in its own namespaces.
 const PLAIN: Scene = Scene {
     name: "nothing special",
     shared: SHARED.difference(Contexts::FS),
@@ -184,7 +184,7 @@ pub(super) const SCENES: &[Scene] = &[
         name: "the caller's parent, and a way back",
         target: || Target::new(Contexts::empty()),
         within: |world, body| {
-            // Those that one can come back from.
+            // The kinds from which a task can return.
             syscall(KINDS.difference(Contexts::USER | Contexts::PID))?;
             body(world)
         },
@@ -217,7 +217,7 @@ fn parents_pidfd(_: &Target) -> Result<OwnedFd> {
     Ok(pidfd_open(parent, PidfdFlags::empty())?)
 }
 
-/// Where the answer is the same for each.
+/// For scenes in which the outcome is the same for each kind.
 fn few() -> Vec<Contexts> {
     vec![Contexts::MOUNT, Contexts::USER, Contexts::PID, KINDS]
 }

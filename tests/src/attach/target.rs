@@ -18,53 +18,53 @@ use crate::oracle::Snapshot;
 use crate::sharer::{Question, Sharer};
 use crate::world::World;
 
-/// All that `attach` takes.
+/// Everything that `attach` accepts.
 pub(crate) const ATTACHABLE: Contexts = KINDS.union(Contexts::FS);
 
 /// The kinds of namespaces.
 pub(crate) const KINDS: Contexts = Contexts::NAMESPACES.difference(Contexts::EMPTY_MNTNS);
 
-/// How far the monotonic clock of a [`Target`] with a time namespace is ahead, in seconds.
+/// How far the monotonic clock of a [`Target`] with its own time namespace is ahead, in seconds.
 pub(crate) const AHEAD: i64 = 1_000_000;
 
-/// Where a [`Target`] has its root and working directory, unless it is asked to move.
+/// Root and working directory of a [`Target`], unless a question moves it.
 const HERE: &str = "/";
 
-/// A task in namespaces of its own, which answers questions.
+/// A task in its own namespaces, which answers questions.
 pub(crate) struct Target {
-    /// `None` when it has been waited for.
+    /// `None` after it was waited for.
     task: Option<Sharer>,
     pidfd: OwnedFd,
 }
 
 impl Target {
-    /// A child of the caller's in new namespaces of these `kinds`.
+    /// Starts a child of the caller in new namespaces of these `kinds`.
     pub(crate) fn new(kinds: Contexts) -> Result<Self> {
         let task = match kinds.contains(Contexts::TIME) {
             true => with_clock(|| Sharer::new(kinds.difference(Contexts::TIME)))?,
             false => Sharer::new(kinds)?,
         };
-        // What is mounted in a copy of the mounts would propagate to the others.
+        // Mounts in a copy of the mounts would propagate to other namespaces.
         if kinds.contains(Contexts::MOUNT) {
             task.ask(private_mounts, HERE)?;
         }
         Self::of(task)
     }
 
-    /// A target that is in the caller's namespaces, or wherever it goes when asked to.
+    /// A target that is in the caller's namespaces, unless a question moves it.
     pub(crate) fn of(task: Sharer) -> Result<Self> {
         let pidfd = pidfd_open(task.pid, PidfdFlags::empty())?;
         let task = Some(task);
         Ok(Self { task, pidfd })
     }
 
-    /// The target when it is dead.
+    /// Returns the target after its death.
     pub(crate) fn ended(self) -> Result<Self> {
         let Self { pidfd, .. } = self;
         Ok(Self { task: None, pidfd })
     }
 
-    /// The target when it is dead, and nobody has waited for it.
+    /// Returns the target after its death, as a zombie.
     pub(crate) fn zombie(self) -> Result<Self> {
         kill_process(self.pid()?, Signal::KILL)?;
         poll(&mut [PollFd::new(&self.pidfd, PollFlags::IN)], None)?;
@@ -79,7 +79,7 @@ impl Target {
         Ok(self.task()?.pid)
     }
 
-    /// Another descriptor for it.
+    /// Returns another descriptor of it.
     pub(crate) fn pidfd(&self) -> Result<OwnedFd> {
         Ok(self.pidfd.try_clone()?)
     }
@@ -88,17 +88,17 @@ impl Target {
         self.task()?.ask(question, arg)
     }
 
-    /// A request to attach and nothing else.
+    /// A request that attaches and does nothing else.
     pub(crate) fn attach(&self, kinds: Contexts) -> Args {
         self.attach_and(kinds, Contexts::empty())
     }
 
-    /// A request to attach, and to unshare after that.
+    /// A request that attaches and then unshares.
     pub(crate) fn attach_and(&self, kinds: Contexts, contexts: Contexts) -> Args {
         attach(self, kinds, contexts)
     }
 
-    /// What it looks like to the witness.
+    /// Its snapshot, as the witness sees it.
     pub(crate) fn snapshot(&self, world: &World) -> Result<Snapshot> {
         world.snapshot_of(self.pid()?)
     }
@@ -110,7 +110,7 @@ impl AsFd for Target {
     }
 }
 
-/// A request to attach to the task behind any descriptor, and to unshare after that.
+/// A request that attaches to the task behind any descriptor, and then unshares.
 pub(crate) fn attach(pidfd: &impl AsFd, kinds: Contexts, contexts: Contexts) -> Args {
     Args {
         attach: kinds.bits(),
@@ -119,12 +119,12 @@ pub(crate) fn attach(pidfd: &impl AsFd, kinds: Contexts, contexts: Contexts) -> 
     }
 }
 
-/// A pidfd of the caller's own.
+/// Returns a pidfd of the caller itself.
 pub(crate) fn own_pidfd() -> Result<OwnedFd> {
     Ok(pidfd_open(getpid(), PidfdFlags::empty())?)
 }
 
-/// Has a child born into a new time namespace, while the caller stays in its own.
+/// Starts a child in a new time namespace, while the caller stays in its own.
 fn with_clock(birth: impl FnOnce() -> Result<Sharer>) -> Result<Sharer> {
     let own = File::open("/proc/self/ns/time")?;
     syscall(Contexts::TIME)?;
@@ -134,7 +134,7 @@ fn with_clock(birth: impl FnOnce() -> Result<Sharer>) -> Result<Sharer> {
     child
 }
 
-/// A [`Question`]: from now on, what the task mounts stays with it.
+/// A [`Question`]: makes the task's mounts private.
 pub(crate) fn private_mounts(_: &str) -> Result<String> {
     let flags = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
     mount_change("/", flags)?;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Attach and unshare by setns(2) and unshare(2) in a row, and by one request: the same errno, and
-//! the same effect.
+//! Attaching and unsharing, by setns(2) and unshare(2) in a row and by one request: the same errno
+//! and the same effect.
 
 use std::fmt::Write;
 use std::os::fd::AsFd;
@@ -30,7 +30,7 @@ pub(crate) fn suite() -> Suite {
         .by_lot(4)
 }
 
-/// What comes of attaching `kind` and then unsharing each, by two calls and by one.
+/// Compares the outcomes of attaching `kind` and then unsharing each kind, by two calls and by one.
 fn compare(kind: Contexts) -> Result<()> {
     let target = Target::new(KINDS)?;
     let theirs = target.snapshot(&World::alone()?)?;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! As uid 1000, with the device node opened up: what setns(2) allows to everybody.
+//! As uid 1000, with an open device node: what setns(2) allows to every user.
 
 use std::fs;
 
@@ -29,7 +29,7 @@ pub(crate) fn suite() -> Suite {
         .test("the user's own child", own_child)
 }
 
-/// Does something as uid 1000, to whom the node is open.
+/// Runs something as uid 1000, who may open the device.
 fn as_alice(body: impl FnOnce(&World) -> Result<()>) -> Result<()> {
     let _opened = OpenToAll::new()?;
     in_child(|| {
@@ -42,12 +42,12 @@ fn as_alice(body: impl FnOnce(&World) -> Result<()>) -> Result<()> {
     .map(drop)
 }
 
-/// What `of_user` has of its own.
+/// The namespaces that `of_user` makes.
 const OF_USER: Contexts = KINDS.difference(Contexts::PID.union(Contexts::TIME));
 
 fn users_own() -> Result<()> {
     let target = of_user()?;
-    // Root's home is closed to that user.
+    // That user may not enter root's home.
     target.ask(chdir, "/")?;
     as_alice(|world| {
         let own = target.attach(OF_USER | Contexts::FS);
@@ -75,7 +75,7 @@ fn users_new_net() -> Result<()> {
         let request = target.attach_and(USER, NET);
         let points = ["CapEff", "CapPrm", "kcmp/fs", "ns/net", "ns/user"];
         world.replaces(request, USER | NET | Contexts::FS, &points)?;
-        // CAP_NET_ADMIN there.
+        // Needs CAP_NET_ADMIN in that namespace.
         Ok(fs::write("/proc/sys/net/ipv4/ip_forward", "1")?)
     })
 }

@@ -76,7 +76,7 @@ fn set_user_id() -> Result<()> {
     })
 }
 
-/// What the set-user-ID program does.
+/// What the set-user-ID program does: it stays in this directory.
 pub(crate) fn stay_in(directory: &Path) -> Result<()> {
     std::env::set_current_dir(directory)?;
     println!("there");
@@ -101,7 +101,7 @@ fn not_dumpable() -> Result<()> {
     })
 }
 
-/// A directory that everybody may enter, inside one that only root may enter.
+/// A directory that every user may enter, inside one that only root may enter.
 fn secret_directory() -> Result<String> {
     let path = folder("attach-withdrawn")?;
     stage()?;
