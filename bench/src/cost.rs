@@ -2,37 +2,37 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What one way to make a request takes, in instructions or in nanoseconds.
+/// The cost of one way to make a request, in instructions or in nanoseconds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cost {
-    /// The first time, when caches are empty.
+    /// The first run, with empty caches.
     pub first: u64,
-    /// Each time after that, the least first.
+    /// The other runs, in ascending order.
     runs: Vec<u64>,
 }
 
 impl Cost {
-    /// That of a first run and of others, in whatever order; `None` without any.
+    /// Makes it from a first run and others in any order; `None` without others.
     #[must_use]
     pub fn new(first: u64, mut runs: Vec<u64>) -> Option<Self> {
         runs.sort_unstable();
         (!runs.is_empty()).then_some(Self { first, runs })
     }
 
-    /// What half of the runs did not exceed.
+    /// The median of the runs.
     #[must_use]
     pub fn median(&self) -> u64 {
         self.percentile(50)
     }
 
-    /// What so many of a hundred runs did not exceed.
+    /// The cost that `percent` of the runs did not exceed.
     #[must_use]
     pub fn percentile(&self, percent: usize) -> u64 {
         let rank = (self.runs.len() * percent).div_ceil(100);
         self.runs[rank.clamp(1, self.runs.len()) - 1]
     }
 
-    /// How far apart the runs are, as a part of the median.
+    /// The difference between the least and the most expensive run, relative to the median.
     #[must_use]
     pub fn spread(&self) -> f64 {
         let [least, .., most] = self.runs[..] else {

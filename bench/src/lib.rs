@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What a guest measures of requests, as it leaves it for the host.
+//! The measurements of a guest, in the format in which the host reads them.
 
 mod cost;
 
@@ -12,16 +12,16 @@ use serde::{Deserialize, Serialize};
 
 pub use cost::Cost;
 
-/// All of a benchmark.
+/// A whole benchmark.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Report {
-    /// On a machine whose clock counts instructions.
+    /// Measured on the machine whose clock counts instructions.
     pub counted: Figures,
-    /// On one whose clock is the host's.
+    /// Measured on the machine with the host's clock.
     pub timed: Figures,
 }
 
-/// What one guest measured.
+/// The measurements of one guest.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Figures {
     /// The release of its kernel.
@@ -33,21 +33,21 @@ pub struct Figures {
 /// One request, made in several ways.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Request {
-    /// What it asks for.
+    /// The request's name.
     pub name: String,
     /// Its point on a curve, if it is on one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub point: Option<Point>,
-    /// What the module takes for it.
+    /// The module's cost.
     pub ours: Cost,
-    /// What system calls take.
+    /// The cost of system calls.
     pub others: Vec<Other>,
 }
 
-/// A request that is one of several of different size.
+/// The place of a request among requests of different sizes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Point {
-    /// What they have in common.
+    /// The name of the curve.
     pub curve: String,
     /// What is counted.
     pub of: String,
@@ -55,12 +55,12 @@ pub struct Point {
     pub size: u64,
 }
 
-/// The same thing without the module.
+/// The same request without the module.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Other {
-    /// By which calls.
+    /// The calls.
     pub name: String,
-    /// And for how much.
+    /// Their cost.
     pub cost: Cost,
 }
 
@@ -69,12 +69,12 @@ impl Figures {
     ///
     /// # Errors
     ///
-    /// Those of reading, and of parsing.
+    /// Fails if the file cannot be read or parsed.
     pub fn read(path: &Path) -> Result<Self> {
         read(path)
     }
 
-    /// The request of that name.
+    /// Returns the request of that name.
     #[must_use]
     pub fn request(&self, name: &str) -> Option<&Request> {
         self.requests.iter().find(|request| request.name == name)
@@ -86,16 +86,16 @@ impl Report {
     ///
     /// # Errors
     ///
-    /// Those of reading, and of parsing.
+    /// Fails if the file cannot be read or parsed.
     pub fn read(path: &Path) -> Result<Self> {
         read(path)
     }
 
-    /// Writes it down.
+    /// Writes the report to a file.
     ///
     /// # Errors
     ///
-    /// Those of writing.
+    /// Fails if the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<()> {
         let text = serde_json::to_string_pretty(self)? + "\n";
         fs::write(path, text).with_context(|| path.display().to_string())

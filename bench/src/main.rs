@@ -14,13 +14,13 @@ use unshare_bench::{Figures, Report};
 /// Shows what requests cost.
 #[derive(Parser)]
 struct Options {
-    /// What was measured in instructions
+    /// The measurements in instructions
     #[arg(long)]
     counted: PathBuf,
-    /// What was measured in nanoseconds
+    /// The measurements in nanoseconds
     #[arg(long)]
     timed: PathBuf,
-    /// An earlier report, to set this one against
+    /// An earlier report to compare with
     #[arg(long)]
     compare: Option<PathBuf>,
     /// Where the report goes

@@ -4,10 +4,10 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
 use unshare_bench::{Cost, Figures, Report, Request};
 
-/// What is no change: two kernels never have the same addresses.
+/// Smaller differences are no change: two kernels never have the same addresses.
 const SAME: f64 = 0.005;
 
-/// All of a report, for people, next to an earlier one.
+/// Returns the whole report as a table, beside an earlier one.
 pub(crate) fn show(report: &Report, earlier: Option<&Report>) -> String {
     let mut text = format!("Instructions, on {}:\n\n", report.counted.kernel);
     let before = earlier.map(|earlier| &earlier.counted);
@@ -94,7 +94,7 @@ fn spread(ours: &Cost, theirs: Option<&Cost>) -> f64 {
     ours.spread().max(theirs.map_or(0.0, Cost::spread))
 }
 
-/// What ours was, and by how much it has changed, with a mark if it has.
+/// Returns the earlier cost, and the change, marked if it is one.
 fn changed(request: &Request, before: Option<&Request>) -> [String; 2] {
     let Some(before) = before else {
         return ["".into(), "new *".into()];

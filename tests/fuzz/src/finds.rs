@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What inputs have led to: edges of the module, how often, and what the caller was told.
+//! What inputs have reached: edges of the module, how often, and the result that the caller got.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -8,10 +8,10 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use unshare_tests::fuzz::{Edges, Trace};
 
-/// Places for what the caller is told, of which there is more than that.
+/// The number of map places for results. Several results share a place.
 const TOLD: usize = 1 << 12;
 
-/// The places of a map that something has led to, and how often.
+/// The places of a map that were reached, with how often.
 type Led = BTreeSet<(usize, u8)>;
 
 pub(crate) struct Finds {
@@ -19,14 +19,14 @@ pub(crate) struct Finds {
     /// The edges of loading the module.
     load: BTreeSet<usize>,
     seen: Led,
-    /// The inputs that led to something new, and all that each of them led to.
+    /// The inputs that reached something new, and everything that each of them reached.
     inputs: Vec<(Vec<u8>, Led)>,
 }
 
 impl Finds {
-    /// Where the module's loading was recorded last.
+    /// `trace` has the edges of the module's last loading.
     pub(crate) fn new(edges: &Edges, trace: &Trace) -> Self {
-        // And what is gone by now.
+        // Also the edges of code that is discarded after loading.
         let load = trace
             .addresses()
             .filter_map(|address| edges.place(address).ok());
@@ -38,19 +38,19 @@ impl Finds {
         }
     }
 
-    /// How large a map has to be for [`note`](Self::note).
+    /// Returns the size of the map that [`note`](Self::note) needs.
     pub(crate) fn places(edges: &Edges) -> usize {
         edges.functions().len() + TOLD
     }
 
-    /// Notes what an input led to, in a map of zeroes too.
+    /// Records what an input reached, also in a map of zeroes.
     pub(crate) fn note(&mut self, input: &[u8], edges: &[usize], said: &str, map: &mut [u8]) {
         let mut counts = BTreeMap::<usize, u32>::new();
         for &edge in edges {
             *counts.entry(edge).or_default() += 1;
         }
         for (edge, count) in counts {
-            // Once, twice, four times, ...: how often exactly is no news.
+            // Once, twice, four times, ...: the exact number makes no input new.
             map[edge] = u8::try_from(count.ilog2() + 1).unwrap_or(u8::MAX);
         }
         for word in said.split(' ') {
@@ -67,7 +67,8 @@ impl Finds {
         }
     }
 
-    /// Inputs that lead to all that was found: the shortest first, and none that adds nothing to those.
+    /// Returns inputs that together reach everything, the shortest first; each reaches something
+    /// that those before do not.
     pub(crate) fn smallest(&self) -> Vec<&[u8]> {
         let mut all: Vec<_> = self.inputs.iter().collect();
         all.sort_by_key(|(input, _)| input.len());
@@ -80,7 +81,7 @@ impl Finds {
         all.into_iter().map(|(input, _)| &**input).collect()
     }
 
-    /// How many edges were reached, and where the others are.
+    /// Says how many edges were reached, and where the others are.
     pub(crate) fn report(&self) -> String {
         let reached: BTreeSet<_> = self.seen.iter().map(|(place, _)| *place).collect();
         let of_load = |place: &usize| self.load.contains(place) && !reached.contains(place);

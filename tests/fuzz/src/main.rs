@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Looks for inputs that lead the module where none has led before, as root, in a guest of its own.
-//! What an input is, and what is a mistake, the tests say; LibAFL makes new inputs of those that led to
-//! news. The report is KTAP.
+//! The fuzzer: looks for inputs that reach new edges of the module, as root, in a separate guest.
+//! The tests define what an input is and what a failure is; LibAFL derives new inputs from those
+//! that reached something new. The report is KTAP.
 
 mod finds;
 mod player;
@@ -37,30 +37,30 @@ use crate::player::Player;
 /// Fuzzes the loaded module.
 #[derive(Parser)]
 struct Options {
-    /// For how long
+    /// How long to fuzz, in seconds
     #[arg(long)]
     seconds: u64,
-    /// Where the dice begin
+    /// The random seed
     #[arg(long)]
     seed: Option<u64>,
-    /// The file that the module was loaded from
+    /// The file from which the module was loaded
     #[arg(long, default_value = "/lib/unshare/unshare.ko")]
     module: PathBuf,
-    /// Where each input is left before it is played, for who comes after a crash
+    /// Where each input is written before it is played, so that it survives a crash
     #[arg(long)]
     last: PathBuf,
-    /// Where the inputs go that are worth keeping
+    /// Where the kept inputs go
     #[arg(long)]
     corpus: PathBuf,
 }
 
-/// Longer ones say no more than shorter ones.
+/// Longer inputs reach nothing that shorter ones do not.
 const LONGEST: usize = 256;
 
-/// How many inputs at most are made of one before the next one's turn.
+/// How many inputs at most are derived from one before the next one's turn.
 const TIMES: NonZeroUsize = NonZeroUsize::new(16).expect("not zero");
 
-/// After so many broken promises there is no need for another.
+/// The search ends after this many broken promises.
 const ENOUGH: usize = 10;
 
 fn main() -> Result<ExitCode> {
@@ -122,7 +122,8 @@ fn main() -> Result<ExitCode> {
     })
 }
 
-/// Plays inputs, and those that it makes of them, until the time is over, or the module.
+/// Plays inputs and those derived from them until the time is over or the module cannot be used any
+/// more.
 fn search(player: &mut Player<'_>, seed: u64, time: Duration) -> Result<()> {
     let end = Instant::now() + time;
     let mut feedback = MaxMapFeedback::new(&player.observers.0);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The executor: plays an input, and tells the engine what it led to.
+//! The executor: plays an input, and reports to the engine what it reached.
 
 use std::fs::File;
 use std::io::Write;

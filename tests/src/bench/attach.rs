@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What is taken from another task, by itself and before something new.
+//! Attaching alone, and before unsharing.
 
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
@@ -13,14 +13,14 @@ use super::plan::{Plan, way};
 use super::scene::{bare, commit, done, unshare};
 use crate::attach::target::{KINDS, Target};
 
-/// The kinds that a container has of its own.
+/// The kinds of namespaces that a container has of its own.
 pub(super) const FIVE: Contexts = Contexts::MOUNT
     .union(Contexts::UTS)
     .union(Contexts::IPC)
     .union(Contexts::NET)
     .union(Contexts::CGROUP);
 
-/// Of these, what its guest gets anew.
+/// The kinds of which a guest of that container gets new ones.
 pub(super) const THREE: Contexts = Contexts::MOUNT.union(Contexts::UTS).union(Contexts::CGROUP);
 
 pub(super) fn plans() -> Vec<Plan> {
@@ -70,7 +70,7 @@ pub(super) fn setns(pidfd: BorrowedFd<'_>, kinds: Contexts) -> Result<(), Errno>
     done(unsafe { libc::syscall(libc::SYS_setns, pidfd.as_raw_fd(), kinds.bits()) })
 }
 
-/// A task, and its namespaces by name, in an order in which they can be entered one by one.
+/// A task, and the links of its namespaces, in an order in which they can be entered.
 fn links(kinds: Contexts) -> Result<(Target, Vec<CString>)> {
     let target = target(kinds)?;
     let pid = target.pid()?.as_raw_nonzero();
@@ -91,7 +91,7 @@ fn links(kinds: Contexts) -> Result<(Target, Vec<CString>)> {
     Ok((target, links))
 }
 
-/// As nsenter(1): opens all, then enters one after the other.
+/// As nsenter(1) does: opens all links, then enters one after the other.
 fn one_by_one(links: &[CString]) -> Result<(), Errno> {
     let mut descriptors = [0; 8];
     let opened = links.iter().zip(&mut descriptors);
@@ -107,7 +107,7 @@ fn one_by_one(links: &[CString]) -> Result<(), Errno> {
         done(unsafe { libc::syscall(libc::SYS_setns, *descriptor, 0) })?;
     }
     for descriptor in &descriptors[..links.len()] {
-        // SAFETY: It is this function's.
+        // SAFETY: This function opened it.
         done(unsafe { libc::syscall(libc::SYS_close, *descriptor) })?;
     }
     Ok(())

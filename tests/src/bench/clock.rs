@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The processor's own counter, which on a machine for this purpose counts instructions.
+//! The processor's own counter, which counts instructions on the counting machine.
 
 use std::arch::asm;
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::{_mm_lfence, _rdtsc};
 use std::time::{Duration, Instant};
 
-/// What the counter counts, for a result in nanoseconds.
+/// The counter's frequency, for results in nanoseconds.
 #[derive(Clone, Copy)]
 pub(super) struct Clock {
     per_microsecond: f64,
 }
 
 impl Clock {
-    /// Compares the counter with the time for a moment.
+    /// Compares the counter with the clock for a moment.
     pub(super) fn new() -> Self {
         let (start, begun) = (Instant::now(), now());
         while start.elapsed() < Duration::from_millis(5) {}
@@ -24,13 +24,13 @@ impl Clock {
         }
     }
 
-    /// Nanoseconds of so many counts; an instruction is one of them where these are counted.
+    /// Converts counts to nanoseconds. On the counting machine, one instruction is one nanosecond.
     pub(super) fn nanoseconds(self, counts: u64) -> u64 {
         (counts as f64 * 1e3 / self.per_microsecond).round() as u64
     }
 }
 
-/// What `work` takes, and what comes of it.
+/// Returns what `work` takes, and its result.
 #[inline(always)]
 pub(super) fn count<T>(work: impl FnOnce() -> T) -> (u64, T) {
     let begun = now();
@@ -39,7 +39,8 @@ pub(super) fn count<T>(work: impl FnOnce() -> T) -> (u64, T) {
     (ended - begun, result)
 }
 
-/// Whether the counter counts instructions: a loop of so many takes so many.
+/// Whether the counter counts instructions: each further round of a loop of two instructions then
+/// takes exactly two more.
 pub(super) fn counts() -> bool {
     const ROUNDS: u64 = 10_000;
     let of_loop = |rounds: u64| {
@@ -56,7 +57,7 @@ pub(super) fn counts() -> bool {
             }
         })
     };
-    // The same code twice, so that what is around the loop cancels out.
+    // The same code twice, so that the instructions around the loop cancel out.
     let least = |rounds| (0..3).map(|_| of_loop(rounds).0).min();
     matches!((least(1), least(1 + ROUNDS)), (Some(one), Some(all)) if all - one == 2 * ROUNDS)
 }

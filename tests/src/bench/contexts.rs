@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Each context by itself, shared by one other task; nothing at all; and what fails.
+//! Each context alone, shared with one other task; an empty request; and requests that fail.
 
 use anyhow::Result;
 use rustix::io::Errno;
@@ -32,7 +32,7 @@ pub(super) fn plans() -> Vec<Plan> {
             Ok(()),
         ),
     ));
-    // A task shares its namespaces with all the others.
+    // A task shares its namespaces with all other tasks.
     for (name, contexts) in [
         ("uts", Contexts::UTS),
         ("ipc", Contexts::IPC),
@@ -90,7 +90,7 @@ fn theirs<S: 'static>(
     way(scene, move |_| as_expected(unshare(contexts), expected))
 }
 
-/// An outcome that is another one than expected shows as an errno that nothing else gives.
+/// Turns an unexpected outcome into an errno that no request returns.
 fn as_expected(outcome: Outcome, expected: Outcome) -> Outcome {
     match (outcome, expected) {
         (Ok(()), Ok(())) => Ok(()),
@@ -120,7 +120,7 @@ fn sysvsem() -> Plan {
         .against("unshare", theirs(with_adjustments, contexts, Ok(())))
 }
 
-/// Two tasks have a list of semaphore adjustments in common.
+/// Two tasks that share a list of semaphore adjustments.
 fn with_adjustments() -> Result<(Sharer, Semaphore)> {
     bare()?;
     let semaphore = Semaphore::new()?;
@@ -130,7 +130,7 @@ fn with_adjustments() -> Result<(Sharer, Semaphore)> {
     Ok((sharer, semaphore))
 }
 
-/// The last thing that is asked for is refused.
+/// The last context of the request is refused.
 fn over_limit() -> Result<(Option<Sharer>, Setting)> {
     let scene = shared(Contexts::FS | Contexts::FILES)()?;
     Ok((scene, Setting::sysctl("user/max_uts_namespaces", "0")?))

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The same request of many tasks, on one processor, and on two at once.
+//! The same request by many tasks, on one processor, and on two at the same time.
 //!
-//! A clock that counts instructions cannot tell: there the processors take turns. So this takes time:
-//! per call and processor, and with the switch from one task to the next.
+//! The clock that counts instructions cannot measure this, because its processors take turns. So
+//! this measures time per call and processor, including the switch from one task to the next.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::Duration;
@@ -49,12 +49,12 @@ pub(super) fn plans() -> Vec<Plan> {
         .collect()
 }
 
-/// Has tasks on each processor, which share `contexts` with each other there, make a request: all of
-/// them as soon as all are ready. What the slowest processor takes for one.
+/// Makes tasks on each processor, which share `contexts` with each other, make a request as soon as
+/// all are ready. Returns the time that one request takes on the slowest processor.
 fn way(processors: u32, contexts: Contexts, work: Question) -> Way {
     Box::new(move || {
         let cost = in_child(|| {
-            // Its pidfd is the next number in each task, whether it needs one or not.
+            // Opened in every case, so that the numbers of descriptors are the same in each task.
             let target = target(FIVE)?;
             let (ready, done) = (Barrier::new()?, Barrier::new()?);
             let (members, leaders) = (MEMBERS * processors, processors);
@@ -86,7 +86,7 @@ fn way(processors: u32, contexts: Contexts, work: Question) -> Way {
     })
 }
 
-/// Starts the tasks of one processor, and says what one of their requests took.
+/// Starts the tasks of one processor, and returns the time of one of their requests.
 fn lead(
     contexts: Contexts,
     work: Question,
@@ -127,7 +127,7 @@ fn their_attach(party: &str) -> Result<String> {
     })
 }
 
-/// Makes a request when everybody is ready, and says when it began and ended.
+/// Makes a request when all tasks are ready. Returns when it began and ended.
 fn take_part(
     party: &str,
     request: impl FnOnce(BorrowedFd<'_>) -> Result<(), Errno>,
@@ -136,7 +136,7 @@ fn take_part(
     let mut number = || -> Result<usize> { Ok(words.next().context("too few")?.parse()?) };
     let (ready, members) = (number()?, number()?.try_into()?);
     let (done, everybody) = (number()?, number()?.try_into()?);
-    // SAFETY: The task has inherited it, and nobody closes it.
+    // SAFETY: The task has inherited it, and nothing closes it.
     let pidfd = unsafe { BorrowedFd::borrow_raw(number()?.try_into()?) };
     // SAFETY: Both barriers live until this task's leader has its answer.
     unsafe { meet(ready, members) };
@@ -149,7 +149,7 @@ fn take_part(
     Ok(format!("{begun} {ended}"))
 }
 
-/// In nanoseconds since the boot.
+/// The time since the boot, in nanoseconds.
 fn now() -> u64 {
     let now = clock_gettime(ClockId::Monotonic);
     now.tv_sec.unsigned_abs() * 1_000_000_000 + now.tv_nsec.unsigned_abs()

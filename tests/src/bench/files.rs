@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Descriptor tables of different size, and ranges that are left out of them.
+//! Descriptor tables of different sizes, with and without a range left out.
 
 use std::ffi::c_long;
 
@@ -57,7 +57,7 @@ fn table(size: i32) -> Result<Sharer> {
     Sharer::new(FILES)
 }
 
-/// close_range(2) of all but the first three.
+/// close_range(2) of everything but the first three.
 #[inline(always)]
 fn range(flags: c_long) -> rustix::io::Result<()> {
     // SAFETY: The scene left the descriptors to the request.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The requests that everybody makes may not come to cost more without a word.
+//! The main requests must not become more expensive unnoticed.
 
 use anyhow::{Context, Result, ensure};
 use unshare_bench::Report;
@@ -8,7 +8,7 @@ use unshare_bench::Report;
 use super::{clock, plans, prepare};
 use crate::harness::Suite;
 
-/// What `make bench` said when the figures were last committed.
+/// The output of `make bench` when the figures were last committed.
 #[cfg(target_arch = "x86_64")]
 const COMMITTED: &str = include_str!("../../../bench/figures.json");
 #[cfg(target_arch = "aarch64")]
@@ -45,11 +45,12 @@ fn guard(name: &str) -> Result<()> {
         let other = request.others.first();
         other.map(|other| other.cost.median())
     });
-    // On another kernel than that of the figures the system call takes more or less, and so may we.
+    // On another kernel than that of the figures, the module may differ by the same ratio as the
+    // system call.
     let (before_others, others) = before_others.zip(others).context("no system call")?;
     let due = committed.ours.median() * others / before_others;
     let now = now.ours.median();
-    // Also where it takes fewer: from there on, no one would notice when it takes more again.
+    // Also fails for fewer instructions: otherwise nobody would notice when they become more again.
     ensure!(
         (due * 95..=due * 105).contains(&(now * 100)),
         "{now} instructions, and {due} are due by the committed figures: if that is what it takes, commit \

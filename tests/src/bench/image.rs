@@ -11,10 +11,10 @@ use anyhow::{Context, Result};
 
 use crate::device::checked;
 
-/// In which ranges. A child has them where its parent has.
+/// The ranges of the mapping, which are the same in a child.
 static RANGES: OnceLock<Vec<Range<usize>>> = OnceLock::new();
 
-/// Finds out, while there is a /proc.
+/// Reads them while /proc is mounted.
 pub(super) fn find() -> Result<()> {
     let program = std::env::current_exe()?;
     let program = program.to_str().context("not UTF-8")?;
@@ -33,11 +33,11 @@ pub(super) fn find() -> Result<()> {
     Ok(())
 }
 
-/// Has all of it mapped: a forked child has not, and would take page faults for it.
+/// Maps all pages. A forked child has no page tables for them and would take page faults.
 pub(super) fn populate() -> Result<()> {
     for range in RANGES.get().context("nobody has looked")? {
         let start = ptr::without_provenance_mut(range.start);
-        // SAFETY: What is mapped there is mapped already, as far as anybody can see.
+        // SAFETY: It only fills page tables of an existing mapping.
         checked(unsafe { libc::madvise(start, range.len(), libc::MADV_POPULATE_READ) })?;
     }
     Ok(())

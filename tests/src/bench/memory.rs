@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Address spaces of different size.
+//! Address spaces of different sizes.
 
 use std::ffi::c_void;
 use std::ptr;
@@ -53,26 +53,26 @@ pub(super) fn plans() -> Vec<Plan> {
     .collect()
 }
 
-/// So many MiB that have been written to.
+/// Returns memory of `size` MiB, all of which was written.
 fn touched(size: usize, advice: Advice) -> Result<Mapping> {
     bare()?;
     Ok(marked_as((size << 20) / PAGE, 1, advice)?)
 }
 
-/// fork(2), of which only the parent's part is measured: it is not preempted.
+/// fork(2). Only the parent's part is measured, because it is not preempted.
 #[inline(always)]
 fn fork() -> Result<(), Errno> {
     let flags = libc::SIGCHLD;
-    // SAFETY: Without CLONE_VM, the child has a copy of all, and it ends at once.
+    // SAFETY: Without CLONE_VM, the child has a copy of everything, and it exits at once.
     let child = unsafe { libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) };
     if child == 0 {
-        // SAFETY: Nothing is the child's own that would have to be left in order.
+        // SAFETY: The child has nothing to clean up.
         unsafe { libc::_exit(0) };
     }
     done(child)
 }
 
-/// vfork(2) of a child that starts a program, up to where the parent goes on.
+/// vfork(2) of a child that executes a program, until the parent continues.
 fn vfork_and_exec(stack: &Mapping) -> Result<(), Errno> {
     let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
     // SAFETY: The child is on a stack of its own while this task sleeps, and touches nothing else.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What requests cost, and what the system calls that do the same.
+//! What requests cost, and what the system calls cost that do the same.
 
 mod attach;
 mod clock;
@@ -67,7 +67,8 @@ pub(crate) fn run(measure: Measure, filter: &str) -> Result<()> {
     Ok(serde_json::to_writer(io::stdout(), &figures)?)
 }
 
-/// Room for the largest of descriptor tables, and a way home for orphans.
+/// Raises the limit of descriptors for the largest table, and makes orphans children of this
+/// process.
 fn prepare() -> Result<()> {
     let many = Rlimit {
         current: Some(1 << 17),
@@ -78,7 +79,7 @@ fn prepare() -> Result<()> {
     Ok(set_child_subreaper(Pid::from_raw(1))?)
 }
 
-/// Everything that one task does by itself.
+/// All requests that one task makes alone.
 fn plans() -> Vec<Plan> {
     [
         contexts::plans(),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Mount namespaces of different size.
+//! Mount namespaces of different sizes.
 
 use std::fs;
 
@@ -35,7 +35,7 @@ fn plan(name: String, size: usize, contexts: Contexts) -> Plan {
     )
 }
 
-/// The task is in a mount namespace with so many mounts.
+/// Puts the task into a mount namespace with `size` mounts.
 fn namespace(size: usize) -> Result<()> {
     bare()?;
     if size == 1 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! A request, and how it is measured.
+//! A request, and how to measure it.
 
 use anyhow::{Context, Result};
 use rustix::io::Errno;
@@ -10,7 +10,7 @@ use super::clock::{self, Clock};
 use super::scene::settle;
 use crate::child::in_child;
 
-/// One way to make a request, once.
+/// One way to make a request. Each call makes and measures it once.
 pub(super) type Way = Box<dyn Fn() -> Result<u64>>;
 
 pub(super) struct Plan {
@@ -20,7 +20,7 @@ pub(super) struct Plan {
     others: Vec<(&'static str, Way)>,
 }
 
-/// Measures `call` in a child of its own, when that has set the scene.
+/// Measures `call` in a separate child, after the child has set the scene.
 pub(super) fn way<S>(
     scene: impl Fn() -> Result<S> + 'static,
     call: impl Fn(&mut S) -> Result<(), Errno> + 'static,
@@ -49,13 +49,13 @@ impl Plan {
         }
     }
 
-    /// What to compare it with.
+    /// Adds a way to compare it with.
     pub(super) fn against(mut self, name: &'static str, other: Way) -> Self {
         self.others.push((name, other));
         self
     }
 
-    /// Puts it on a curve.
+    /// Makes it a point of a curve.
     pub(super) fn at(mut self, curve: &str, of: &str, size: usize) -> Self {
         self.point = Some(Point {
             curve: curve.to_owned(),
@@ -79,7 +79,7 @@ impl Plan {
         })
     }
 
-    /// What the module takes, by itself.
+    /// Measures only the module's way.
     pub(super) fn ours(&self, runs: usize) -> Result<Cost> {
         self.cost("the module", &self.ours, runs)
     }

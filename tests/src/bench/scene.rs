@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What is there before a request is made, and the two ways to make it.
+//! The state before a request, and the two ways to make it.
 
 use std::ffi::c_long;
 use std::fs::File;
@@ -18,14 +18,14 @@ use crate::contexts::files::fill;
 use crate::device::{Args, COMMIT, Device, checked, last_errno};
 use crate::sharer::Sharer;
 
-/// The descriptor of the device: it takes the place of standard input, so that a task has three.
+/// The descriptor of the device, in place of standard input, so that a task has three descriptors.
 const DEVICE: i32 = 0;
 
-/// Nothing is open but the device and where the results go.
+/// Only the device and the descriptors for the results are open.
 pub(super) fn bare() -> Result<()> {
     let device = Device::open()?;
-    // SAFETY: Standard input is nobody's, and of what is closed nothing is used again: this child
-    // has inherited it.
+    // SAFETY: No owner has standard input, and this child, which has inherited the others, uses
+    // none of them again.
     unsafe {
         checked(libc::dup2(device.number(), DEVICE))?;
         let _ = device.into_raw_fd();
@@ -34,7 +34,7 @@ pub(super) fn bare() -> Result<()> {
     Ok(())
 }
 
-/// And `contexts` are shared with one other task.
+/// The same, and `contexts` are shared with one other task.
 pub(super) fn shared(contexts: Contexts) -> impl Fn() -> Result<Option<Sharer>> {
     move || {
         bare()?;
@@ -54,10 +54,10 @@ pub(super) fn open(size: i32) -> Result<()> {
     Ok(())
 }
 
-/// UNSHARE_IOC_COMMIT, as a program would call it.
+/// UNSHARE_IOC_COMMIT, as a program would make it.
 #[inline(always)]
 pub(super) fn commit(args: &mut Args) -> Result<(), Errno> {
-    // SAFETY: `args` is what COMMIT takes. What it does to the task is what the scene was set for.
+    // SAFETY: `args` is what COMMIT takes. The scene was set for its effect on the task.
     done(unsafe { libc::syscall(libc::SYS_ioctl, DEVICE, COMMIT, &raw mut *args) })
 }
 
@@ -68,7 +68,7 @@ pub(super) fn unshare(contexts: Contexts) -> Result<(), Errno> {
     done(unsafe { libc::syscall(libc::SYS_unshare, contexts.bits()) })
 }
 
-/// What a system call that returns nothing says.
+/// The outcome of a system call that returns only success or an error.
 #[inline(always)]
 pub(super) fn done(result: c_long) -> Result<(), Errno> {
     if result < 0 {
@@ -78,8 +78,8 @@ pub(super) fn done(result: c_long) -> Result<(), Errno> {
     }
 }
 
-/// Waits until nothing else is going on in the machine, and sees to it that nothing else will, as far as
-/// that is in a task's hands: it is not preempted, and the next tick of the clock is far.
+/// Waits until the machine is idle, and keeps it so as far as a task can: the task is not
+/// preempted, and the next tick of the clock is far away.
 pub(super) fn settle() -> Result<()> {
     image::populate()?;
     let first = libc::sched_param { sched_priority: 1 };
@@ -89,7 +89,7 @@ pub(super) fn settle() -> Result<()> {
 }
 
 fn sleep_past_tick() -> Result<()> {
-    // In nanoseconds; ticks are multiples since the boot.
+    // In nanoseconds. Ticks are multiples of it since the boot.
     const TICK: i64 = 4_000_000;
     const SECOND: i64 = 1_000_000_000;
     let now = clock_gettime(ClockId::Monotonic);
@@ -100,7 +100,7 @@ fn sleep_past_tick() -> Result<()> {
         tv_nsec: then % SECOND,
     };
     let (clock, absolute) = (libc::CLOCK_MONOTONIC, libc::TIMER_ABSTIME);
-    // SAFETY: The time lives across the call, and what is left of it is not asked for.
+    // SAFETY: The time lives across the call, and the remaining time is not requested.
     match unsafe { libc::clock_nanosleep(clock, absolute, &raw const then, ptr::null_mut()) } {
         0 => Ok(()),
         error => Err(io::Error::from_raw_os_error(error).into()),

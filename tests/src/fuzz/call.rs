@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! One ioctl, as an input says it.
+//! One ioctl of an input.
 
 use arbitrary::{Result, Unstructured};
 use unshare_device::Contexts;
@@ -8,7 +8,7 @@ use unshare_device::Contexts;
 use super::ground::Place;
 use crate::device::{Args, CLOSE_RANGE, COMMIT, DRY_RUN, LOCAL, QUERY};
 
-/// The descriptor that is given for a pidfd.
+/// The descriptor that the call passes as a pidfd.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Pidfd {
     Target,
@@ -23,11 +23,12 @@ pub(crate) struct Call {
     pub(crate) pidfd: Pidfd,
     pub(crate) place: Place,
     args: Args,
-    /// Bytes at the pointer that are other ones: where, and what is added to them.
+    /// Changed bytes at the pointer: an offset, and what is added there.
     patches: Vec<(u8, u8)>,
 }
 
-/// How many bytes a call has laid at its pointer: the struct, and as much again of what a later version may have.
+/// How many bytes a call puts at its pointer: the struct, and as many again for fields of a later
+/// version.
 const ROOM: usize = 2 * size_of::<Args>();
 
 impl Call {
@@ -75,7 +76,7 @@ impl Call {
                 options,
                 close_first,
                 close_last,
-                // Dirty, so that it shows when they are not written.
+                // Not zero, so that a missing write shows.
                 replaced: u64::MAX,
                 failed: u64::MAX,
                 ..Args::default()
@@ -84,23 +85,23 @@ impl Call {
         })
     }
 
-    /// What lies at the pointer, with that for a pidfd; and the struct that it begins with.
+    /// Returns the bytes at the pointer, with `pidfd` in them, and the struct that they begin with.
     pub(crate) fn bytes(&self, pidfd: i32) -> ([u8; ROOM], Args) {
         let mut all = [0_u8; ROOM];
         let start = all.as_mut_ptr().cast::<Args>();
-        // SAFETY: Integers without padding, and there is room.
+        // SAFETY: The struct has integers without padding, and there is room for it.
         unsafe { start.write_unaligned(Args { pidfd, ..self.args }) };
         for &(at, change) in &self.patches {
             let byte = &mut all[usize::from(at) % ROOM];
             *byte = byte.wrapping_add(change);
         }
-        // SAFETY: As above, and any bytes are a value.
+        // SAFETY: As above; any bytes are a valid value.
         let args = unsafe { all.as_ptr().cast::<Args>().read_unaligned() };
         (all, args)
     }
 }
 
-/// An ioctl's number: mostly one of ours, and now and then with another size in it.
+/// An ioctl's number: mostly one of the device's, sometimes with another size in it.
 fn number(bytes: &mut Unstructured<'_>) -> Result<u32> {
     const SIZE: u32 = 0x3fff << 16;
     let number = match bytes.arbitrary::<u8>()? {
@@ -116,7 +117,7 @@ fn number(bytes: &mut Unstructured<'_>) -> Result<u32> {
     })
 }
 
-/// Some of the contexts, and now and then any bits at all.
+/// Some of the contexts, sometimes with any other bits.
 fn contexts(bytes: &mut Unstructured<'_>) -> Result<u64> {
     let named = choose(bytes, Contexts::all())?.bits();
     Ok(match bytes.arbitrary::<u8>()? {
@@ -125,7 +126,7 @@ fn contexts(bytes: &mut Unstructured<'_>) -> Result<u64> {
     })
 }
 
-/// Up to three of the contexts that have a name, and now and then any.
+/// Up to three named contexts, sometimes any of them.
 pub(crate) fn choose(bytes: &mut Unstructured<'_>, of: Contexts) -> Result<Contexts> {
     let of: Vec<_> = of.iter_names().map(|(_, context)| context).collect();
     match bytes.arbitrary::<u8>()? {
@@ -141,7 +142,7 @@ pub(crate) fn choose(bytes: &mut Unstructured<'_>, of: Contexts) -> Result<Conte
     }
 }
 
-/// The number of a descriptor, often one at which something changes.
+/// The number of a descriptor, often one at a boundary.
 fn descriptor(bytes: &mut Unstructured<'_>) -> Result<u32> {
     const MARKS: [u32; 8] = [63, 64, 127, 128, 255, 256, 1023, u32::MAX];
     Ok(match bytes.arbitrary::<u8>()? {

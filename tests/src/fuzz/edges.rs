@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Which edges of the module a task has come along, by `Documentation/dev-tools/kcov.rst`.
+//! The edges of the module that a task has reached, as `Documentation/dev-tools/kcov.rst` describes
+//! it.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -20,7 +21,7 @@ const KCOV: &str = "/sys/kernel/debug/kcov";
 const INIT_TRACE: u32 = 0x8008_6301;
 const ENABLE: u32 = 0x6364;
 const TRACE_PC: usize = 0;
-/// How many edges of one task are recorded: a number, and behind it so many addresses less one.
+/// The size of the record in words: the number of edges, and then their addresses.
 const WORDS: usize = 1 << 16;
 
 /// The kernel's record of the edges that a task goes along from [`begin`](Self::begin) to its end.
@@ -65,12 +66,12 @@ impl Trace {
 
     fn word(&self, number: usize) -> &AtomicU64 {
         assert!(number < WORDS);
-        // SAFETY: By the invariant it is in the mapping, in which any value is one, and which the
-        // kernel too accesses by whole words.
+        // SAFETY: By the invariant the word is in the mapping. Any value is valid, and the kernel
+        // also accesses whole words.
         unsafe { self.area.add(number).as_ref() }
     }
 
-    /// The calling thread is recorded from now on.
+    /// Starts recording the calling thread.
     pub(crate) fn begin(&self) -> Result<()> {
         self.word(0).store(0, Relaxed);
         let refused = ioctl(
@@ -82,14 +83,14 @@ impl Trace {
         Ok(())
     }
 
-    /// The addresses that were recorded; those of the last task, if no later one has begun.
+    /// Returns the recorded addresses: those of the last task that began.
     pub fn addresses(&self) -> impl Iterator<Item = u64> {
         let count = self.word(0).load(Relaxed);
         let count = usize::try_from(count).unwrap_or(0).min(WORDS - 1);
         (1..=count).map(|number| self.word(number).load(Relaxed))
     }
 
-    /// Forgets them.
+    /// Discards the recorded addresses.
     pub fn clear(&self) {
         self.word(0).store(0, Relaxed);
     }
@@ -102,18 +103,19 @@ impl Drop for Trace {
     }
 }
 
-/// All edges of the loaded module that can be recorded, by address, and the functions that they are in.
+/// All edges of the loaded module that can be recorded, by address, with the function that each is
+/// in.
 pub struct Edges(Vec<(u64, String)>);
 
-/// What the compiler has called at each edge.
+/// The function that the compiler calls at each edge.
 const RECORDER: &str = "__sanitizer_cov_trace_pc";
 
 impl Edges {
-    /// Reads the module's file, and where it was loaded.
+    /// Reads the module's file and the addresses at which it was loaded.
     ///
     /// # Errors
     ///
-    /// When that is not the module, or it was not compiled to be recorded.
+    /// Fails if the file is not the module, or was not compiled for recording.
     pub fn of(module: &Path) -> Result<Self> {
         let shown = module.display();
         let bytes = fs::read(module).with_context(|| shown.to_string())?;

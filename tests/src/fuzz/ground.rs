@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The memory that a call's pointer leads to, or past.
+//! The memory at a call's pointer and beyond.
 
 use std::ffi::c_void;
 use std::mem::offset_of;
@@ -13,21 +13,21 @@ use crate::device::Args;
 use crate::mailbox::Mapping;
 use crate::memory::PAGE;
 
-/// Where a struct lies.
+/// Where a struct is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
     Plain,
     Unaligned,
-    /// What the kernel writes is in memory that cannot be written.
+    /// The fields that the kernel writes are in read-only memory.
     ReadOnly,
-    /// A part of it is in memory that cannot be read either.
+    /// A part of it is in memory that is not accessible.
     Hole,
     Null,
     Kernel,
 }
 
-/// Four pages, of which the second can be read only, and the third cannot. The last is for who calls
-/// beside. Shared with the children made after it.
+/// Four pages: the second is read-only, the third is not accessible, and the fourth is for the task
+/// that calls at the same time. Shared with children that are made later.
 pub(crate) struct Ground(Mapping);
 
 impl Ground {
@@ -44,7 +44,7 @@ impl Ground {
         self.0.start().wrapping_byte_add(number * PAGE)
     }
 
-    /// Puts the first of `bytes` there, as far as there is room, and gives the address.
+    /// Puts as many of `bytes` there as there is room for, and returns the address.
     pub(crate) fn lay(&self, place: Place, bytes: &[u8]) -> *mut c_void {
         let start = match place {
             Place::Plain => self.page(0),
@@ -55,29 +55,31 @@ impl Ground {
             Place::Kernel => return ptr::without_provenance_mut(0xffff_8880_0000_0000),
         };
         let room = self.page(1).addr().saturating_sub(start.addr());
-        // SAFETY: So much of the first page is left there, and no other task looks at it now.
+        // SAFETY: The first page has that much room left, and no other task accesses it now.
         unsafe {
             ptr::copy_nonoverlapping(bytes.as_ptr(), start.cast::<u8>(), room.min(bytes.len()));
         }
         start
     }
 
-    /// Puts the whole of `bytes`, a page at most, where who calls beside has its struct.
+    /// Puts all of `bytes`, at most a page, where the task that calls at the same time has its
+    /// struct.
     pub(crate) fn lay_beside(&self, bytes: &[u8]) -> *mut c_void {
         let start = self.page(3);
-        // SAFETY: It has a page, and is not at work yet.
+        // SAFETY: The struct has a whole page, and that task does not run yet.
         unsafe {
             ptr::copy_nonoverlapping(bytes.as_ptr(), start.cast::<u8>(), bytes.len().min(PAGE));
         }
         start
     }
 
-    /// The struct that [`lay`](Self::lay) put there, as it is now; none where nobody can tell.
+    /// Returns the struct that [`lay`](Self::lay) put there, as it is now, or `None` if it cannot
+    /// be read.
     pub(crate) fn args(&self, place: Place, address: *const c_void) -> Option<Args> {
         if ![Place::Plain, Place::Unaligned].contains(&place) {
             return None;
         }
-        // SAFETY: Both are whole in the first page, and any bytes are a value.
+        // SAFETY: The struct is in the first page, and any bytes are a valid value.
         Some(unsafe { address.cast::<Args>().read_unaligned() })
     }
 }

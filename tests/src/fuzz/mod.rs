@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Inputs as a fuzzer makes them: any bytes are a scene in which a task makes calls, each of which is
-//! looked at afterwards. `make fuzz` finds inputs that lead to news; what it found is played here.
+//! Inputs of the fuzzer: any bytes are a scene in which a task makes calls, and each call is
+//! checked afterwards. `make fuzz` looks for inputs that reach new edges; those that it found are
+//! played here.
 
 mod call;
 mod edges;
@@ -23,23 +24,23 @@ use crate::machine::{Machine, Setting};
 use crate::module;
 use crate::scale::{limit, some};
 
-/// The inputs that were worth keeping, in hexadecimal, one a line.
+/// The inputs that were kept, in hexadecimal, one a line.
 pub const CORPUS: &str = include_str!("../../corpus");
 
-/// Once, before the first [`Stage`].
+/// Prepares the machine. Must be called once, before the first [`Stage`].
 ///
 /// # Errors
 ///
-/// When the machine lacks what it takes.
+/// Fails if the machine lacks what the fuzzer needs.
 pub fn prepare() -> Result<()> {
     harness::prepare()
 }
 
-/// Loads the module again, and records the edges that only that goes along.
+/// Loads the module again, and records the edges of loading.
 ///
 /// # Errors
 ///
-/// When it is in use.
+/// Fails if the module is in use.
 pub fn load_again(trace: &Trace) -> Result<()> {
     module::unload()?;
     in_child(|| {
@@ -50,11 +51,11 @@ pub fn load_again(trace: &Trace) -> Result<()> {
     .map(drop)
 }
 
-/// The inputs of a text as [`CORPUS`] is.
+/// Parses a text in the format of [`CORPUS`].
 ///
 /// # Errors
 ///
-/// When one is not in hexadecimal.
+/// Fails if an input is not hexadecimal.
 pub fn inputs(text: &str) -> Result<Vec<Vec<u8>>> {
     let lines = text.lines().filter(|line| !line.starts_with('#'));
     lines
@@ -87,9 +88,9 @@ pub struct Stage {
 impl Stage {
     /// # Errors
     ///
-    /// When it cannot be prepared.
+    /// Fails if the machine cannot be prepared.
     pub fn new() -> Result<Self> {
-        // What the killed leave behind comes here.
+        // The children of killed tasks become children of this process.
         set_child_subreaper(Some(getpid()))?;
         let machine = Machine::save()?;
         let failures = match Path::new(FAIL_NTH).exists() {
@@ -102,14 +103,15 @@ impl Stage {
         })
     }
 
-    /// Plays an input, and says what came of each of its calls, in words that are the same for the same.
+    /// Plays an input, and returns the outcome of each of its calls. The same outcomes have the
+    /// same words.
     ///
     /// # Errors
     ///
-    /// When a promise is broken: a call that failed has changed something, say.
+    /// Fails if a promise is broken, for example if a failed call has changed something.
     pub fn play(&self, input: &[u8], trace: Option<&Trace>) -> Result<String> {
         let outcome = play::play(input, trace);
-        // Who was killed has put nothing back.
+        // A killed task has restored nothing.
         self.machine.restore()?;
         outcome
     }

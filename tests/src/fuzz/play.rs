@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Plays a [`Scene`], in a process of its own, and looks at what each call has changed.
+//! Plays a [`Scene`] in a separate process, and checks what each call has changed.
 
 use std::fmt::Write;
 use std::fs::File;
@@ -28,7 +28,7 @@ use crate::world::{Witness, World};
 
 const SOON: Duration = Duration::from_secs(20);
 
-/// Plays what the bytes say: see [`Stage::play`](super::Stage::play).
+/// Plays an input: see [`Stage::play`](super::Stage::play).
 pub(crate) fn play(input: &[u8], trace: Option<&Trace>) -> Result<String> {
     let scene = Scene::decode(input)?;
     tried(Tried::Input);
@@ -45,7 +45,7 @@ pub(crate) fn play(input: &[u8], trace: Option<&Trace>) -> Result<String> {
         _ => player.report(SOON).map(Some),
     };
     match end {
-        // Not each kernel has all that a situation takes.
+        // Some kernels lack what a situation needs.
         Err(error) if error.is::<Skip>() => Ok("skipped".to_owned()),
         end => {
             let end = end.with_context(|| format!("{scene:?}"))?;
@@ -54,10 +54,10 @@ pub(crate) fn play(input: &[u8], trace: Option<&Trace>) -> Result<String> {
     }
 }
 
-/// What came of the first call.
+/// The outcome of the first call.
 struct First {
     errno: Option<Errno>,
-    /// Nobody else changed what the caller has.
+    /// Whether only the caller changed its contexts.
     alone: bool,
     lacked: bool,
 }
@@ -73,7 +73,7 @@ struct Player<'a> {
 }
 
 fn act(scene: &Scene, trace: Option<&Trace>) -> Result<String> {
-    // Where nothing can be made to fail, nothing fails.
+    // On a kernel without fault injection, nothing fails.
     let injection = scene
         .fault
         .and_then(|nth| Some((Injection::of_this_thread().ok()?, nth)));
@@ -106,7 +106,7 @@ fn make(cast: &Cast) -> Result<Target> {
 }
 
 impl Player<'_> {
-    /// Who is killed, and how long after the caller has begun.
+    /// Returns the task to kill, and how long after the start of the call.
     fn victim(&self) -> Option<(Pid, Duration)> {
         match (&self.scene.beside, &self.target) {
             (Beside::KillsCaller(delay), _) => Some((getpid(), *delay)),
@@ -166,7 +166,7 @@ impl Player<'_> {
         Ok(said)
     }
 
-    /// Whether the task that the call names may have ended. A number may name any.
+    /// Whether the target of the call may have ended. A wrong number may refer to any task.
     fn may_be_late(&self, call: &Call) -> bool {
         match (call.pidfd, &self.scene.target) {
             (Pidfd::Target, Some(cast)) => {
@@ -177,7 +177,7 @@ impl Player<'_> {
         }
     }
 
-    /// Makes the first call, and has happen beside it what is to.
+    /// Makes the first call, and runs the scene's other events at the same time.
     fn first(&self, world: &World, call: impl Fn() -> Option<Errno>) -> Result<First> {
         let mut alone = true;
         if let Beside::Calls(call) = &self.scene.beside {
@@ -222,14 +222,14 @@ impl Player<'_> {
     }
 }
 
-/// A [`Question`](crate::sharer::Question): makes a call when the asker makes its own. In `arg` are the
-/// descriptor, the ioctl's number, the address of the struct, and that of the barrier.
+/// A [`Question`](crate::sharer::Question): makes a call at the same time as the asking task.
+/// `arg`: the descriptor, the ioctl's number, the address of the struct, and that of the barrier.
 fn call_beside(arg: &str) -> Result<String> {
     let mut words = arg.split(' ').map(str::parse::<usize>);
     let mut number = || words.next().unwrap_or(Ok(0));
     let (fd, request, address, barrier) = (number()?, number()?, number()?, number()?);
     ensure!(barrier != 0, "too few numbers");
-    // SAFETY: The asker has it until this is answered.
+    // SAFETY: The asking task keeps it until this is answered.
     unsafe { meet(barrier, 2) };
     let address = std::ptr::without_provenance_mut(address);
     ioctl(fd.try_into()?, request.try_into()?, address);

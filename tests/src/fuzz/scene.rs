@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! An input: the state that a task is in, and the calls that it makes.
+//! An input: the state of a task, and the calls that it makes.
 
 use std::time::Duration;
 
@@ -25,45 +25,45 @@ pub(crate) enum End {
     Gone,
 }
 
-/// What happens beside the first call.
+/// What happens at the same time as the first call.
 #[derive(Debug)]
 pub(crate) enum Beside {
     Nothing,
-    /// The task that contexts are shared with makes a call too.
+    /// The sharer makes a call, too.
     Calls(Call),
-    /// After so long, somebody kills the caller.
+    /// After this time, the caller is killed.
     KillsCaller(Duration),
-    /// After so long, somebody kills the target.
+    /// After this time, the target is killed.
     KillsTarget(Duration),
 }
 
 #[derive(Debug)]
 pub(crate) struct Scene {
     pub(crate) situation: &'static Situation,
-    /// What the caller shares with another task.
+    /// The contexts that the caller shares with another task.
     pub(crate) shared: Contexts,
     pub(crate) target: Option<Cast>,
-    /// So many descriptors are open.
+    /// How many descriptors are open.
     pub(crate) descriptors: i32,
     pub(crate) beside: Beside,
-    /// Which of the chances to fail of the first call does.
+    /// Which of the first call's allocations fails.
     pub(crate) fault: Option<usize>,
     pub(crate) calls: Vec<Call>,
 }
 
 impl Scene {
-    /// Any bytes are a scene. Those that are missing are zero.
+    /// Makes a scene of any bytes. Missing bytes are zero.
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self> {
         let mut bytes = Unstructured::new(bytes);
         let bytes = &mut bytes;
         let situation = usize::from(bytes.arbitrary::<u8>()?) % SITUATIONS.len();
         let mut shared = choose(bytes, PROCESS)?;
-        // clone(2) gives no handlers without the memory that they are in.
+        // clone(2) shares signal handlers only together with memory.
         if !shared.contains(Contexts::VM) {
             shared.remove(Contexts::SIGHAND);
         }
         let target = cast(bytes)?;
-        // Many now and then: who looks at the caller looks at each.
+        // Rarely many, because a snapshot looks at each descriptor.
         let descriptors = match bytes.arbitrary::<u8>()? {
             few @ 0..0xe0 => i32::from(few) / 16,
             many => i32::from(many),
@@ -106,7 +106,7 @@ fn cast(bytes: &mut Unstructured<'_>) -> Result<Option<Cast>> {
     Ok(Some(Cast { kinds, end }))
 }
 
-/// Up to what the longest calls take.
+/// A time up to the duration of the longest calls.
 fn delay(bytes: &mut Unstructured<'_>) -> Result<Duration> {
     let steps = bytes.arbitrary::<u8>()?;
     Ok(Duration::from_micros(u64::from(steps) * 100))

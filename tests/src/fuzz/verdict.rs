@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Whether what a call has changed is what it said.
+//! Checks that a call has changed what its result says.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -13,22 +13,22 @@ use crate::device::{Args, CLOSE_RANGE, COMMIT, DRY_RUN, LOCAL};
 use crate::everything::{self, PROCESS, points};
 use crate::oracle::Snapshot;
 
-/// A call, and what came of it.
+/// A call and its result.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) number: u32,
     pub(crate) asked: Args,
     pub(crate) errno: Option<Errno>,
-    /// Something that it asked the kernel for was made to fail.
+    /// Whether an allocation was made to fail.
     pub(crate) lacked: bool,
-    /// The task behind the pidfd may have ended.
+    /// Whether the target may have ended.
     pub(crate) late: bool,
-    /// What lay at the pointer afterwards, where anybody can tell.
+    /// The struct after the call, if it can be read.
     pub(crate) args: Option<Args>,
 }
 
-/// The errnos of the module, as the header, the README and the manuals of the two syscalls have them. Not
-/// EINTR: who is interrupted does not come back.
+/// The errnos that the manual names, without those of [`LACKED`]. EINTR is missing: an interrupted
+/// task does not return.
 const ERRNOS: [Errno; 10] = [
     Errno::PERM,
     Errno::TOOBIG,
@@ -42,7 +42,7 @@ const ERRNOS: [Errno; 10] = [
     Errno::USERS,
 ];
 
-/// Those of who could not get something, and of no one else.
+/// The errnos that only a failed allocation causes.
 const LACKED: [Errno; 6] = [
     Errno::AFNOSUPPORT,
     Errno::AGAIN,
@@ -59,8 +59,8 @@ impl Answer {
             || self.late && errno == Errno::SRCH
     }
 
-    /// Whether it is one that a request gets: of one of the two commands that are, with a struct of
-    /// that size at least.
+    /// Whether the call is a request: one of the two commands, with a struct of at least the first
+    /// size.
     fn is_of_request(&self) -> bool {
         const SIZE: u32 = 0x3fff << 16;
         [COMMIT, LOCAL]
@@ -85,8 +85,8 @@ impl fmt::Display for Answer {
     }
 }
 
-/// The caller and the sharer, before and after a call that nobody else's came in between, differ as the
-/// answer says.
+/// Checks that the caller and the sharer differ, before and after a call that ran alone, exactly as
+/// the result says.
 pub(crate) fn ensure_just(
     answer: &Answer,
     before: &[Snapshot; 2],
@@ -96,8 +96,11 @@ pub(crate) fn ensure_just(
         return Ok(());
     }
     if let Some(errno) = answer.errno {
-        ensure!(answer.may_fail_with(errno), "nobody tells of {errno}");
-        // A bad pointer is told by nothing else.
+        ensure!(
+            answer.may_fail_with(errno),
+            "the manual does not name {errno}"
+        );
+        // A bad pointer is the only fault that leaves the struct unwritten.
         let says_more = ![Errno::FAULT, Errno::BADF].contains(&errno);
         if let Some(args) = answer.args.filter(|_| says_more) {
             ensure!(args.replaced == 0 && args.failed.count_ones() <= 1);
@@ -113,21 +116,22 @@ pub(crate) fn ensure_just(
     ensure_all(&asked, replaced, &before[0])?;
     let dry = asked.options & DRY_RUN != 0;
     let [mut due, possible] = explained(&asked, if dry { Contexts::empty() } else { replaced });
-    // A structure can be another one without that anybody else has had it.
+    // A structure that no other task used may be replaced without a visible change.
     due.retain(|point| !point.starts_with("kcmp/") || before[0].get(point).ok() == Some("same"));
     ensure!(
         changed.is_subset(&possible),
         "{changed:?} and not {possible:?}"
     );
     ensure!(due.is_subset(&changed), "{changed:?} and not {due:?}");
-    // Of the sharer nothing changes but what it shares with the caller.
+    // The sharer changes only in what it shares with the caller.
     let mut others = before[1].changed(&after[1]);
     others.retain(|point| !point.starts_with("kcmp/"));
     ensure!(others.is_empty(), "the sharer's {others:?}");
     Ok(())
 }
 
-/// Nothing is left shared that was asked for, or is implied. What is attached may be what the caller had.
+/// Checks that no requested or implied context is still shared. An attached one may be the same as
+/// before.
 fn ensure_all(asked: &Args, replaced: Contexts, before: &Snapshot) -> Result<()> {
     if asked.attach != 0 {
         return Ok(());
@@ -147,11 +151,11 @@ fn ensure_all(asked: &Args, replaced: Contexts, before: &Snapshot) -> Result<()>
     Ok(())
 }
 
-/// The points in which who has made that request differs, and those in which it may.
+/// Returns the points in which the caller of that request must differ, and those in which it may.
 fn explained(asked: &Args, replaced: Contexts) -> [BTreeSet<String>; 2] {
     let attached = Contexts::from_bits_retain(asked.attach);
     let shown = replaced.difference(Contexts::EMPTY_MNTNS);
-    // An undo list of one's own looks like none of one's own; and what was attached may be the same.
+    // A new undo list looks like no list, and an attached context may be the same as before.
     let due = match attached.is_empty() {
         true => points(shown.difference(Contexts::SYSVSEM)),
         false => points(shown & PROCESS.difference(Contexts::FS | Contexts::SYSVSEM)),
