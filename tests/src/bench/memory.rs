@@ -27,16 +27,14 @@ pub(super) fn plans() -> Vec<Plan> {
     .into_iter()
     .flat_map(|(curve, pages, advice)| {
         [1, 16, 256].map(|size| {
-            let args = move || {
-                let memory = touched(size, advice)?;
-                let sharer = Sharer::new(Contexts::VM)?;
-                Ok((device::unshare(Contexts::VM), sharer, memory))
-            };
+            // What fork(2) copies has the sharer's stack in it, too.
+            let shared = move || Ok((touched(size, advice)?, Sharer::new(Contexts::VM)?));
+            let args = move || Ok((device::unshare(Contexts::VM), shared()?));
             Plan::new(
                 format!("vm, {size} MiB in {pages}"),
-                way(args, |(args, ..)| commit(args)),
+                way(args, |(args, _)| commit(args)),
             )
-            .against("fork", way(move || touched(size, advice), |_| fork()))
+            .against("fork", way(shared, |_| fork()))
             .against(
                 "vfork, exec",
                 way(
