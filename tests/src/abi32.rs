@@ -7,9 +7,10 @@ use std::io::Write;
 use std::os::fd::AsRawFd;
 use std::process::Command;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use rustix::fs::{MemfdFlags, memfd_create};
 
+use crate::check::bail;
 use crate::harness::Suite;
 
 static PROGRAM: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/abi32"));

@@ -6,11 +6,12 @@ use std::ffi::c_void;
 use std::mem::offset_of;
 use std::ptr;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use rustix::io::Errno;
 use rustix::mm::{MapFlags, MprotectFlags, mprotect};
 use unshare_device::Contexts;
 
+use crate::check::ensure;
 use crate::device::{Args, COMMIT, LOCAL, QUERY, Query, unshare};
 use crate::harness::Suite;
 use crate::kmsg::KernelLog;

@@ -5,13 +5,14 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use rustix::io::Errno;
 use rustix::process::getpid;
 use unshare_device::Contexts;
 
 use crate::backend::syscall;
 use crate::cgroup::Cgroup;
+use crate::check::ensure;
 use crate::child::in_child;
 use crate::contexts::files::dup_to;
 use crate::contexts::sysv::{Semaphore, new_segment, segment_exists, value};

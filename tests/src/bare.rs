@@ -5,12 +5,13 @@
 
 use std::os::fd::AsFd;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use rustix::io::Errno;
 use unshare_device::Contexts;
 
 use crate::attach::target::{attach, own_pidfd};
 use crate::backend::Backend;
+use crate::check::ensure;
 use crate::device::{Device, UNSHARE_EMPTY_MNTNS, close_range, unshare};
 use crate::differential::{compare, without};
 use crate::everything::PROCESS;

@@ -3,9 +3,10 @@
 //! Contexts alone, in pairs, and all together: exactly what was asked for is replaced, and the
 //! sharer notices nothing.
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use unshare_device::Contexts;
 
+use crate::check::ensure;
 use crate::device::{close_range, unshare};
 use crate::everything::{PROCESS, SHARED, all_at_once, pairs, points, replaced, singles};
 use crate::harness::Suite;

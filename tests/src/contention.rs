@@ -6,12 +6,13 @@
 use std::fs;
 use std::sync::atomic::Ordering::Relaxed;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use unshare_device::Contexts;
 
 use crate::attach::target::{ATTACHABLE, attach};
+use crate::check::{bail, ensure};
 use crate::child::Child;
 use crate::device::{COMMIT, Device, ioctl, unshare};
 use crate::dry_run::dry;

@@ -6,11 +6,12 @@ use std::fs;
 use std::thread::sleep;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use rustix::io::Errno;
 use unshare_device::Contexts;
 
 use crate::backend::syscall;
+use crate::check::ensure;
 use crate::contexts::user::map_root;
 use crate::device::{Args, Device, unshare};
 use crate::dry_run::dry;

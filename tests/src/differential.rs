@@ -4,13 +4,14 @@
 
 use std::fmt::Write;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use rustix::io::Errno;
 use unshare_device::Contexts;
 
 use crate::attach;
 use crate::backend::Backend;
 use crate::bare::KINDS;
+use crate::check::ensure;
 use crate::child::in_child;
 use crate::contexts::files_dropped;
 use crate::device::UNSHARE_EMPTY_MNTNS;

@@ -2,10 +2,11 @@
 
 //! `UNSHARE_DRY_RUN`: prepares, reports, and changes nothing.
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use rustix::io::Errno;
 use unshare_device::Contexts;
 
+use crate::check::ensure;
 use crate::contexts::sysv::{Semaphore, new_segment, segment_exists, value};
 use crate::device::{Args, DRY_RUN, LOCAL, Reply, close_range, unshare};
 use crate::everything::{PROCESS, all_at_once, points};

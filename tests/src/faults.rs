@@ -5,12 +5,13 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use unshare_device::Contexts;
 
 use crate::atomicity::all;
 use crate::attach::effects::map;
 use crate::attach::target::{ATTACHABLE, KINDS, Target};
+use crate::check::ensure;
 use crate::child::in_child;
 use crate::device::{Args, CLOSE_RANGE, DRY_RUN, Reply, close_range, unshare};
 use crate::everything::{PROCESS, SHARED, pairs, points, replaced, singles};

@@ -5,10 +5,11 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use rustix::io::Errno;
 use unshare_device::Contexts;
 
+use crate::check::ensure;
 use crate::device::{Device, unshare};
 use crate::harness::Suite;
 use crate::kmsg::KernelLog;

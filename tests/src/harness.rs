@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 use std::fs;
+use std::panic::Location;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -19,35 +20,38 @@ use crate::device::checked;
 use crate::ktap::{Ktap, Verdict};
 use crate::machine::Machine;
 use crate::scale::{seed, some, wanted};
+use crate::selection::Selection;
 use crate::tally;
 use crate::world::Witness;
 
-/// One promise, and the code that checks it.
+/// A promise, and the code that checks it.
 pub(crate) struct Test {
     name: Cow<'static, str>,
     pace: Pace,
     limit: Duration,
     body: Box<dyn Fn() -> Result<()>>,
+    /// Where the test is added to its suite.
+    place: &'static Location<'static>,
 }
 
-/// What a test wants of a machine, so that two can share the work.
+/// The machine that a test needs. Each kind of machine is a guest of its own, so that two can run at once.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Pace {
-    /// One processor: one task does something after the other.
+    /// One processor: one task runs at a time.
     Usual,
-    /// Time, or two processors, on which things happen at the same time.
+    /// Much time, or two processors.
     Slow,
-    /// A clock that counts instructions; not unless it is asked for.
+    /// A clock that counts instructions. Such tests run only with `--pace counted`.
     Counted,
-    /// A kernel that takes nothing unsigned, and that can be closed further and never opened again; not
-    /// unless it is asked for.
+    /// A kernel that loads only signed modules, and that a test may lock down further, for good. Such
+    /// tests run only with `--pace sealed`.
     Sealed,
-    /// A kernel that lacks most of what there is to unshare; not unless it is asked for.
+    /// A kernel that lacks most contexts. Such tests run only with `--pace bare`.
     Bare,
 }
 
 impl Pace {
-    /// Whether it takes a machine that few are.
+    /// Whether only `--pace` runs such tests.
     fn is_special(self) -> bool {
         !matches!(self, Self::Usual | Self::Slow)
     }
@@ -74,6 +78,7 @@ impl Suite {
     }
 
     /// Adds a test with the usual time limit.
+    #[track_caller]
     pub(crate) fn test(
         self,
         name: impl Into<Cow<'static, str>>,
@@ -83,6 +88,7 @@ impl Suite {
     }
 
     /// Adds a test that takes long, with a time limit of its own.
+    #[track_caller]
     pub(crate) fn slow(
         self,
         name: impl Into<Cow<'static, str>>,
@@ -92,7 +98,8 @@ impl Suite {
         self.add(name.into(), Pace::Slow, limit, body)
     }
 
-    /// Adds a test of how many instructions something takes.
+    /// Adds a test that counts instructions.
+    #[track_caller]
     pub(crate) fn counted(
         self,
         name: impl Into<Cow<'static, str>>,
@@ -101,7 +108,8 @@ impl Suite {
         self.add(name.into(), Pace::Counted, Duration::from_secs(120), body)
     }
 
-    /// Adds a test that a kernel is for which is locked down, and perhaps more so afterwards.
+    /// Adds a test for a kernel that is locked down. The test may lock it down further.
+    #[track_caller]
     pub(crate) fn sealed(
         self,
         name: impl Into<Cow<'static, str>>,
@@ -110,7 +118,8 @@ impl Suite {
         self.add(name.into(), Pace::Sealed, Duration::from_secs(30), body)
     }
 
-    /// Adds a test of what a kernel does without.
+    /// Adds a test for a kernel that lacks most contexts.
+    #[track_caller]
     pub(crate) fn bare(
         self,
         name: impl Into<Cow<'static, str>>,
@@ -119,6 +128,7 @@ impl Suite {
         self.add(name.into(), Pace::Bare, Duration::from_secs(30), body)
     }
 
+    #[track_caller]
     fn add(
         mut self,
         name: Cow<'static, str>,
@@ -126,34 +136,35 @@ impl Suite {
         limit: Duration,
         body: impl Fn() -> Result<()> + 'static,
     ) -> Self {
-        assert!(!name.contains('#'), "KTAP takes what follows # for itself");
+        assert!(!name.contains('#'), "{name}: KTAP gives # a meaning");
         self.tests.push(Test {
             name,
             pace,
             limit,
             body: Box::new(body),
+            place: Location::caller(),
         });
         self
     }
 
-    /// A kernel without this file cannot run its tests.
+    /// Skips the suite on a kernel that lacks this file.
     pub(crate) fn needs(mut self, path: &'static str) -> Self {
         self.needs = Some(path);
         self
     }
 
-    /// What it needs, if that is missing.
+    /// Returns the file that the suite needs, if it is missing.
     fn lacks(&self) -> Option<&'static str> {
         self.needs.filter(|path| !Path::new(path).exists())
     }
 
-    /// So many of its tests, drawn by [`some`], do where nobody asks for one by name.
+    /// Sets how many of the tests, drawn by [`some`], a run without a test name takes at most.
     pub(crate) fn by_lot(mut self, enough: usize) -> Self {
         self.enough = enough;
         self
     }
 
-    /// Draws the lots. Those that are not drawn do not count.
+    /// Draws the tests of a run without a test name.
     pub(crate) fn draw(mut self) -> Self {
         let all = self.tests.len();
         let enough = wanted(self.name, self.enough.min(all));
@@ -166,19 +177,27 @@ impl Suite {
         !self.tests.is_empty()
     }
 
-    /// Keeps the tests whose `suite: name` contains `filter`, and of them those of one pace, if any.
-    pub(crate) fn filter(mut self, filter: &str, pace: Option<Pace>) -> Self {
+    /// Keeps the tests that are selected.
+    pub(crate) fn keep(&mut self, selection: &Selection) {
         let suite = self.name;
-        self.tests.retain(|test| {
-            test.title(suite).contains(filter)
-                && pace.map_or(!test.pace.is_special(), |pace| test.pace == pace)
-        });
-        self
+        self.tests
+            .retain(|test| selection.has(suite, &test.title(suite)));
+    }
+
+    /// Keeps the tests of one pace, or, without one, those that are not special.
+    pub(crate) fn pace(&mut self, pace: Option<Pace>) {
+        self.tests
+            .retain(|test| pace.map_or(!test.pace.is_special(), |pace| test.pace == pace));
+    }
+
+    pub(crate) fn titles(&self) -> impl Iterator<Item = String> {
+        self.tests.iter().map(|test| test.title(self.name))
     }
 }
 
 impl Test {
-    pub(crate) fn title(&self, suite: &str) -> String {
+    /// Returns the name by which `TEST=` selects this test.
+    fn title(&self, suite: &str) -> String {
         format!("{suite}: {}", self.name)
     }
 }
@@ -208,7 +227,10 @@ pub(crate) fn run(suites: &[Suite]) -> Result<Totals> {
         let failed_before = totals.failed;
         let mut level = report.subtest(suite.name, suite.tests.len())?;
         if suite.left_out > 0 {
-            level.diagnostic(&format!("drawn by lot; {} others were not", suite.left_out))?;
+            level.diagnostic(&format!(
+                "{} other tests of this suite were not drawn",
+                suite.left_out
+            ))?;
         }
         for test in &suite.tests {
             run_one(test, suite.name, &machine, &mut level, &mut totals)?;
@@ -227,11 +249,11 @@ pub(crate) fn run(suites: &[Suite]) -> Result<Totals> {
     Ok(totals)
 }
 
-/// What has to be there before anything is tried.
+/// Prepares this process for the tests.
 pub(crate) fn prepare() -> Result<()> {
-    // Orphans of a test come here, to be ended before the next one starts.
+    // The orphans of a test become children of this process, which kills them before the next test.
     set_child_subreaper(Pid::from_raw(1))?;
-    // More descriptors than a machine gives by itself.
+    // Some tests open more descriptors than the default limit allows.
     let many = Rlimit {
         current: Some(4096),
         maximum: Some(4096),
@@ -242,7 +264,7 @@ pub(crate) fn prepare() -> Result<()> {
     Witness::appoint()
 }
 
-/// Ends what a test has left running, which would hold the device open, say.
+/// Kills the processes that a test has left running: they might hold the device open.
 fn end_orphans() -> Result<()> {
     let witness = Witness::Common.pid;
     loop {
@@ -257,7 +279,7 @@ fn end_orphans() -> Result<()> {
         if orphans.peek().is_none() {
             return Ok(());
         }
-        // Theirs come here when they have ended.
+        // The next round kills the orphans' own children.
         for orphan in orphans {
             kill_process(orphan, Signal::KILL)?;
             waitpid(Some(orphan), WaitOptions::empty())?;
@@ -265,8 +287,8 @@ fn end_orphans() -> Result<()> {
     }
 }
 
-/// Has threads take memory from where the first one does. By itself the allocator would map more for
-/// each, and nobody knows when.
+/// Makes all threads allocate from one arena. Otherwise the allocator would map another one for a new
+/// thread at any time, and tests compare mappings.
 fn one_arena() {
     const ARENA_MAX: i32 = -8;
     unsafe extern "C" {
@@ -284,8 +306,8 @@ fn run_one(
 ) -> Result<()> {
     let start = Instant::now();
     let outcome = Child::spawn(|| {
-        // The machine's settings are the parent's to look after.
-        // SAFETY: This child uses nothing that is open beyond its standard files, and drops none of it.
+        // The parent needs its open files of the machine's settings; the child does not.
+        // SAFETY: The child uses none of the descriptors above its standard files, and drops no owner of one.
         checked(unsafe { libc::close_range(3, u32::MAX, 0) })?;
         (test.body)().map(|()| String::new())
     })
@@ -307,7 +329,12 @@ fn run_one(
         }
         Ok(_) => {
             totals.failed += 1;
-            level.diagnostic(&format!("the test left behind: {left_behind:?}"))?;
+            diagnose(
+                level,
+                test,
+                suite,
+                &format!("the test left behind: {left_behind:?}"),
+            )?;
             level.result(&test.name, Verdict::NotOk)?;
         }
         Err(error) if error.is::<Skip>() => {
@@ -316,9 +343,20 @@ fn run_one(
         }
         Err(error) => {
             totals.failed += 1;
-            level.diagnostic(&format!("{error:#}"))?;
+            diagnose(level, test, suite, &format!("{error:#}"))?;
             level.result(&test.name, Verdict::NotOk)?;
         }
     }
+    Ok(())
+}
+
+/// Says why a test failed, where it is, and how to run it alone.
+fn diagnose(level: &Ktap, test: &Test, suite: &str, why: &str) -> Result<()> {
+    level.diagnostic(why)?;
+    let (file, line) = (test.place.file(), test.place.line());
+    level.diagnostic(&format!("the test is added in {file}:{line}"))?;
+    // For a shell: the name in single quotes.
+    let name = test.title(suite).replace('\'', r"'\''");
+    level.diagnostic(&format!("to run it alone: TEST='{name}'"))?;
     Ok(())
 }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What runs inside the booted kernel to prove unshare.ko. Each suite is about one subject; each
-//! test is one promise and runs in a process of its own.
+//! The tests of unshare.ko, which run inside a booted kernel. Each suite is about one subject. Each test
+//! checks one promise, in a process of its own.
+
+#![recursion_limit = "512"] // `ensure!` takes a condition token by token.
 
 mod abi;
 mod abi32;
@@ -13,6 +15,7 @@ mod bare;
 mod barrier;
 mod bench;
 mod cgroup;
+mod check;
 mod child;
 mod combinations;
 mod conditions;
@@ -47,6 +50,7 @@ mod ring;
 mod rseq;
 mod samples;
 mod scale;
+mod selection;
 mod sharer;
 mod situations;
 mod slab;
@@ -68,29 +72,30 @@ use clap::Parser;
 
 use crate::bench::Measure;
 use crate::harness::{Pace, Suite};
+use crate::selection::Selection;
 
 /// Proves the unshare module in a running kernel, as root, and reports in KTAP.
 #[derive(Parser)]
 struct Options {
-    /// Only tests whose "suite: name" contains this
+    /// Only this suite, only the test "suite: name", or all tests that begin like this
     #[arg(default_value = "")]
-    filter: String,
-    /// Only those that take long or two processors, or only the others
+    name: String,
+    /// Only tests for this kind of machine [default: usual and slow]
     #[arg(long)]
     pace: Option<Pace>,
-    /// Name the tests instead of running them
+    /// Print the names of the tests instead of running them
     #[arg(long)]
     list: bool,
-    /// As many rounds as a proof takes, instead of those that are worth it every time
+    /// As many rounds of each test as a proof takes (hours)
     #[arg(long)]
     full: bool,
-    /// On a kernel that checks everything, a fifth of the tests, drawn by lot
+    /// Only a fifth of the tests, drawn at random, with a fifth of their rounds
     #[arg(long, conflicts_with = "full")]
     fifth: bool,
     /// Measure requests instead of testing them, and write what they cost as JSON
     #[arg(long)]
     bench: Option<Measure>,
-    /// Where tests begin that throw dice; each says where it did
+    /// The seed of tests that use random numbers, as an earlier run printed it
     #[arg(long)]
     seed: Option<u64>,
     /// Change to this directory and stay there: a test executes this program with set-user-ID
@@ -184,7 +189,7 @@ fn suites() -> Vec<Suite> {
     ]
 }
 
-/// What was tried so far, by all processes of the tests: ` name:count` of each.
+/// Returns what all processes of the tests have tried so far: ` name:count` of each.
 pub fn tried() -> String {
     tally::report()
 }
@@ -193,33 +198,38 @@ pub fn tried() -> String {
 ///
 /// # Errors
 ///
-/// When there is no such test, or the report cannot be written.
+/// If no test has the given name, or the report cannot be written.
 pub fn main() -> Result<ExitCode> {
     let options = Options::parse();
     if let Some(directory) = &options.stay_in {
         attach::withdrawn::stay_in(directory)?;
     }
     if let Some(measure) = options.bench {
-        bench::run(measure, &options.filter)?;
+        bench::run(measure, &options.name, options.list)?;
         return Ok(ExitCode::SUCCESS);
     }
     scale::set(options.full, options.fifth, options.seed);
-    let suites = suites()
-        .into_iter()
-        .map(|suite| suite.filter(&options.filter, options.pace));
-    let suites: Vec<_> = match options.filter.is_empty() {
-        true => suites.map(Suite::draw).filter(Suite::has_tests).collect(),
-        false => suites.filter(Suite::has_tests).collect(),
+    let mut suites = suites();
+    let selection = {
+        let names: Vec<_> = suites.iter().map(|suite| suite.name).collect();
+        let titles: Vec<_> = suites.iter().flat_map(Suite::titles).collect();
+        Selection::new(&options.name, &names, &titles)?
     };
+    for suite in &mut suites {
+        suite.keep(&selection);
+    }
+    if options.pace.is_some() || !options.list {
+        suites.iter_mut().for_each(|suite| suite.pace(options.pace));
+    }
+    if matches!(selection, Selection::All) && !options.list {
+        suites = suites.into_iter().map(Suite::draw).collect();
+    }
+    suites.retain(Suite::has_tests);
     if options.list {
-        for suite in &suites {
-            for test in &suite.tests {
-                println!("{}", test.title(suite.name));
-            }
-        }
+        let titles = suites.iter().flat_map(Suite::titles);
+        titles.for_each(|title| println!("{title}"));
         return Ok(ExitCode::SUCCESS);
     }
-    anyhow::ensure!(!suites.is_empty(), "no test is named {:?}", options.filter);
     let totals = harness::run(&suites)?;
     Ok(match totals.failed {
         0 => ExitCode::SUCCESS,

@@ -8,11 +8,12 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::thread::sleep;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use rustix::io::Errno;
 use rustix::system::uname;
 use unshare_device::Contexts;
 
+use crate::check::ensure;
 use crate::child::{Child, in_child};
 use crate::device::{Device, close_range, unshare};
 use crate::everything::{SHARED, all_at_once};

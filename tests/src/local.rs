@@ -2,10 +2,11 @@
 
 //! `UNSHARE_IOC_LOCAL`: COMMIT for what needs no privilege.
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use rustix::io::Errno;
 use unshare_device::Contexts;
 
+use crate::check::ensure;
 use crate::device::{Args, LOCAL, Reply, UNSHARE_EMPTY_MNTNS, close_range, unshare};
 use crate::everything::{PROCESS, points};
 use crate::harness::Suite;

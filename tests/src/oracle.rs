@@ -7,11 +7,12 @@ use std::fmt::Write;
 use std::fs;
 use std::os::fd::OwnedFd;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, StatxFlags, open, readlinkat, statx};
 use rustix::io::Errno;
 use rustix::process::Pid;
 
+use crate::check::{bail, ensure};
 use crate::device::checked;
 
 /// `STATX_MNT_ID_UNIQUE`: a mount's number that no later mount gets.

@@ -8,11 +8,12 @@ use std::ptr;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Acquire;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use rustix::mm::{MapFlags, ProtFlags, mmap};
 use unshare_device::Contexts;
 
 use crate::backend::Backend;
+use crate::check::ensure;
 use crate::child::in_child;
 use crate::device::{Device, checked};
 use crate::harness::Suite;

@@ -2,9 +2,10 @@
 
 //! `UNSHARE_IOC_QUERY`: what can be had, and what is shared at this moment.
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use unshare_device::Contexts;
 
+use crate::check::ensure;
 use crate::conditions::beside_thread;
 use crate::device::{CLOSE_RANGE, DRY_RUN, QUERY, Query, UNSHARE_EMPTY_MNTNS, unshare};
 use crate::harness::Suite;

@@ -9,11 +9,12 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::thread::yield_now;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use rustix::process::getpid;
 use unshare_device::Contexts;
 
 use crate::backend::Backend;
+use crate::check::ensure;
 use crate::child::{Child, in_child};
 use crate::device::{Device, ioctl};
 use crate::differential::judge;

@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result};
 use rustix::io::Errno;
 use rustix::process::{Signal, Uid, kill_process};
 use rustix::thread::set_thread_res_uid;
@@ -14,6 +14,7 @@ use unshare_device::Contexts;
 
 use crate::attach::target::{ATTACHABLE, KINDS, Target};
 use crate::barrier::Barrier;
+use crate::check::{bail, ensure};
 use crate::child::{Child, in_child};
 use crate::conditions::in_chroot;
 use crate::contexts::files::{ensure_lowest_free, fill};

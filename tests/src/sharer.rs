@@ -5,11 +5,12 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use rustix::mm::MapFlags;
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, waitpid};
 use unshare_device::Contexts;
 
+use crate::check::bail;
 use crate::child::reap;
 use crate::device::checked;
 use crate::mailbox::{Mailbox, Mapping, Page};

@@ -8,7 +8,9 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
+
+use crate::check::bail;
 
 /// Does the same thing many times: no kind of object grows by `leak` or more.
 pub(crate) fn leaves_nothing(

@@ -6,12 +6,13 @@
 //! can be unshared here, since they are a structure of the task's own; signals cannot: who shares
 //! them is a thread of one process, which has one process number and one parent to report to.
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use rustix::io::Errno;
 use rustix::mm::MapFlags;
 use unshare_device::Contexts;
 
 use crate::backend::syscall;
+use crate::check::ensure;
 use crate::conditions::beside_thread;
 use crate::contexts::mount::{folder, mount_tmpfs, stage};
 use crate::device::unshare;

@@ -7,12 +7,13 @@ use std::fs;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result};
 use fastrand::Rng;
 use rustix::process::{Pid, Signal, kill_process};
 use unshare_device::Contexts;
 
 use crate::barrier::{Barrier, meet};
+use crate::check::{bail, ensure};
 use crate::child::{Child, in_child};
 use crate::contexts::vm_request::reader;
 use crate::device::{Device, unshare};

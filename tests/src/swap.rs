@@ -6,8 +6,9 @@ use std::ffi::CStr;
 use std::fs;
 use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
+use crate::check::ensure;
 use crate::child::skip;
 use crate::device::checked;
 

@@ -7,9 +7,10 @@ use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use rustix::mm::MapFlags;
 
+use crate::check::ensure;
 use crate::mailbox::Mapping;
 
 /// What is counted.

@@ -6,9 +6,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use unshare_device::Contexts;
 
+use crate::check::ensure;
 use crate::device::{Device, unshare};
 use crate::vfork::vfork;
 

@@ -2,11 +2,12 @@
 
 //! As uid 1000, with the device node opened up: what unshare(2) allows to everybody, and no more.
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use rustix::io::Errno;
 use unshare_device::Contexts;
 
 use crate::backend::{Backend, syscall};
+use crate::check::ensure;
 use crate::child::in_child;
 use crate::conditions::become_user;
 use crate::contexts::mount::{folder, mount_tmpfs};

@@ -5,9 +5,10 @@
 use std::ffi::c_void;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result};
 use rustix::io::Errno;
 
+use crate::check::{bail, ensure};
 use crate::child::skip;
 use crate::device::{checked, ioctl};
 use crate::mailbox::Mapping;

@@ -8,12 +8,13 @@ use std::fs;
 use std::ops::Deref;
 use std::sync::OnceLock;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use rustix::io::Errno;
 use rustix::mm::MapFlags;
 use rustix::process::{Pid, Signal, getpid, set_parent_process_death_signal};
 use unshare_device::Contexts;
 
+use crate::check::ensure;
 use crate::device::{Args, Device, Reply};
 use crate::mailbox::Mapping;
 use crate::memory::{marked, name, read, write};

@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::sync::mpsc;
 use std::thread;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
@@ -20,6 +20,7 @@ use unshare_device::Contexts;
 
 use super::target::{ATTACHABLE, Target, attach};
 use crate::backend::syscall;
+use crate::check::ensure;
 use crate::child::in_child;
 use crate::device::{Args, checked, close_range, unshare};
 use crate::everything::SHARED;

@@ -4,7 +4,7 @@
 
 use std::fs;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use rustix::io::Errno;
 use unshare_device::Contexts;
 
@@ -12,6 +12,7 @@ use super::effects::map;
 use super::kinds::taken;
 use super::target::{AHEAD, ATTACHABLE, KINDS, Target};
 use crate::atomicity;
+use crate::check::ensure;
 use crate::conditions::with_thread;
 use crate::contexts::mount::{folder, mount_tmpfs};
 use crate::contexts::time::seconds;

@@ -6,7 +6,7 @@
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown};
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use rustix::io::Errno;
 use rustix::process::{chroot, fchdir};
 use rustix::thread::CapabilitySet;
@@ -14,6 +14,7 @@ use unshare_device::Contexts;
 
 use super::parties::without;
 use super::target::Target;
+use crate::check::ensure;
 use crate::child::in_child;
 use crate::conditions::become_user;
 use crate::contexts::mount::{folder, mount_tmpfs, stage};

@@ -2,11 +2,12 @@
 
 //! `UNSHARE_DRY_RUN` with attach reports what would happen, and changes nothing.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use rustix::io::Errno;
 use unshare_device::Contexts;
 
 use super::target::{ATTACHABLE, KINDS, Target};
+use crate::check::ensure;
 use crate::child::in_child;
 use crate::contexts::sysv::{Semaphore, value};
 use crate::contexts::time::seconds;

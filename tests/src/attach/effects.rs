@@ -4,7 +4,7 @@
 
 use std::fs;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use rustix::mount::{UnmountFlags, unmount};
 use rustix::thread::{
     CapabilitiesSecureBits, capabilities_secure_bits, set_capabilities_secure_bits,
@@ -15,6 +15,7 @@ use super::both::clock;
 use super::kinds::taken;
 use super::target::{AHEAD, KINDS, Target};
 use crate::backend::syscall;
+use crate::check::ensure;
 use crate::child::in_child;
 use crate::contexts::mount::{folder, mount_tmpfs};
 use crate::contexts::sysv::{Semaphore, new_segment, segment_exists, value};

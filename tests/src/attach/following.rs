@@ -6,7 +6,7 @@ use std::fs;
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result};
 use rustix::io::Errno;
 use rustix::mount::mount_move;
 use rustix::process::{PidfdFlags, chroot, pidfd_open};
@@ -14,6 +14,7 @@ use unshare_device::Contexts;
 
 use super::target::{Target, attach};
 use crate::backend::Backend;
+use crate::check::{bail, ensure};
 use crate::child::{Child, in_child};
 use crate::contexts::mount::{folder, mount_tmpfs, stage};
 use crate::device::{Args, COMMIT, Device, ioctl, unshare};

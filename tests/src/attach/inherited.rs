@@ -6,12 +6,13 @@
 use std::fs;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use rustix::process::{Gid, Pid, Resource, Rlimit, Uid, getpid, setrlimit};
 use unshare_device::Contexts;
 
 use super::target::{Target, attach};
 use crate::backend::{Backend, syscall};
+use crate::check::ensure;
 use crate::child::{Child, in_child};
 use crate::device::Device;
 use crate::harness::Suite;

@@ -5,10 +5,11 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use unshare_device::Contexts;
 
 use super::target::{ATTACHABLE, KINDS, Target, attach, own_pidfd};
+use crate::check::ensure;
 use crate::child::in_child;
 use crate::device::Args;
 use crate::everything::{self, PROCESS, SHARED, replaced};

@@ -2,11 +2,12 @@
 
 //! An attached namespace ends when the last task leaves it: the module holds nothing longer.
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use rustix::io::Errno;
 use unshare_device::Contexts;
 
 use super::target::{ATTACHABLE, KINDS, Target};
+use crate::check::ensure;
 use crate::child::in_child;
 use crate::device::{Args, DRY_RUN};
 use crate::everything::PROCESS;

@@ -8,13 +8,14 @@ use std::io::{IoSliceMut, Read};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result};
 use rustix::io::Errno;
 use rustix::mm::MapFlags;
 use rustix::process::{Pid, PidfdFlags, Signal, getpid, kill_process, pidfd_open};
 use unshare_device::Contexts;
 
 use super::target::attach;
+use crate::check::{bail, ensure};
 use crate::child::Child;
 use crate::device::{Device, checked, unshare};
 use crate::harness::Suite;

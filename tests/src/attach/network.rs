@@ -10,7 +10,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result};
 use rustix::mm::MapFlags;
 use rustix::process::{PidfdFlags, Signal, getpid, kill_process, pidfd_open};
 use unshare_device::Contexts;
@@ -18,6 +18,7 @@ use unshare_device::Contexts;
 use super::moving::wait_inside;
 use super::target::{Target, attach};
 use crate::cgroup::Cgroup;
+use crate::check::{bail, ensure};
 use crate::child::{Child, wait_end};
 use crate::device::{Device, ioctl};
 use crate::harness::Suite;

@@ -8,7 +8,7 @@ use std::fs::{self, File};
 use std::os::fd::{AsFd, OwnedFd};
 use std::thread;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use rustix::io::Errno;
 use rustix::thread::CapabilitySet;
 use unshare_device::Contexts;
@@ -16,6 +16,7 @@ use unshare_device::Contexts;
 use super::parties::without;
 use super::target::{KINDS, Target, attach, own_pidfd};
 use crate::backend::{self, Backend};
+use crate::check::ensure;
 use crate::child::in_child;
 use crate::conditions::become_user;
 use crate::contexts::files::dup_to;

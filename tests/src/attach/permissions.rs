@@ -7,7 +7,7 @@ use std::os::fd::AsFd;
 use std::thread::{park, yield_now};
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use rustix::io::Errno;
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use rustix::thread::{CapabilitySet, set_no_new_privs};
@@ -17,6 +17,7 @@ use super::kinds::taken;
 use super::parties::{nested_pid, of_user, without};
 use super::target::{ATTACHABLE, KINDS, Target, attach, own_pidfd};
 use crate::backend::Backend;
+use crate::check::ensure;
 use crate::child::{Child, in_child};
 use crate::conditions::{become_user, with_thread};
 use crate::device::Device;

@@ -8,7 +8,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result};
 use rustix::fs::fstat;
 use rustix::io::Errno;
 use rustix::process::{PidfdFlags, pidfd_open};
@@ -16,6 +16,7 @@ use unshare_device::Contexts;
 
 use super::target::attach;
 use crate::backend::syscall;
+use crate::check::{bail, ensure};
 use crate::child::{Child, in_child};
 use crate::contexts::user::map_root;
 use crate::device::{Device, checked};

@@ -6,11 +6,12 @@
 use std::fmt::Write;
 use std::os::fd::AsFd;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use unshare_device::Contexts;
 
 use super::target::{KINDS, Target};
 use crate::backend::Backend;
+use crate::check::ensure;
 use crate::child::in_child;
 use crate::harness::Suite;
 use crate::oracle::Snapshot;

@@ -4,13 +4,14 @@
 
 use std::fs;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use rustix::io::Errno;
 use unshare_device::Contexts;
 
 use super::kinds::taken;
 use super::parties::{make_namespaces, of_user};
 use super::target::{KINDS, Target};
+use crate::check::ensure;
 use crate::child::in_child;
 use crate::conditions::become_user;
 use crate::device::{Device, unshare};

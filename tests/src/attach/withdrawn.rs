@@ -20,7 +20,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::thread::{park, sleep};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result};
 use rustix::io::{Errno, read, write};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{DumpableBehavior, PidfdFlags, fchdir, pidfd_open, set_dumpable_behavior};
@@ -28,6 +28,7 @@ use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities, set_keep_c
 use unshare_device::Contexts;
 
 use super::target::attach;
+use crate::check::{bail, ensure};
 use crate::child::Child;
 use crate::conditions::become_user;
 use crate::contexts::mount::{folder, mount_tmpfs, stage};

@@ -5,13 +5,14 @@
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use rustix::io::Errno;
 use unshare_device::Contexts;
 
 use super::plan::{Plan, way};
 use super::scene::{bare, commit, done, unshare};
 use crate::attach::target::{KINDS, Target};
+use crate::check::ensure;
 
 /// The kinds of namespaces that a container has of its own.
 pub(super) const FIVE: Contexts = Contexts::MOUNT

@@ -2,10 +2,11 @@
 
 //! The main requests must not become more expensive unnoticed.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use unshare_bench::Report;
 
 use super::{clock, plans, prepare};
+use crate::check::ensure;
 use crate::harness::Suite;
 
 /// The output of `make bench` when the figures were last committed.

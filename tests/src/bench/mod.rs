@@ -16,12 +16,15 @@ mod scene;
 
 use std::io;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use clap::ValueEnum;
 use rustix::process::{Pid, Resource, Rlimit, set_child_subreaper, setrlimit};
 use unshare_bench::Figures;
 
 use plan::Plan;
+
+use crate::check::ensure;
+use crate::selection::Selection;
 
 /// What a clock shows.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -34,13 +37,25 @@ pub(crate) enum Measure {
     Emulated,
 }
 
-/// Measures each request whose name contains `filter`, and writes the figures to standard output.
-pub(crate) fn run(measure: Measure, filter: &str) -> Result<()> {
-    let plans = match measure {
+/// Measures each request whose name is `name` or begins with it, and writes the figures to standard output; or only
+/// lists the names.
+pub(crate) fn run(measure: Measure, name: &str, list: bool) -> Result<()> {
+    let mut plans = match measure {
         Measure::Counted => plans(),
         Measure::Timed => plans().into_iter().chain(crowd::plans()).collect(),
         Measure::Emulated => crowd::plans(),
     };
+    let names: Vec<_> = plans.iter().map(|plan| plan.name.clone()).collect();
+    match Selection::new(name, &[], &names) {
+        Ok(selection) => plans.retain(|plan| selection.has("", &plan.name)),
+        // The counting machine measures all but the crowds, and the other machine may have nothing to do.
+        Err(error) if measure == Measure::Counted => return Err(error),
+        Err(_) => plans.clear(),
+    }
+    if list {
+        plans.iter().for_each(|plan| println!("{}", plan.name));
+        return Ok(());
+    }
     let runs = match measure {
         Measure::Counted => 5,
         Measure::Timed => 50,
@@ -50,15 +65,10 @@ pub(crate) fn run(measure: Measure, filter: &str) -> Result<()> {
         ensure!(clock::counts(), "the clock does not count instructions");
     }
     prepare()?;
-    let plans = plans.iter().filter(|plan| plan.name.contains(filter));
+    let plans = plans.iter();
     let requests = plans
         .map(|plan| plan.measure(runs))
         .collect::<Result<Vec<_>>>()?;
-    // In the other machine there may be none.
-    ensure!(
-        measure != Measure::Counted || !requests.is_empty(),
-        "no request has {filter:?} in its name"
-    );
     let kernel = rustix::system::uname();
     let figures = Figures {
         kernel: kernel.release().to_str()?.to_owned(),

@@ -4,12 +4,13 @@
 
 use std::fs;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use rustix::mount::{MountPropagationFlags, mount_bind, mount_change};
 use unshare_device::Contexts;
 
 use super::plan::{Plan, way};
 use super::scene::{bare, commit, unshare};
+use crate::check::ensure;
 use crate::device::{self, UNSHARE_EMPTY_MNTNS};
 
 pub(super) fn plans() -> Vec<Plan> {

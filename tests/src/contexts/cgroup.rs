@@ -4,12 +4,13 @@
 
 use std::fs;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use rustix::mount::{MountFlags, mount};
 use rustix::process::getpid;
 use unshare_device::Contexts;
 
 use super::mount::{folder, stage};
+use crate::check::ensure;
 use crate::device::unshare;
 use crate::harness::Suite;
 use crate::questions::read;

@@ -6,12 +6,13 @@ use std::fs::{self, File};
 use std::os::fd::{AsRawFd, RawFd};
 use std::thread;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use rustix::fs::{FlockOperation, fcntl_lock};
 use rustix::io::Errno;
 use unshare_device::Contexts;
 
 use super::files::{dup_to, ensure_lowest_free, fill};
+use crate::check::ensure;
 use crate::device::close_range;
 use crate::harness::Suite;
 use crate::machine::Setting;
@@ -60,7 +61,7 @@ fn ensure_open(
 ) -> Result<()> {
     match range.find(|&fd| open_here(fd) != expected(fd)) {
         None => Ok(()),
-        Some(fd) => anyhow::bail!("descriptor {fd}: open is {}", open_here(fd)),
+        Some(fd) => crate::check::bail!("descriptor {fd}: open is {}", open_here(fd)),
     }
 }
 

@@ -7,11 +7,12 @@ use std::io::{Read, Seek};
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::thread;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use rustix::io::{FdFlags, fcntl_dupfd_cloexec, fcntl_getfd};
 use rustix::process::getpid;
 use unshare_device::Contexts;
 
+use crate::check::ensure;
 use crate::device::{checked, unshare};
 use crate::harness::Suite;
 use crate::oracle::same_file;

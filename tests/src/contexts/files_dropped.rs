@@ -6,13 +6,14 @@ use std::fs::File;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::time::Instant;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, setrlimit};
 use unshare_device::Contexts;
 
 use super::files::{dup_to, fill};
 use crate::backend::Backend;
+use crate::check::ensure;
 use crate::child::in_child;
 use crate::device::{checked, close_range, unshare};
 use crate::differential::judge;

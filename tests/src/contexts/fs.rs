@@ -4,9 +4,10 @@
 
 use std::thread;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use unshare_device::Contexts;
 
+use crate::check::ensure;
 use crate::device::unshare;
 use crate::harness::Suite;
 use crate::questions::{change_root, chdir, cwd, mask, root};

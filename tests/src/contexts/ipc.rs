@@ -4,11 +4,12 @@
 
 use std::fs;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use unshare_device::Contexts;
 
 use super::sysv::{Semaphore, attach, new_segment, remove_segment, segment_exists, value};
 use crate::backend::syscall;
+use crate::check::ensure;
 use crate::device::unshare;
 use crate::harness::Suite;
 use crate::world::World;

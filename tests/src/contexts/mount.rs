@@ -4,13 +4,14 @@
 
 use std::fs::{self, File};
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use rustix::fs::{AtFlags, StatxFlags, statx};
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
 use rustix::process::getpid;
 use unshare_device::Contexts;
 
 use crate::backend::syscall;
+use crate::check::ensure;
 use crate::device::{UNSHARE_EMPTY_MNTNS, unshare};
 use crate::harness::Suite;
 use crate::oracle::inode;

@@ -5,9 +5,10 @@
 use std::fs;
 use std::net::UdpSocket;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use unshare_device::Contexts;
 
+use crate::check::ensure;
 use crate::device::unshare;
 use crate::harness::Suite;
 use crate::questions::{listen, reaches};

@@ -2,11 +2,12 @@
 
 //! `CLONE_NEWPID`: the PIDs of future children.
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use rustix::io::Errno;
 use rustix::process::getpid;
 use unshare_device::Contexts;
 
+use crate::check::ensure;
 use crate::child::in_child;
 use crate::conditions::beside_thread;
 use crate::device::unshare;

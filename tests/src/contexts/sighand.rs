@@ -7,10 +7,11 @@ use std::ptr;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Relaxed;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use unshare_device::Contexts;
 
 use super::vm::{SIGHAND, VM};
+use crate::check::ensure;
 use crate::device::{Args, DRY_RUN, checked, unshare};
 use crate::harness::Suite;
 use crate::world::World;

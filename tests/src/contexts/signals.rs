@@ -7,12 +7,13 @@ use std::ptr;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use rustix::io::Errno;
 use rustix::process::getpid;
 
 use super::sighand::{HANDLED, action, count, raise, set_some, world};
 use super::vm::{SIGHAND, VM};
+use crate::check::ensure;
 use crate::child::Child;
 use crate::device::{checked, unshare};
 use crate::harness::Suite;

@@ -2,11 +2,12 @@
 
 //! `CLONE_SYSVSEM`: the list of semaphore adjustments to undo.
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use rustix::process::getpid;
 use unshare_device::Contexts;
 
 use super::sysv::{Semaphore, add_one, value};
+use crate::check::ensure;
 use crate::device::unshare;
 use crate::harness::Suite;
 use crate::oracle::{Kcmp, same};

@@ -4,10 +4,11 @@
 
 use std::fs;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use rustix::time::{ClockId, clock_gettime};
 use unshare_device::Contexts;
 
+use crate::check::ensure;
 use crate::child::in_child;
 use crate::device::unshare;
 use crate::harness::Suite;

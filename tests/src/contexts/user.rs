@@ -4,7 +4,7 @@
 
 use std::fs;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use rustix::io::Errno;
 use rustix::mount::{UnmountFlags, unmount};
 use rustix::process::{getgid, getpid, getuid};
@@ -14,6 +14,7 @@ use rustix::thread::{
 use unshare_device::Contexts;
 
 use crate::backend::syscall;
+use crate::check::ensure;
 use crate::conditions::beside_thread;
 use crate::device::unshare;
 use crate::harness::Suite;

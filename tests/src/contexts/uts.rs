@@ -2,10 +2,11 @@
 
 //! `CLONE_NEWUTS`: host name and domain name.
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use rustix::io::Errno;
 use unshare_device::Contexts;
 
+use crate::check::ensure;
 use crate::device::unshare;
 use crate::harness::Suite;
 use crate::machine::Setting;

@@ -4,10 +4,11 @@
 
 use std::cell::Cell;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use rustix::mm::{MapFlags, munmap};
 use unshare_device::Contexts;
 
+use crate::check::ensure;
 use crate::device::unshare;
 use crate::harness::Suite;
 use crate::mailbox::Mapping;

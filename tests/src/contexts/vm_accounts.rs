@@ -2,12 +2,13 @@
 
 //! `CLONE_VM`: which task or cgroup is charged for which memory.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use rustix::mm::{Advice, MapFlags, madvise};
 use rustix::process::{Resource, Rlimit, getpid, setrlimit};
 
 use super::vm::{VM, leave};
 use crate::cgroup::Cgroup;
+use crate::check::ensure;
 use crate::child::in_child;
 use crate::device::unshare;
 use crate::harness::Suite;

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use rustix::fs::{MemfdFlags, fstat, ftruncate, memfd_create};
 use rustix::io::Errno;
 use rustix::mm::{Advice, MapFlags, MprotectFlags, ProtFlags, madvise, mmap, mprotect};
@@ -20,6 +20,7 @@ use unshare_device::Contexts;
 use super::vm::{VM, leave};
 use super::vm_observers::by_syscall;
 use crate::attach::moving::look_into;
+use crate::check::ensure;
 use crate::child::Child;
 use crate::device::{Device, checked, unshare};
 use crate::dry_run::dry;

@@ -7,11 +7,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use rustix::mm::MapFlags;
 use rustix::process::{Signal, kill_process};
 
 use super::vm::VM;
+use crate::check::ensure;
 use crate::device::unshare;
 use crate::harness::Suite;
 use crate::machine::Setting;

@@ -4,11 +4,12 @@
 
 use std::thread::yield_now;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use rustix::mm::MapFlags;
 
 use super::vm::{SIGHAND, VM};
 use crate::barrier::{Barrier, meet};
+use crate::check::ensure;
 use crate::device::{Device, unshare};
 use crate::harness::Suite;
 use crate::memory::{PAGE, marked, name, peek, read, unmarked, write};

@@ -5,13 +5,14 @@
 use std::thread::sleep;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use rustix::io::Errno;
 use rustix::mm::MapFlags;
 
 use super::vm::VM;
 use super::vm_child_tid::{SOON, promise_at};
 use crate::attach::moving::look_into;
+use crate::check::ensure;
 use crate::child::Child;
 use crate::device::{Device, unshare};
 use crate::harness::Suite;

@@ -2,9 +2,10 @@
 
 //! `CLONE_VM`: everything is as in a forked child. Each probe looks at both.
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 
 use super::vm_probes::{PROBES, Probe};
+use crate::check::ensure;
 use crate::child::in_child;
 use crate::harness::Suite;
 use crate::twin::Twin;

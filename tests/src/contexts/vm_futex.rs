@@ -6,7 +6,7 @@
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Relaxed;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use rustix::io::Errno;
 use rustix::mm::MapFlags;
 use rustix::thread::{futex, gettid};
@@ -14,6 +14,7 @@ use rustix::time::{ClockId, Timespec, clock_gettime};
 
 use super::vm::{VM, leave};
 use super::vm_child_tid::{SOON, asleep_at};
+use crate::check::ensure;
 use crate::device::unshare;
 use crate::dry_run::dry;
 use crate::harness::Suite;
@@ -105,7 +106,7 @@ fn comes_to_wait() -> Result<()> {
         match world.device.commit(dry(unshare(VM))).errno {
             None => done += 1,
             Some(Errno::BUSY) => busy += 1,
-            Some(errno) => anyhow::bail!("{errno}"),
+            Some(errno) => crate::check::bail!("{errno}"),
         }
     }
     world.sharer.answer()?;

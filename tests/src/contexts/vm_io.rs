@@ -5,12 +5,13 @@
 use std::os::fd::AsRawFd;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use rustix::io::Errno;
 use rustix::mm::MapFlags;
 use unshare_device::Contexts;
 
 use super::vm::{VM, leave};
+use crate::check::ensure;
 use crate::child::{Child, in_child};
 use crate::device::unshare;
 use crate::harness::Suite;

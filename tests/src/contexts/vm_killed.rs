@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::thread::{sleep, yield_now};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result};
 use rustix::mm::{Advice, MapFlags, MprotectFlags, mprotect};
 use rustix::process::{Pid, Signal, getpid, kill_process, set_child_subreaper};
 use rustix::thread::{CpuSet, sched_setaffinity};
@@ -17,6 +17,7 @@ use unshare_device::Contexts;
 use super::vm::{SIGHAND, VM};
 use super::vm_child_tid::promise_at;
 use super::vm_request::reader;
+use crate::check::{bail, ensure};
 use crate::child::Child;
 use crate::device::{COMMIT, Device, ioctl, unshare};
 use crate::everything::PROCESS;

@@ -4,9 +4,10 @@
 
 use std::arch::asm;
 
-use anyhow::{Error, Result, ensure};
+use anyhow::{Error, Result};
 use rustix::io::Errno;
 
+use crate::check::ensure;
 use crate::child::skip;
 use crate::device::checked;
 use crate::twin::Twin;

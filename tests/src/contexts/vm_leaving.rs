@@ -5,13 +5,14 @@
 use std::fs;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use rustix::mm::MapFlags;
 use rustix::process::getpid;
 
 use super::vm::{VM, leave};
 use super::vm_child_tid::leave_while;
 use super::vm_proc::prctl;
+use crate::check::ensure;
 use crate::device::{Device, checked, unshare};
 use crate::harness::Suite;
 use crate::mailbox::Mapping;

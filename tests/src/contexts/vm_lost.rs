@@ -4,10 +4,11 @@
 
 use std::ffi::c_void;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use rustix::io::Errno;
 
 use super::vm::{VM, leave};
+use crate::check::ensure;
 use crate::child::skip;
 use crate::device::{checked, unshare};
 use crate::harness::Suite;

@@ -8,11 +8,12 @@ use std::os::unix::fs::FileExt;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use rustix::mm::MapFlags;
 use rustix::process::{Pid, WaitOptions, getpid, waitpid};
 
 use super::vm::{VM, leave};
+use crate::check::ensure;
 use crate::child::Child;
 use crate::device::{checked, unshare};
 use crate::harness::Suite;

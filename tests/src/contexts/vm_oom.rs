@@ -6,12 +6,13 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use rustix::mm::MapFlags;
 use rustix::process::{Pid, PidfdFlags, Signal, getpid, pidfd_open, set_child_subreaper};
 
 use super::vm::{VM, leave, unshare_vm};
 use crate::cgroup::Cgroup;
+use crate::check::ensure;
 use crate::child::{Child, wait_end};
 use crate::harness::Suite;
 use crate::mailbox::{Mailbox, Mapping};

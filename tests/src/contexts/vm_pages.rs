@@ -6,10 +6,11 @@ use std::fs;
 use std::thread::sleep;
 use std::time::Duration;
 
-use anyhow::{Error, Result, ensure};
+use anyhow::{Error, Result};
 use rustix::io::Errno;
 use rustix::mm::{Advice, MapFlags, MlockAllFlags, mlock, mlockall};
 
+use crate::check::ensure;
 use crate::child::skip;
 use crate::machine::Setting;
 use crate::mailbox::Mapping;

@@ -7,13 +7,14 @@ use std::io::Read;
 use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use rustix::io::Errno;
 use rustix::mm::MapFlags;
 use rustix::process::getpid;
 use unshare_device::Contexts;
 
 use super::vm::{SIGHAND, VM, leave, unshare_vm, world};
+use crate::check::ensure;
 use crate::child::Child;
 use crate::device::{Args, DRY_RUN, LOCAL, unshare};
 use crate::harness::Suite;

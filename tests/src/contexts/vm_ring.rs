@@ -7,13 +7,14 @@ use std::os::fd::AsRawFd;
 use std::ptr;
 use std::sync::atomic::AtomicU32;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use rustix::io::Errno;
 use rustix::mm::MapFlags;
 use rustix::thread::futex;
 use unshare_device::Contexts;
 
 use super::vm::{VM, leave};
+use crate::check::ensure;
 use crate::device::unshare;
 use crate::dry_run::dry;
 use crate::harness::Suite;

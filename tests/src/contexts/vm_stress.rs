@@ -5,12 +5,13 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use rustix::mm::MapFlags;
 use unshare_device::Contexts;
 
 use super::vm::{SIGHAND, VM};
 use super::vm_request::reader;
+use crate::check::ensure;
 use crate::device::{Device, unshare};
 use crate::harness::Suite;
 use crate::memory::{mark_all, marked, read, unmarked, write};

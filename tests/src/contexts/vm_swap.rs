@@ -5,11 +5,12 @@
 use std::thread::sleep;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result};
 use rustix::mm::{Advice, MapFlags, madvise};
 use rustix::process::{Pid, getpid};
 
 use super::vm::{VM, leave};
+use crate::check::{bail, ensure};
 use crate::child::Child;
 use crate::device::unshare;
 use crate::harness::Suite;

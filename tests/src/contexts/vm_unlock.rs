@@ -10,10 +10,11 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::{ptr, slice};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use object::{Object, ObjectSymbol};
 
 use super::sighand::action;
+use crate::check::ensure;
 use crate::child::skip;
 use crate::twin::Twin;
 

@@ -6,13 +6,14 @@ use std::ffi::CString;
 use std::fs;
 use std::os::fd::OwnedFd;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use rustix::io::Errno;
 use rustix::mm::MapFlags;
 use rustix::process::getpid;
 
 use super::vm::{VM, leave};
 use super::vm_child_tid::{SOON, promise_at};
+use crate::check::ensure;
 use crate::child::{Child, skip};
 use crate::device::{Device, Reply, unshare};
 use crate::harness::Suite;

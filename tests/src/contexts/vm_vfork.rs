@@ -6,12 +6,13 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::thread::sleep;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use rustix::io::Errno;
 use unshare_device::Contexts;
 
 use super::vm::VM;
 use super::vm_request::most_of_memory;
+use crate::check::ensure;
 use crate::child::Child;
 use crate::device::{DRY_RUN, Device, unshare};
 use crate::harness::Suite;

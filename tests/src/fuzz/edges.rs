@@ -11,10 +11,11 @@ use std::ptr::NonNull;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow};
 use object::{Object, ObjectSection, ObjectSymbol, RelocationTarget, SymbolKind};
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
+use crate::check::ensure;
 use crate::device::{checked, ioctl};
 
 const KCOV: &str = "/sys/kernel/debug/kcov";

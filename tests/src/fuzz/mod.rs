@@ -13,10 +13,11 @@ mod verdict;
 
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use rustix::process::{getpid, set_child_subreaper};
 
 pub use self::edges::{Edges, Trace};
+use crate::check::ensure;
 use crate::child::in_child;
 use crate::harness::{self, Suite};
 use crate::injection::{FAIL_NTH, Injection};

@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::thread::sleep;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, getpid, kill_process};
 
@@ -19,6 +19,7 @@ use super::scene::{Beside, Cast, End, Scene};
 use super::verdict::{Answer, ensure_just};
 use crate::attach::target::{Target, own_pidfd};
 use crate::barrier::{Barrier, meet};
+use crate::check::ensure;
 use crate::child::{Child, Skip};
 use crate::contexts::files::fill;
 use crate::device::ioctl;

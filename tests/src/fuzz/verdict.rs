@@ -5,10 +5,11 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use rustix::io::Errno;
 use unshare_device::Contexts;
 
+use crate::check::ensure;
 use crate::device::{Args, CLOSE_RANGE, COMMIT, DRY_RUN, LOCAL};
 use crate::everything::{self, PROCESS, points};
 use crate::oracle::Snapshot;

@@ -6,10 +6,11 @@ use std::fs;
 use std::os::unix::process::CommandExt;
 use std::process::id;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 
 use super::container::{ALL, Container};
 use super::{command, exits, output, prints};
+use crate::check::ensure;
 use crate::contexts::mount::folder;
 use crate::harness::Suite;
 use crate::machine::{OpenToAll, Setting};
@@ -191,7 +192,7 @@ fn nested_user() -> Result<()> {
     let words: Vec<_> = printed.split_whitespace().collect();
     // Root here is root there, who is Alice.
     let [inside, outside, count, user, net] = words[..] else {
-        anyhow::bail!("{printed}: {}", String::from_utf8_lossy(&its.stderr));
+        crate::check::bail!("{printed}: {}", String::from_utf8_lossy(&its.stderr));
     };
     ensure!([inside, outside, count] == ["0", "0", "1"], "{printed}");
     ensure!(user != container.link("ns/user")?, "{printed}");

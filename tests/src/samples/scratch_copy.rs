@@ -4,10 +4,11 @@
 
 use std::fs;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
 use super::container::{ALL, Container};
 use super::{command, exits, output};
+use crate::check::ensure;
 use crate::contexts::mount::folder;
 use crate::harness::Suite;
 
@@ -47,7 +48,7 @@ fn unseen(options: &str, scratch: &str) -> Result<()> {
     let rest = printed.strip_prefix("changed\nhere\n0\n");
     let links: Vec<_> = rest.context(printed.clone())?.lines().collect();
     let [mnt, user, pid] = links[..] else {
-        anyhow::bail!("{printed}");
+        crate::check::bail!("{printed}");
     };
     ensure!(mnt != container.link("ns/mnt")?, "the mounts are no copy");
     ensure!(user == container.link("ns/user")?, "{user}");

@@ -5,9 +5,10 @@
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 
 use super::{command, exits, output, prints, run};
+use crate::check::ensure;
 use crate::contexts::files::dup_to;
 use crate::harness::Suite;
 use crate::machine::{OpenToAll, Setting};
