@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Compiles what the tests have in C: the header in each language it is for, and the 32-bit program.
+//! Compiles the C parts of the tests: the header in each language it is for, and two programs.
 
 use std::env;
 use std::path::Path;
@@ -13,7 +13,13 @@ const HEADER: &str = "../src/uapi/unshare.h";
 
 fn main() {
     let out = env::var("OUT_DIR").expect("cargo sets OUT_DIR");
-    for file in [HEADER, "src/header.c", "src/abi32.c", "build.rs"] {
+    for file in [
+        HEADER,
+        "src/header.c",
+        "src/abi32.c",
+        "src/names.c",
+        "build.rs",
+    ] {
         println!("cargo::rerun-if-changed={file}");
     }
 
@@ -38,6 +44,14 @@ fn main() {
     let flags = machine.split(' ').chain(flags.split_whitespace());
     let path = program.to_str().expect("OUT_DIR is UTF-8");
     compile(flags.chain(["src/abi32.c", "-o", path]));
+
+    // It runs on the machine that builds the tests, and so not after a cross-build.
+    if arch == std::env::consts::ARCH {
+        let program = Path::new(&out).join("names");
+        let path = program.to_str().expect("OUT_DIR is UTF-8");
+        let flags = "-O1 -static -Wall -Wextra -Werror src/names.c -o";
+        compile(flags.split(' ').chain([path]));
+    }
 
     let elf = std::fs::read(&program).expect("the compiler has just written it");
     assert_eq!(&elf[..5], b"\x7fELF\x01", "{path} is no 32-bit program");

@@ -76,4 +76,37 @@ struct unshare_query {
 /* COMMIT for what needs no privilege; a namespace or attach bit is EPERM. */
 #define UNSHARE_IOC_LOCAL	_IOWR(UNSHARE_IOC_MAGIC, 3, struct unshare_args)
 
+#ifndef __KERNEL__
+/**
+ * unshare_context_name - the name of a context
+ * @context: one bit of struct unshare_args.replaced, or all of .failed
+ *
+ * Returns: the name of the constant, as in "CLONE_NEWNS"; "arguments" for 0,
+ * which .failed is when no context stopped the request; "unknown context" for
+ * a bit that this header does not have, and for several bits.
+ */
+static __inline__ const char *unshare_context_name(__u64 context)
+{
+	switch (context) {
+	case 0:			return "arguments";
+	case CLONE_FS:		return "CLONE_FS";
+	case CLONE_FILES:	return "CLONE_FILES";
+	case CLONE_SYSVSEM:	return "CLONE_SYSVSEM";
+	case CLONE_VM:		return "CLONE_VM";
+	case CLONE_SIGHAND:	return "CLONE_SIGHAND";
+	case CLONE_THREAD:	return "CLONE_THREAD";
+	case CLONE_NEWNS:	return "CLONE_NEWNS";
+	case CLONE_EMPTY_MNTNS:	return "CLONE_EMPTY_MNTNS";
+	case CLONE_NEWUTS:	return "CLONE_NEWUTS";
+	case CLONE_NEWIPC:	return "CLONE_NEWIPC";
+	case CLONE_NEWUSER:	return "CLONE_NEWUSER";
+	case CLONE_NEWPID:	return "CLONE_NEWPID";
+	case CLONE_NEWNET:	return "CLONE_NEWNET";
+	case CLONE_NEWCGROUP:	return "CLONE_NEWCGROUP";
+	case CLONE_NEWTIME:	return "CLONE_NEWTIME";
+	default:		return "unknown context";
+	}
+}
+#endif
+
 #endif /* _UAPI_UNSHARE_H */

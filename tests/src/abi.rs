@@ -2,10 +2,11 @@
 
 //! Bad arguments: the errno, no change, no line in the kernel log.
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use rustix::io::Errno;
 use unshare_device::Contexts;
 
+use crate::check::ensure;
 use crate::device::{
     Args, CLOSE_RANGE, COMMIT, DRY_RUN, LOCAL, QUERY, UNSHARE_EMPTY_MNTNS, unshare,
 };
@@ -131,4 +132,22 @@ fn unknown_ioctls() -> Result<()> {
     }
     before.ensure_same(&world.snapshot()?)?;
     log.ensure_silent()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use unshare_device::Contexts;
+
+    #[test]
+    fn the_header_and_the_crate_have_the_same_names_for_each_bit() {
+        let program = concat!(env!("OUT_DIR"), "/names");
+        let printed = Command::new(program).output().expect("build.rs made it");
+        let printed = String::from_utf8(printed.stdout).expect("names are UTF-8");
+        let bits = (0..u64::BITS).map(|bit| Contexts::from_bits_retain(1 << bit));
+        let names = bits.map(|bit| bit.kernel_name().unwrap_or("unknown context"));
+        let wanted: Vec<_> = names.chain(["arguments", "unknown context"]).collect();
+        assert_eq!(printed.lines().collect::<Vec<_>>(), wanted);
+    }
 }
