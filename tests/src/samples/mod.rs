@@ -12,11 +12,13 @@ use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Output, Stdio};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
+use crate::check::ensure;
 use crate::contexts::files::dup_to;
 use crate::contexts::mount::{folder, stage};
 use crate::harness::Suite;
+use crate::machine::Setting;
 
 pub(crate) fn suite() -> Suite {
     Suite::new("samples")
@@ -24,7 +26,15 @@ pub(crate) fn suite() -> Suite {
             "the C sample starts a shell with contexts of its own",
             c_sample,
         )
-        .test("the demo runs to its end", demo)
+        .test(
+            "the C sample names the context that is refused",
+            c_sample_refused,
+        )
+        .test(
+            "the demonstration runs to its end, in 60 lines of 80 columns",
+            demo,
+        )
+        .test("the demonstration is coloured if asked for", demo_colours)
         .test(
             "late-fork: the parent sees what was written before the copy alone",
             late_fork,
@@ -92,21 +102,37 @@ fn c_sample() -> Result<()> {
     let printed = String::from_utf8(printed.stdout)?;
     let ours = fs::read_link("/proc/self/ns/uts")?.display().to_string();
     let its = printed.lines().find(|line| line.starts_with("uts:"));
-    ensure!(printed.contains("replaced 0x"), "{printed}");
+    // The test shares its descriptors and directories with no task. A mount namespace implies CLONE_FS.
+    let replaced = "replaced: CLONE_FS CLONE_NEWNS CLONE_NEWUTS\n";
+    ensure!(printed.starts_with(replaced), "{printed}");
     ensure!(its.context("no shell")? != ours, "{printed}");
+    Ok(())
+}
+
+fn c_sample_refused() -> Result<()> {
+    let _none = Setting::sysctl("user/max_uts_namespaces", "0")?;
+    let said = exits(command("/bin/unshare"), 1)?;
+    let expected = "/dev/unshare: CLONE_NEWUTS: No space left on device\n";
+    ensure!(said == expected);
     Ok(())
 }
 
 fn demo() -> Result<()> {
     let printed = output("demo")?;
-    // The failing step, the one about memory, and the last one.
-    for words in [
-        "No space left on device",
-        "Own memory and signal handlers",
-        "all is as the kernel says",
-    ] {
+    // The request that fails, and the end of the last scene.
+    for words in ["CLONE_NEWUTS: No space left on device", "confirmed"] {
         ensure!(printed.contains(words), "{words}: {printed}");
     }
+    ensure!(printed.lines().count() <= 60, "{printed}");
+    let longest = printed.lines().map(str::len).max();
+    ensure!(longest <= Some(80), "{printed}");
+    ensure!(!printed.contains('\x1b'), "colours: {printed}");
+    Ok(())
+}
+
+fn demo_colours() -> Result<()> {
+    let printed = output("demo --color always")?;
+    ensure!(printed.contains("\x1b[1m1. Ask first\x1b[0m: "), "{printed}");
     Ok(())
 }
 

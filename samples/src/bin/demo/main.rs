@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Shows a task that leaves, step by step, what it shares with another one, and checks each step
-//! against kcmp(2) and `/proc`.
+//! Five scenes with a task that stops sharing contexts with another one, the witness. Each scene is checked with
+//! kcmp(2) and `/proc`, without the module.
 
 mod borrower;
 mod limit;
 mod sharing;
 mod step;
+mod style;
 mod table;
 mod view;
 mod witness;
@@ -16,6 +17,7 @@ use std::os::fd::IntoRawFd;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
+use clap::Parser;
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
 use rustix::process::umask;
@@ -24,16 +26,30 @@ use unshare_samples::{finish, open_device};
 
 use crate::limit::Limit;
 use crate::step::Stage;
+use crate::style::Color;
 use crate::witness::Witness;
 
-/// Where the spare descriptors begin that one step leaves behind.
+/// The first of the spare descriptors, which the third scene leaves out of the caller's table.
 const SPARE: u32 = 100;
 
-fn main() -> ExitCode {
-    finish("demo", run())
+/// The contexts of the first two scenes.
+const THREE: Contexts = Contexts::FS.union(Contexts::FILES).union(Contexts::UTS);
+
+/// Show in five scenes what /dev/unshare does for a task, as root.
+#[derive(Debug, Parser)]
+#[command(name = "demo", version)]
+struct Options {
+    /// When to use colours
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    color: Color,
 }
 
-fn run() -> Result<()> {
+fn main() -> ExitCode {
+    finish("demo", run(&Options::parse()))
+}
+
+fn run(options: &Options) -> Result<()> {
+    options.color.decide();
     let device = open_device()?;
     let contexts = device.query()?.contexts;
     open_spares()?;
@@ -41,60 +57,72 @@ fn run() -> Result<()> {
     let witness = unsafe { Witness::clone_with(sharing::CLONED) }.context("clone")?;
     let stage = Stage::new(device, witness);
 
-    println!(
-        "A task shares with its witness what clone was told: {};",
-        sharing::CLONED
-    );
-    println!("and all namespaces, with every other task too. One step after the other, it leaves.");
+    println!("Two tasks share most of their execution context. In five scenes one of them,");
+    println!("the caller, stops sharing; the other one, the witness, changes nothing.");
+    stage.open()?;
+    ask_first(&stage)?;
+    all_or_nothing(&stage)?;
+    own_names(&stage)?;
+    if contexts.contains(Contexts::VM) {
+        own_memory(&stage)?;
+    }
+    own_everything(&stage, contexts)?;
 
-    let three = Contexts::FS | Contexts::FILES | Contexts::UTS;
+    println!("\nAfter each scene, kcmp(2) and /proc/PID/ns confirmed what the module reported.");
+    Ok(())
+}
+
+fn ask_first(stage: &Stage) -> Result<()> {
+    stage.scene(
+        "Ask first",
+        ": a dry run reports what a request would replace, and changes nothing:\n   \
+         a program knows early whether the real request can work.",
+    );
+    stage.request(
+        &Request::new().unshare(THREE).dry_run(true),
+        THREE,
+        Ok(THREE),
+    )
+}
+
+fn all_or_nothing(stage: &Stage) -> Result<()> {
+    stage.scene(
+        "All or nothing",
+        ": a limit now forbids the last part. The error names that part, the\n   \
+         other two stay shared, and the program has nothing to undo.",
+    );
     let limit = Limit::set("/proc/sys/user/max_uts_namespaces", 0)?;
     let refused = Error {
         errno: Errno::NOSPC,
         context: Contexts::UTS,
     };
-    stage.step(
-        "Three contexts at once, but user.max_uts_namespaces is 0: one is refused, all stay",
-        &Request::new().unshare(three),
-        three,
-        Err(refused),
-    )?;
+    stage.request(&Request::new().unshare(THREE), THREE, Err(refused))?;
     drop(limit);
-
-    stage.step(
-        "The limit is back. A dry run of the same request",
-        &Request::new().unshare(three).dry_run(true),
-        three,
-        Ok(three),
-    )?;
-
-    own_directory_and_host_name(&stage)?;
-    own_descriptors(&stage)?;
-    if contexts.contains(Contexts::VM) {
-        stage.own_memory("Own memory and signal handlers, for a vfork child with the task's")?;
-    }
-    own_everything(&stage, contexts)?;
-
-    println!("\nEach step was checked with kcmp(2) and /proc/PID/ns: all is as the kernel says.");
     Ok(())
 }
 
-fn own_directory_and_host_name(stage: &Stage) -> Result<()> {
-    let two = Contexts::FS | Contexts::UTS;
-    let request = Request::new().unshare(two);
-    stage.step("Own directories and host name", &request, two, Ok(two))?;
+fn own_names(stage: &Stage) -> Result<()> {
+    stage.scene(
+        "Own directories, descriptors and host name",
+        ": what the caller changes from now\n   \
+         on, the witness keeps. Its new table leaves out five descriptors.",
+    );
+    let request = Request::new().unshare(THREE).close_range(SPARE..=u32::MAX);
+    stage.request(&request, THREE, Ok(THREE))?;
 
     std::env::set_current_dir("/proc")?;
     umask(0o077.into());
     rustix::system::sethostname(b"own")?;
-    let (own, witness) = stage.compare("cd /proc; umask 077; hostname own")?;
+    let (own, witness) =
+        stage.compare("The caller sets its host name, working directory and umask:")?;
     ensure!(own.host == "own" && witness.host != "own", "host names");
     ensure!(own.directory != witness.directory, "working directories");
     ensure!(own.umask != witness.umask, "umasks");
+    ensure!(own.descriptors + 5 == witness.descriptors, "descriptors");
     Ok(())
 }
 
-/// Opened before the witness is there, so that it has them too. Nobody owns them.
+/// Opens the spare descriptors. The witness is cloned later and has them too. No value of this program owns them.
 fn open_spares() -> Result<()> {
     let null = File::open("/dev/null").context("/dev/null")?;
     for _ in 0..5 {
@@ -103,28 +131,27 @@ fn open_spares() -> Result<()> {
     Ok(())
 }
 
-fn own_descriptors(stage: &Stage) -> Result<()> {
-    stage.step(
-        "Own descriptors, without the five from 100 upwards, which the witness keeps",
-        &Request::new()
-            .unshare(Contexts::FILES)
-            .close_range(SPARE..=u32::MAX),
-        Contexts::FILES,
-        Ok(Contexts::FILES),
-    )?;
-    let (own, witness) = stage.compare("ls /proc/self/fd | wc -l")?;
-    ensure!(own.descriptors + 5 == witness.descriptors, "descriptors");
-    Ok(())
+fn own_memory(stage: &Stage) -> Result<()> {
+    stage.scene(
+        "Own memory",
+        ": a child borrows the caller's memory, as after vfork(2), and gets a\n   \
+         copy only when it needs one. No system call of Linux can do that.",
+    );
+    stage.own_memory()
 }
 
 fn own_everything(stage: &Stage, contexts: Contexts) -> Result<()> {
+    stage.scene(
+        "Everything else",
+        " at once, as a container needs it. fs is replaced unasked: CLONE_NEWNS\n   \
+         implies CLONE_FS, because a directory belongs to a mount namespace.",
+    );
     let namespaces = Contexts::NAMESPACES - Contexts::EMPTY_MNTNS - Contexts::UTS;
     let rest = (namespaces | Contexts::SYSVSEM) & contexts;
-    stage.step(
-        "And the rest",
+    stage.request(
         &Request::new().unshare(rest),
         rest,
-        // A mount namespace comes with its own fs_struct, shared or not.
+        // A mount namespace comes with its own fs_struct, also if the old one was not shared.
         Ok(rest | Contexts::FS),
     )?;
 
@@ -133,7 +160,7 @@ fn own_everything(stage: &Stage, contexts: Contexts) -> Result<()> {
         MountPropagationFlags::PRIVATE | MountPropagationFlags::REC,
     )?;
     mount(c"tmpfs", c"/tmp", c"tmpfs", MountFlags::NOSUID, None).context("/tmp")?;
-    let (own, witness) = stage.compare("mount -t tmpfs tmpfs /tmp")?;
+    let (own, witness) = stage.compare("The caller mounts a file system on /tmp:")?;
     ensure!(own.mounts == witness.mounts + 1, "mounts");
     Ok(())
 }

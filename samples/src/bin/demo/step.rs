@@ -6,24 +6,25 @@ use anyhow::{Result, ensure};
 use unshare_device::{Contexts, Device, Request};
 
 use crate::borrower::Borrower;
+use crate::style::Style;
 use crate::table;
 use crate::view::View;
 use crate::witness::Witness;
 
-/// The task that leaves, and what it leaves with.
+/// The calling task, and the witness, with which it shares contexts.
 #[derive(Debug)]
 pub(crate) struct Stage {
     device: Device,
     witness: Witness,
-    steps: Cell<u32>,
+    scenes: Cell<u32>,
 }
 
-/// What the task shares.
+/// The contexts that the caller shares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Sharing {
-    /// With any task, as the module says.
+    /// With any task, as the module reports.
     told: Contexts,
-    /// With the witness, as kcmp and /proc say.
+    /// With the witness, as kcmp(2) and `/proc` report.
     seen: Contexts,
 }
 
@@ -41,14 +42,29 @@ impl Stage {
         Self {
             device,
             witness,
-            steps: Cell::new(0),
+            scenes: Cell::new(0),
         }
     }
 
-    /// Makes a request, shows what came of it, and checks that it is what was expected.
-    pub(crate) fn step(
+    /// Shows what the caller shares before the first scene.
+    pub(crate) fn open(&self) -> Result<()> {
+        table::legend();
+        table::header();
+        table::sharing("at first", self.sharing()?.told);
+        Ok(())
+    }
+
+    /// Begins a scene: the title and the text say what is going to happen, and why it matters.
+    pub(crate) fn scene(&self, title: &str, text: &str) {
+        let number = self.scenes.get() + 1;
+        self.scenes.set(number);
+        let title = Style::Title.paint(&format!("{number}. {title}"));
+        println!("\n{title}{text}");
+    }
+
+    /// Makes a request, shows the result, and checks that it is the expected one.
+    pub(crate) fn request(
         &self,
-        title: &str,
         request: &Request<'_>,
         asked: Contexts,
         expected: unshare_device::Result<Contexts>,
@@ -58,26 +74,21 @@ impl Stage {
         let outcome = unsafe { self.device.commit(request) };
         let after = self.sharing()?;
 
-        self.title(title);
         let replaced = outcome.unwrap_or(Contexts::empty());
-        let is_dry_run = request.is_dry_run();
-        let label = match is_dry_run {
-            true => "would replace",
-            false => "replaced",
-        };
-        let rows = [
-            ("shared before", before.told),
-            ("asked for", asked),
-            (label, replaced),
-            ("shared now", after.told),
-        ];
-        table::marks(&rows);
+        table::header();
+        table::named("asked for", asked);
+        match outcome {
+            Ok(_) if request.is_dry_run() => table::named("would replace", replaced),
+            Ok(_) => table::named("replaced", replaced),
+            Err(error) => table::named("refused", error.context),
+        }
+        table::sharing("shared now", after.told);
         if let Err(error) = outcome {
-            println!("\n   {error}. Nothing has changed.");
+            println!("The error: {}", Style::Failed.paint(&error.to_string()));
         }
 
         ensure!(outcome == expected, "expected {expected:?}");
-        let gone = if is_dry_run {
+        let gone = if request.is_dry_run() {
             Contexts::empty()
         } else {
             replaced
@@ -86,28 +97,24 @@ impl Stage {
         ensure!(after == wanted, "sharing is {after:?}, not {wanted:?}");
         ensure!(
             after.told.contains(after.seen),
-            "the module overlooks {}",
+            "the module does not report that these are shared: {}",
             after.seen - after.told
         );
         Ok(())
     }
 
-    /// Has a child with the task's memory and signal handlers leave both, and shows it.
-    pub(crate) fn own_memory(&self, title: &str) -> Result<()> {
+    /// Starts a child that borrows the caller's memory and signal handlers and then leaves both, and shows the result.
+    pub(crate) fn own_memory(&self) -> Result<()> {
         let ([at_commit, at_end], borrower) = Borrower::run(&self.device)?;
-        self.title(title);
         let asked = Contexts::VM | Contexts::SIGHAND;
         let [told_before, told_after] = borrower.told;
-        let rows = [
-            ("shared before", told_before & table::all()),
-            ("asked for", asked),
-            ("replaced", borrower.replaced),
-            ("shared now", told_after & table::all()),
-        ];
-        table::marks(&rows);
-        println!("\n   The child writes to a variable of the task, before it leaves and after:\n");
+        table::header();
+        table::named("asked for", asked);
+        table::named("replaced", borrower.replaced);
+        table::sharing("shared now", told_after & table::all());
+        println!("The child writes a number to a variable of the caller, before and after that:");
         let read = [at_commit, at_end];
-        table::values(&[("child writes", borrower.wrote), ("task reads", read)]);
+        table::values(&[("child writes", borrower.wrote), ("caller reads", read)]);
 
         ensure!(borrower.replaced == asked, "expected {asked}");
         ensure!(told_before.contains(asked), "shared before: {told_before}");
@@ -119,21 +126,15 @@ impl Stage {
         let seen = [asked, Contexts::empty()];
         ensure!(borrower.seen == seen, "kcmp says {:?}", borrower.seen);
         let [before, _] = borrower.wrote;
-        ensure!(read == [before; 2], "the task reads {read:?}");
+        ensure!(read == [before; 2], "the caller reads {read:?}");
         Ok(())
     }
 
-    fn title(&self, title: &str) {
-        let step = self.steps.get() + 1;
-        self.steps.set(step);
-        println!("\n{step}. {title}\n");
-    }
-
-    /// Shows what `command` changed for this task, and what the witness sees of it.
-    pub(crate) fn compare(&self, command: &str) -> Result<(View, View)> {
+    /// Shows what the caller and the witness see after the caller has changed something.
+    pub(crate) fn compare(&self, changed: &str) -> Result<(View, View)> {
         let (own, witness) = (View::own()?, self.witness.view()?);
-        println!("\n   $ {command}");
-        table::views(&[("here", &own), ("witness", &witness)]);
+        println!("{changed}");
+        table::views(&[("caller sees", &own), ("witness sees", &witness)]);
         Ok((own, witness))
     }
 
