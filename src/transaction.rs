@@ -3,6 +3,7 @@
 //! All of a request or nothing of it.
 
 mod commit;
+pub(crate) mod swap;
 
 use crate::{
     attach::{
@@ -191,7 +192,8 @@ impl Prepared {
             false => None,
         };
         if !request.dry_run {
-            self.commit(current, vm, update);
+            // What the task had is released here.
+            drop(self.commit(current, vm, update));
         }
         Ok(())
     }

@@ -18,15 +18,11 @@ use crate::{
         },
         fs_struct::FsStruct,
         nsproxy::{
-            join_time_ns,
             ActiveNsProxy,
             NsProxy, //
         },
         sysvipc,
-        task::{
-            Current,
-            TaskLock, //
-        },
+        task::Current, //
     },
 };
 
@@ -39,13 +35,8 @@ pub(crate) struct Namespaces {
     /// Those in the set that are other ones than the task's.
     pub(crate) replaced: Contexts,
     leaves_segments: bool,
-    joins_clocks: bool,
-}
-
-/// A set of namespaces that the task is in, was in, or is about to be in.
-pub(crate) struct Active {
-    nsproxy: ActiveNsProxy,
-    joins_clocks: bool,
+    /// Whether the clocks of an attached time namespace are to be mapped.
+    pub(crate) joins_clocks: bool,
 }
 
 /// Makes the namespaces that are asked for, in the order of `create_new_namespaces()`: out of those
@@ -126,28 +117,10 @@ impl Namespaces {
     ///
     /// The shared memory segments that the task made stay behind with the old IPC namespace where
     /// the new one was made for it; who attaches may come back, and `setns(2)` keeps them.
-    pub(crate) fn activate(self, current: &Current) -> Active {
+    pub(crate) fn activate(self, current: &Current) -> ActiveNsProxy {
         if self.leaves_segments {
             sysvipc::exit_shm(current);
         }
-        Active {
-            nsproxy: self.set.activate(),
-            joins_clocks: self.joins_clocks,
-        }
-    }
-}
-
-impl Active {
-    /// Puts the task into the set; `self` owns the one that it was in afterwards.
-    pub(crate) fn install(&mut self, lock: &mut TaskLock<'_>) {
-        self.nsproxy.install(lock);
-    }
-
-    /// Has the task see the clocks of an attached time namespace, in the address space that it has
-    /// by now.
-    pub(crate) fn join_clocks(&self, current: &Current) {
-        if self.joins_clocks {
-            join_time_ns(current);
-        }
+        self.set.activate()
     }
 }

@@ -2,18 +2,38 @@
 
 //! The moment at which a request takes effect.
 
-use super::Prepared;
+use super::{
+    swap::Swap,
+    Prepared, //
+};
 use crate::{
-    contexts::vm::Vm,
+    contexts::{
+        files::LeftFiles,
+        vm::Vm, //
+    },
     sys::{
+        fs_struct::LeftFsStruct,
         mm::{
             Copied,
             ExecUpdate, //
         },
-        nsproxy::perf_event_namespaces,
+        nsproxy::{
+            join_time_ns,
+            perf_event_namespaces, //
+        },
         task::Current, //
     }, //
 };
+
+/// What the running task had before a commit, and what nobody needs for the way back.
+///
+/// Its drop releases that: the namespaces, then the descriptor table, then root and working directory. The
+/// last put of a mount namespace, a file or a directory may sleep. If PID 1 has left the `fs_struct` that
+/// kernel threads look paths up with, they find nothing from that drop on: `validate_fs_switch()`.
+pub(crate) struct Replaced {
+    _places: Swap<LeftFsStruct>,
+    _files: Option<LeftFiles>,
+}
 
 impl Prepared {
     /// Replaces the contexts of the running task. It cannot fail.
@@ -39,21 +59,19 @@ impl Prepared {
     ///    child goes on, which finds all of the above done; and uprobes that were set while the task
     ///    moved are set in its new memory: `futex_exec_done()`, `complete_vfork_done()`, `uprobe_mmap()`,
     ///    `exec_mm_put_old()`.
-    /// 9. Root and working directory of before are released. Where PID 1 has left those that kernel threads
-    ///    look paths up with, these find nothing any more: `validate_fs_switch()`.
-    /// 10. Descriptors in a table that stays are closed when the rest is done: closing runs what a
+    /// 9. Descriptors in a table that stays are closed when the rest is done: closing runs what a
     ///     file system does on a close, and that with the new context: `close_range(2)`. A file system
     ///     may make that last.
-    /// 11. Who watches by perf is told: `perf_event_namespaces()`.
+    /// 10. Observers by perf are notified: `perf_event_namespaces()`.
     ///
-    /// Namespaces and descriptor table of before are released after step 11, outside of the locks: the
-    /// last reference to a mount namespace or a file may sleep.
+    /// The caller gets what the task had, and drops it while it holds no lock. A plain request drops it at
+    /// once.
     pub(super) fn commit<'a>(
         &mut self,
         current: &'a Current,
         vm: Option<Vm<'a, Copied>>,
         update: Option<ExecUpdate<'a>>,
-    ) {
+    ) -> Replaced {
         // Without `..`: a context that is added and not committed does not compile.
         let Self {
             namespaces,
@@ -70,25 +88,25 @@ impl Prepared {
             undo_list.commit(current);
         }
         let namespaces = namespaces.take();
-        let mut nsproxy = namespaces.map(|namespaces| namespaces.activate(current));
+        let joins_clocks = namespaces.as_ref().is_some_and(|set| set.joins_clocks);
+        let places = Swap {
+            nsproxy: namespaces.map(|namespaces| namespaces.activate(current)),
+            fs: fs.take(),
+        };
 
         let vm = vm.map(|vm| vm.leave(current));
-        let (vm, left_files, left_fs) = {
+        let (places, files, vm) = {
             let mut lock = current.lock();
-            if let Some(nsproxy) = &mut nsproxy {
-                nsproxy.install(&mut lock);
-            }
-            let left_files = files.take().map(|files| files.install(&mut lock));
             (
+                places.install(&mut lock),
+                files.take().map(|files| files.install(&mut lock)),
                 vm.map(|vm| vm.switch(&mut lock)),
-                left_files,
-                fs.take().map(|fs| fs.install(&mut lock)),
             )
         };
         let vm = vm.map(Vm::settle);
 
-        if let Some(nsproxy) = &nsproxy {
-            nsproxy.join_clocks(current);
+        if joins_clocks {
+            join_time_ns(current);
         }
         if let Some(mut sighand) = sighand.take() {
             sighand.install(current);
@@ -100,10 +118,13 @@ impl Prepared {
         if let Some(vm) = vm {
             vm.release();
         }
-        drop(left_fs);
-        if let Some(files) = &left_files {
+        if let Some(files) = &files {
             files.close_range(current);
         }
         perf_event_namespaces(current);
+        Replaced {
+            _places: places,
+            _files: files,
+        }
     }
 }
