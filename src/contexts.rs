@@ -13,6 +13,7 @@ use kernel::{
 
 use crate::sys::bindings::{
     UNSHARE_ATTACH,
+    UNSHARE_HOLDING,
     UNSHARE_NSPROXY, //
 };
 
@@ -72,8 +73,15 @@ impl Contexts {
     /// All namespaces.
     pub(crate) const NAMESPACES: Self = Self(UNSHARE_NSPROXY as u64 | CLONE_NEWUSER as u64);
 
+    /// What a descriptor can hold: nothing that belongs to a process as a whole or refers to descriptors.
+    pub(crate) const HOLDABLE: Self =
+        Self((UNSHARE_NSPROXY & !CLONE_NEWTIME) as u64 | CLONE_EMPTY_MNTNS | CLONE_FS as u64);
+
     /// Not a context: taking part in those of another task.
     pub(crate) const ATTACHING: Self = Self(UNSHARE_ATTACH as u64);
+
+    /// Not a context: having a descriptor hold some.
+    pub(crate) const HOLDING: Self = Self(UNSHARE_HOLDING as u64);
 
     /// Returns the set of the given bits, of which some may have no meaning here.
     pub(crate) const fn from_bits(bits: u64) -> Self {
@@ -127,8 +135,11 @@ impl fmt::Display for Contexts {
             write!(f, "{separator}{name}")?;
             separator = ", ";
         }
-        if self.contains_any(Self::ATTACHING) {
-            write!(f, "{separator}attaching")?;
+        for (option, name) in [(Self::ATTACHING, "attaching"), (Self::HOLDING, "holding")] {
+            if self.contains_any(option) {
+                write!(f, "{separator}{name}")?;
+                separator = ", ";
+            }
         }
         Ok(())
     }

@@ -4,7 +4,13 @@
 
 use core::mem::offset_of;
 use kernel::{
-    fs::File,
+    fs::{
+        file::{
+            flags::O_CLOEXEC,
+            FileDescriptorReservation, //
+        },
+        File, //
+    },
     ioctl::_IOC_SIZE,
     miscdevice::{
         MiscDevice,
@@ -27,11 +33,11 @@ use crate::{
         Contexts, //
     },
     failure::Failure,
+    held,
     request::{
         Offered,
         Request,
         Scope,
-        OPTIONS,
         UNSHARE_EMPTY_MNTNS, //
     },
     sys::{
@@ -40,6 +46,7 @@ use crate::{
             unshare_query,
             UNSHARE_ARGS_SIZE_VER0,
             UNSHARE_COMMIT,
+            UNSHARE_LEAVE,
             UNSHARE_LOCAL,
             UNSHARE_QUERY,
             UNSHARE_QUERY_SIZE_VER0, //
@@ -57,11 +64,13 @@ use crate::{
 /// What this kernel has what it takes for, as found at load.
 static UNSHARE: Atomic<u64> = Atomic::new(0);
 static ATTACH: Atomic<u64> = Atomic::new(0);
+static OPTIONS: Atomic<u32> = Atomic::new(0);
 
 fn offered() -> Offered {
     Offered {
         unshare: Contexts::from_bits(UNSHARE.load(Relaxed)),
         attach: Contexts::from_bits(ATTACH.load(Relaxed)),
+        options: OPTIONS.load(Relaxed),
     }
 }
 
@@ -73,6 +82,7 @@ impl Device {
     pub(crate) fn offer(offered: &Offered) {
         UNSHARE.store(offered.unshare.bits(), Relaxed);
         ATTACH.store(offered.attach.bits(), Relaxed);
+        OPTIONS.store(offered.options, Relaxed);
     }
 }
 
@@ -87,14 +97,16 @@ impl MiscDevice for Device {
     /// The size of the struct may be any: it says which version of the ABI the caller knows.
     fn ioctl(_device: (), file: &File, cmd: u32, arg: usize) -> Result<isize> {
         let size = _IOC_SIZE(cmd);
+        if cmd == UNSHARE_LEAVE {
+            return leave(arg);
+        }
         let arg = UserPtr::from_addr(arg);
         match without_size(cmd) {
-            COMMIT => commit(file, arg, size, Scope::All)?,
-            LOCAL => commit(file, arg, size, Scope::Local)?,
-            QUERY => query(arg, size)?,
-            _ => return Err(ENOTTY),
+            COMMIT => commit(file, arg, size, Scope::All),
+            LOCAL => commit(file, arg, size, Scope::Local),
+            QUERY => query(arg, size),
+            _ => Err(ENOTTY),
         }
-        Ok(0)
     }
 }
 
@@ -106,7 +118,15 @@ const fn without_size(cmd: u32) -> u32 {
     cmd & !(kernel::uapi::_IOC_SIZEMASK << kernel::uapi::_IOC_SIZESHIFT)
 }
 
-fn commit(file: &File, arg: UserPtr, size: usize, scope: Scope) -> Result {
+/// Leaves what the task has entered last, whether or not the descriptor of that is still open.
+fn leave(arg: usize) -> Result<isize> {
+    match arg {
+        0 => held::leave(None, &Current::get()).map(|()| 0),
+        _ => Err(EINVAL),
+    }
+}
+
+fn commit(file: &File, arg: UserPtr, size: usize, scope: Scope) -> Result<isize> {
     if size < UNSHARE_ARGS_SIZE_VER0 as usize {
         return Err(EINVAL);
     }
@@ -127,14 +147,36 @@ fn commit(file: &File, arg: UserPtr, size: usize, scope: Scope) -> Result {
             let _file = replaces_table.then(|| ARef::from(file));
             let mut prepared = Prepared::default();
             prepared.prepare(&current, &request)?;
+            if request.hold && !request.dry_run {
+                return hold(arg, &mut prepared, &current, &request);
+            }
             // Written while it still can fail, and while a copied address space takes it along.
             report(arg, prepared.replaced, Contexts::empty()).map_err(Failure::of_arguments)?;
-            prepared.finish(&current, &request)
+            prepared.finish(&current, &request)?;
+            Ok(0)
         });
     outcome.or_else(|failure| {
         report(arg, Contexts::empty(), failure.context)?;
         Err(failure.errno)
     })
+}
+
+/// Returns a descriptor that holds what was prepared.
+#[inline(never)]
+fn hold(
+    arg: UserPtr,
+    prepared: &mut Prepared,
+    current: &Current,
+    request: &Request,
+) -> Result<isize, Failure> {
+    let descriptor =
+        FileDescriptorReservation::get_unused_fd_flags(O_CLOEXEC).map_err(Failure::of_arguments)?;
+    let number = descriptor.reserved_fd();
+    let held = prepared.hold(current, request)?;
+    let file = held.into_file().map_err(Failure::of_arguments)?;
+    report(arg, prepared.replaced, Contexts::empty()).map_err(Failure::of_arguments)?;
+    descriptor.fd_install(file);
+    Ok(number as isize)
 }
 
 /// Writes what became of a request.
@@ -151,7 +193,7 @@ const _: () = assert!(size_of::<unshare_query>() == UNSHARE_QUERY_SIZE_VER0 as u
 
 // For speed: if it is inlined, requests of the other commands spill registers.
 #[inline(never)]
-fn query(arg: UserPtr, size: usize) -> Result {
+fn query(arg: UserPtr, size: usize) -> Result<isize> {
     if size < UNSHARE_QUERY_SIZE_VER0 as usize {
         return Err(EINVAL);
     }
@@ -164,8 +206,9 @@ fn query(arg: UserPtr, size: usize) -> Result {
     let answer = unshare_query {
         contexts: offered.unshare.bits() | empty_mount,
         attachable: offered.attach.bits(),
-        options: OPTIONS.into(),
+        options: offered.options.into(),
         shared: Current::get().shared_contexts(all).bits(),
     };
-    write_answer(arg, size, &answer)
+    write_answer(arg, size, &answer)?;
+    Ok(0)
 }

@@ -14,6 +14,7 @@
 //! | both    | unknown bits, close range        | EINVAL         | `check_setns_flags()`          |
 //! |         | LOCAL, and what takes privilege  | EPERM          |                                |
 //! |         | what this kernel does not have   | EINVAL         | the inline `copy_*_ns()`       |
+//! |         | HOLD, and what cannot be held    | EINVAL         |                                |
 //! | setns   | the pidfd                        | EBADF, EINVAL  | `setns()`                      |
 //! |         | its task; may one look at it     | ESRCH, EPERM   | `validate_nsset()`             |
 //! |         | that task's directories          | EACCES         | opening `/proc/PID/root`       |
@@ -27,7 +28,8 @@
 //! |         | privilege where they belong      | EPERM          | `unshare_nsproxy_namespaces()` |
 //! |         | each other kind, in `ORDER`      | ENOSPC, EINVAL | `create_new_namespaces()`      |
 //! |         | the counters of the new user     | EAGAIN         | `set_cred_ucounts()`           |
-//! | neither | the answer can be written        | EFAULT         |                                |
+//! | neither | HOLD: descriptor, then file      | EMFILE, ENFILE | `memfd_create()`               |
+//! |         | the answer can be written        | EFAULT         |                                |
 //! |         | the address space can be left    | EBUSY, EINTR   | `dup_mm()`                     |
 //! |         | no task looks into the caller    | EBUSY, EINTR   | `exec_mmap()`, with a limit    |
 //!
@@ -48,15 +50,19 @@ use crate::{
     sys::bindings::{
         unshare_args,
         UNSHARE_CLOSE_RANGE,
-        UNSHARE_DRY_RUN, //
+        UNSHARE_DRY_RUN,
+        UNSHARE_HOLD, //
     },
 };
 
 /// The syscall's own bit for an empty mount namespace, which `clone3(2)` has another one for.
 pub(crate) const UNSHARE_EMPTY_MNTNS: u64 = kernel::bindings::UNSHARE_EMPTY_MNTNS as u64;
 
-/// The options that there are.
+/// The options that every kernel has.
 pub(crate) const OPTIONS: u32 = UNSHARE_DRY_RUN | UNSHARE_CLOSE_RANGE;
+
+/// Those that a kernel may lack.
+pub(crate) const OPTIONS_OF_HOLDING: u32 = UNSHARE_HOLD;
 
 /// What can be asked for on this kernel.
 #[derive(Clone, Copy, Debug)]
@@ -65,6 +71,8 @@ pub(crate) struct Offered {
     pub(crate) unshare: Contexts,
     /// To take from another task.
     pub(crate) attach: Contexts,
+    /// The options, `UNSHARE_HOLD` and so on.
+    pub(crate) options: u32,
 }
 
 /// Which of the two commands it is.
@@ -89,6 +97,8 @@ pub(crate) struct Request {
     pub(crate) close_range: Option<RangeInclusive<u32>>,
     /// Whether to stop short of the commit.
     pub(crate) dry_run: bool,
+    /// Whether a descriptor is to hold what is prepared, instead of a commit.
+    pub(crate) hold: bool,
 }
 
 impl Request {
@@ -110,7 +120,7 @@ impl Request {
             .without(Contexts::from_bits(Contexts::all_bits()))
             .is_empty()
             || !attach.without(attachable).is_empty()
-            || args.options & !OPTIONS != 0;
+            || args.options & !offered.options != 0;
         if unknown || attach.is_empty() && args.pidfd != 0 {
             return Err(Failure::of_arguments(EINVAL));
         }
@@ -123,6 +133,13 @@ impl Request {
         refuse(attach.without(offered.attach), EINVAL)?;
         let unshare = imply(unshare, attach);
         refuse(unshare.without(offered.unshare), EINVAL)?;
+        let hold = args.options & UNSHARE_HOLD != 0;
+        if hold {
+            refuse((unshare | attach).without(Contexts::HOLDABLE), EINVAL)?;
+            if scope == Scope::Local || (unshare | attach).is_empty() {
+                return Err(Failure::of_arguments(EINVAL));
+            }
+        }
 
         Ok(Self {
             unshare,
@@ -130,7 +147,20 @@ impl Request {
             pidfd: args.pidfd,
             close_range,
             dry_run: args.options & UNSHARE_DRY_RUN != 0,
+            hold,
         })
+    }
+
+    /// Makes a request to attach these contexts, from something that is no task.
+    pub(crate) fn attaching(attach: Contexts) -> Self {
+        Self {
+            unshare: Contexts::empty(),
+            attach,
+            pidfd: 0,
+            close_range: None,
+            dry_run: false,
+            hold: false,
+        }
     }
 
     /// Checks that nothing is asked for that the task cannot leave.

@@ -15,6 +15,7 @@
 //! | `contexts/sysvsem.rs`        | `sysvipc.rs`                                                     |
 //! | `contexts/vm.rs`             | `mm.rs`, `mm/`, `arch.rs`, `arch/`                               |
 //! | `attach.rs`                  | `target.rs`, `target/`                                           |
+//! | `held.rs`                    | `held.rs`, `held/`                                               |
 //! | `device.rs`                  | `miscdevice.rs`, `uaccess.rs`                                    |
 //! | all of these                 | `task.rs`, `sharers.rs`, `unexported.rs`, `bindings.rs`, and `c/` |
 //!
@@ -26,6 +27,7 @@ pub(crate) mod bindings;
 pub(crate) mod cred;
 pub(crate) mod files;
 pub(crate) mod fs_struct;
+pub(crate) mod held;
 pub(crate) mod miscdevice;
 pub(crate) mod mm;
 pub(crate) mod nsproxy;

@@ -13,6 +13,8 @@
 //!    |
 //! contexts/       what can be replaced, one file each: prepare, install
 //!    |
+//! held.rs         Prepared -> Held, by a descriptor: enter, leave
+//!    |
 //! sys/            the kernel: owned structures, locks, what it does not export
 //! ```
 //!
@@ -28,6 +30,7 @@ mod attach;
 mod contexts;
 mod device;
 mod failure;
+mod held;
 mod request;
 mod sys;
 mod transaction;
@@ -38,8 +41,13 @@ use crate::{
         Contexts, //
     },
     device::Device,
-    request::Offered,
+    request::{
+        Offered,
+        OPTIONS,
+        OPTIONS_OF_HOLDING, //
+    },
     sys::{
+        held::Entries,
         miscdevice::Registration,
         unexported, //
     },
@@ -63,6 +71,9 @@ module! {
 struct Module {
     #[pin]
     device: Registration<Device>,
+    /// Go after the device, and are there before it.
+    #[pin]
+    entries: Entries,
 }
 
 impl kernel::InPlaceModule for Module {
@@ -72,6 +83,7 @@ impl kernel::InPlaceModule for Module {
                 check_series()?;
                 Device::offer(&offered()?);
             },
+            entries <- Entries::new(),
             device <- Registration::register(MiscDeviceOptions { name: c"unshare" }, module),
         })
     }
@@ -118,6 +130,10 @@ fn offered() -> Result<Offered> {
         attach: match lacking.contains_any(Contexts::ATTACHING) {
             true => Contexts::empty(),
             false => offered & (Contexts::NAMESPACES | Context::Fs),
+        },
+        options: match lacking.contains_any(Contexts::HOLDING) {
+            true => OPTIONS,
+            false => OPTIONS | OPTIONS_OF_HOLDING,
         },
     })
 }

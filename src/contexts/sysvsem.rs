@@ -26,7 +26,15 @@ pub(crate) struct UndoList(());
 pub(crate) fn prepare(current: &Current, request: &Request) -> Option<UndoList> {
     let leaves = Context::Sysvsem | Context::Ipc;
     let leaves = request.unshare.contains_any(leaves) || request.attach.contains(Context::Ipc);
-    (leaves && sysvipc::has_undo_list(current)).then_some(UndoList(()))
+    if leaves {
+        return of(current);
+    }
+    None
+}
+
+/// Returns the list that the task has, for a task that goes to another IPC namespace.
+pub(crate) fn of(current: &Current) -> Option<UndoList> {
+    sysvipc::has_undo_list(current).then_some(UndoList(()))
 }
 
 impl UndoList {

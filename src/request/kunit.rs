@@ -11,6 +11,7 @@ mod tests {
     const OFFERED: Offered = Offered {
         unshare: Contexts::from_bits(Contexts::all_bits()),
         attach: Contexts::from_bits(Contexts::NAMESPACES.bits() | CLONE_FS),
+        options: OPTIONS | OPTIONS_OF_HOLDING,
     };
     const CLONE_FS: u64 = kernel::bindings::CLONE_FS as u64;
 
@@ -100,6 +101,7 @@ mod tests {
         let lacking = Offered {
             unshare: OFFERED.unshare.without(Context::Cgroup.into()),
             attach: OFFERED.attach.without(Context::Uts.into()),
+            ..OFFERED
         };
         for (args, context) in [
             (unshare(Context::Cgroup), Context::Cgroup),

@@ -4,6 +4,8 @@
 //!
 //! C header: [`include/linux/cred.h`](srctree/include/linux/cred.h).
 
+mod kept;
+
 use core::{
     marker::PhantomData,
     mem::ManuallyDrop,
@@ -33,6 +35,8 @@ use super::{
     },
     task::Current, //
 };
+
+pub(crate) use self::kept::KeptCred;
 
 /// Credentials that no task has yet.
 ///

@@ -7,6 +7,7 @@
 mod active;
 mod compare;
 mod copy;
+mod joined;
 mod memcg;
 mod net_ns;
 mod net_thread;
@@ -14,10 +15,7 @@ mod ucounts;
 
 use core::{
     mem::ManuallyDrop,
-    ptr::{
-        self,
-        NonNull, //
-    }, //
+    ptr::NonNull, //
 };
 use kernel::{
     bindings,
@@ -29,10 +27,7 @@ use super::{
     bindings::*,
     task::Current, //
 };
-use crate::contexts::{
-    Context,
-    Contexts, //
-};
+use crate::contexts::Contexts;
 use ucounts::give_back_of_set;
 
 pub(crate) use self::active::{
@@ -40,6 +35,7 @@ pub(crate) use self::active::{
     perf_event_namespaces,
     ActiveNsProxy, //
 };
+use self::compare::changes;
 pub(super) use self::compare::common;
 
 /// A set of namespaces that no task has been in.
@@ -69,8 +65,15 @@ impl NsProxy {
     ///
     /// Mirrors `create_new_namespaces()` without a flag. Fails with `ENOMEM`.
     pub(crate) fn dup(current: &Current) -> Result<Self> {
-        let task = current.as_ptr();
-        // SAFETY: The task runs, so that its `nsproxy` and `fs` are valid, and without a flag the
+        // SAFETY: The task runs, and only it replaces its nsproxy.
+        unsafe { Self::dup_of(current.as_ptr()) }
+    }
+
+    /// # Safety
+    ///
+    /// The task must be valid, and in the same namespaces throughout.
+    unsafe fn dup_of(task: *mut bindings::task_struct) -> Result<Self> {
+        // SAFETY: As the caller promises, the task's `nsproxy` is valid, and without a flag the
         // function takes references and looks at neither the user namespace nor `fs`.
         let ns = unsafe {
             unshare_create_new_namespaces(0, task, unshare_task_user_ns(task), unshare_fs_of(task))
@@ -116,14 +119,8 @@ impl NsProxy {
 
     /// Returns the namespaces of the set that are other ones than those of the running task.
     pub(crate) fn changes(&self, current: &Current) -> Contexts {
-        // SAFETY: The task runs and so is in namespaces, of which only itself takes another set. By
-        // the type invariant the new set is valid. A set that a task is in does not change.
-        let (old, new) = unsafe { (&*unshare_nsproxy_of(current.as_ptr()), self.set.as_ref()) };
-        let mut changes = Contexts::NSPROXY.without(common(old, new));
-        if !ptr::eq(old.time_ns, new.time_ns) {
-            changes |= Context::Time;
-        }
-        changes
+        // SAFETY: By the type invariant, the set is valid.
+        changes(current, unsafe { self.set.as_ref() })
     }
 
     pub(super) fn as_ptr(&mut self) -> *mut bindings::nsproxy {

@@ -14,6 +14,8 @@
 //! rest.rs       whether the task is between two changes of one system call, with the proof
 //!    |
 //! install.rs    Target<Settled> -> the copies that the request prepares
+//!    |
+//! held.rs       what a descriptor holds, as a Target<Settled>
 //! ```
 //!
 //! C headers: [`include/linux/pid.h`](srctree/include/linux/pid.h),
@@ -41,6 +43,7 @@ use super::{
 use crate::contexts::Contexts;
 
 mod access;
+mod held;
 mod install;
 mod locks;
 mod patience;
@@ -48,6 +51,7 @@ mod pinned;
 mod rest;
 
 use access::ExecUpdateRead;
+pub(crate) use held::check_return;
 pub(super) use patience::Patience;
 pub(crate) use pinned::{
     Settled,

@@ -5,7 +5,8 @@
 use crate::sys::{
     fs_struct::{
         FsStruct,
-        LeftFsStruct, //
+        LeftFsStruct,
+        ParkedFs, //
     },
     nsproxy::ActiveNsProxy,
     task::TaskLock, //
@@ -16,9 +17,15 @@ use crate::sys::{
 ///
 /// `Fs` says what the value owns of the `fs_struct`:
 ///
-/// | before                    | method               | afterwards       |
-/// |---------------------------|----------------------|------------------|
-/// | `FsStruct`: a copy        | `FsStruct::install`  | `LeftFsStruct`   |
+/// | before                         | method      | afterwards                          | for                |
+/// |--------------------------------|-------------|-------------------------------------|--------------------|
+/// | `FsStruct`: no task has it     | [`install`] | `LeftFsStruct`: for good            | `Prepared::commit` |
+/// | `FsStruct`: no task has it     | [`park`]    | `ParkedFs`: the task stays its user | `Held::enter`      |
+/// | `ParkedFs`: the task is a user | [`restore`] | `LeftFsStruct`: for good            | `held::leave`      |
+///
+/// [`install`]: Self::install
+/// [`park`]: Self::park
+/// [`restore`]: Self::restore
 ///
 /// The value afterwards must be dropped without the lock: the last put of a namespace or a directory may
 /// sleep.
@@ -33,7 +40,7 @@ impl<Fs> Swap<Fs> {
     /// Both change in one section of `task_lock`, under which other tasks read them, so that nobody sees
     /// a new mount namespace with an old root.
     #[inline]
-    pub(crate) fn swap<Old>(
+    fn swap<Old>(
         self,
         lock: &mut TaskLock<'_>,
         give: impl FnOnce(Fs, &mut TaskLock<'_>) -> Old,
@@ -50,9 +57,21 @@ impl<Fs> Swap<Fs> {
 }
 
 impl Swap<FsStruct> {
+    /// Swaps for a while: the task stays a user of the old `fs_struct`.
+    pub(crate) fn park(self, lock: &mut TaskLock<'_>) -> Swap<ParkedFs> {
+        self.swap(lock, FsStruct::park)
+    }
+
     /// Swaps for good: nobody keeps the old `fs_struct` for the task.
     #[inline]
     pub(crate) fn install(self, lock: &mut TaskLock<'_>) -> Swap<LeftFsStruct> {
         self.swap(lock, FsStruct::install)
+    }
+}
+
+impl Swap<ParkedFs> {
+    /// Swaps back what `park` returned.
+    pub(crate) fn restore(self, lock: &mut TaskLock<'_>) -> Swap<LeftFsStruct> {
+        self.swap(lock, ParkedFs::restore)
     }
 }

@@ -20,6 +20,7 @@
 /* For struct unshare_args.options. */
 #define UNSHARE_DRY_RUN		0x1	/* prepare and report, change nothing */
 #define UNSHARE_CLOSE_RANGE	0x2	/* with CLONE_FILES: leave descriptors out */
+#define UNSHARE_HOLD		0x4	/* COMMIT: install nothing, return a descriptor to enter */
 
 /* Headers of older kernels lack these two. */
 #ifndef CLONE_NEWTIME
@@ -34,11 +35,12 @@
  * @unshare:     in: contexts to stop sharing (CLONE_*)
  * @attach:      in: contexts to take from the task behind @pidfd (CLONE_NEW*, CLONE_FS)
  * @pidfd:       in: that task; 0 when @attach is 0
- * @options:     in: UNSHARE_DRY_RUN | UNSHARE_CLOSE_RANGE
+ * @options:     in: UNSHARE_DRY_RUN | UNSHARE_CLOSE_RANGE | UNSHARE_HOLD
  * @close_first: in: with UNSHARE_CLOSE_RANGE, the first descriptor that the
  *               caller does not keep; else 0
  * @close_last:  in: and the last one; else 0
- * @replaced:    out: contexts that were replaced (dry run: that would be)
+ * @replaced:    out: contexts that were replaced (dry run: that would be;
+ *               UNSHARE_HOLD: that ENTER would replace for the caller)
  * @failed:      out: on error, the context that stopped it, 0 when it was the arguments
  */
 struct unshare_args {
@@ -76,6 +78,23 @@ struct unshare_query {
 /* COMMIT for what needs no privilege; a namespace or attach bit is EPERM. */
 #define UNSHARE_IOC_LOCAL	_IOWR(UNSHARE_IOC_MAGIC, 3, struct unshare_args)
 
+/*
+ * Of a descriptor that COMMIT with UNSHARE_HOLD returned; the argument is 0.
+ * ENTER gives the calling thread what the descriptor holds. LEAVE gives the
+ * thread back what it had. LEAVE of the device leaves what the thread entered
+ * last.
+ */
+#define UNSHARE_IOC_ENTER	_IO(UNSHARE_IOC_MAGIC, 4)
+#define UNSHARE_IOC_LEAVE	_IO(UNSHARE_IOC_MAGIC, 5)
+
+/*
+ * The size of a struct is part of an ioctl's number, so COMMIT, LOCAL and QUERY
+ * have a number for each size. A seccomp filter must compare (number &
+ * UNSHARE_IOC_MASK) with (UNSHARE_IOC_COMMIT & UNSHARE_IOC_MASK): a filter for
+ * exact numbers is passed by a struct of another size.
+ */
+#define UNSHARE_IOC_MASK	0xffff
+
 #ifndef __KERNEL__
 /**
  * unshare_context_name - the name of a context
@@ -108,5 +127,25 @@ static __inline__ const char *unshare_context_name(__u64 context)
 	}
 }
 #endif
+
+#if !defined(__KERNEL__) && __STDC_HOSTED__
+#include <sys/ioctl.h>
+
+/* Puts the calling thread into what @held holds. Returns 0, or -1 with errno. */
+static __inline__ int unshare_enter(int held)
+{
+	return ioctl(held, UNSHARE_IOC_ENTER, 0);
+}
+
+/*
+ * Gives the calling thread back what it had before unshare_enter(@held). @held
+ * may be a descriptor of the device: that leaves what was entered last. Returns
+ * 0, or -1 with errno.
+ */
+static __inline__ int unshare_leave(int held)
+{
+	return ioctl(held, UNSHARE_IOC_LEAVE, 0);
+}
+#endif /* !__KERNEL__ && __STDC_HOSTED__ */
 
 #endif /* _UAPI_UNSHARE_H */

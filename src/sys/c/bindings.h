@@ -3,6 +3,7 @@
 #include <linux/types.h>
 
 #include "helpers.h"
+#include "../held/held.h"
 #include "../mm/mm.h"
 #include "../target/target.h"
 #include "unexported.h"
@@ -14,3 +15,5 @@
 const u32 UNSHARE_COMMIT = UNSHARE_IOC_COMMIT;
 const u32 UNSHARE_QUERY = UNSHARE_IOC_QUERY;
 const u32 UNSHARE_LOCAL = UNSHARE_IOC_LOCAL;
+const u32 UNSHARE_ENTER = UNSHARE_IOC_ENTER;
+const u32 UNSHARE_LEAVE = UNSHARE_IOC_LEAVE;

@@ -104,6 +104,52 @@ struct fs_struct *unshare_fs_install(struct task_struct *task, struct fs_struct 
 	return old;
 }
 
+/*
+ * As above, but the task stays one of the users of the old fs_struct, to come
+ * back to it.
+ */
+struct fs_struct *unshare_fs_park(struct task_struct *task, struct fs_struct *new)
+{
+	struct fs_struct *old = unshare_task_fs(task);
+
+	read_seqlock_excl(&old->seq);
+	unshare_set_task_fs(task, new);
+	read_sequnlock_excl(&old->seq);
+	return old;
+}
+
+/*
+ * As unshare_fs_install(), but the task is a user of @back already. A sibling
+ * that executes a program compares what its threads have with the users of its
+ * own fs_struct, under the lock of that: so both locks are held for the store.
+ * The order is the newer one first: what a task comes back to is older than what
+ * it has.
+ */
+struct fs_struct *unshare_fs_restore(struct task_struct *task, struct fs_struct *back,
+				     bool *last)
+{
+	struct fs_struct *old = unshare_task_fs(task);
+
+	read_seqlock_excl(&old->seq);
+	spin_lock_nested(&back->seq.lock, SINGLE_DEPTH_NESTING);
+	unshare_set_task_fs(task, back);
+	spin_unlock(&back->seq.lock);
+	*last = !--old->users;
+	read_sequnlock_excl(&old->seq);
+	return old;
+}
+
+/* Gives a user of an fs_struct back that is no task's. Returns whether it was the last. */
+bool unshare_fs_abandon(struct fs_struct *fs)
+{
+	bool last;
+
+	read_seqlock_excl(&fs->seq);
+	last = !--fs->users;
+	read_sequnlock_excl(&fs->seq);
+	return last;
+}
+
 /* Of a locked task, or of the running one. It leaves its undo list by a plain store and without a lock. */
 struct unshare_task_contexts unshare_task_contexts(struct task_struct *task)
 {

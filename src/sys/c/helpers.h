@@ -95,6 +95,10 @@ struct unshare_task_contexts {
 	X(struct fdtable *, unseen_fdtable, (struct files_struct *files),			\
 	  rcu_dereference_raw(files->fdt))							\
 	X(struct nsproxy *, nsproxy_of, (struct task_struct *task), task->nsproxy)		\
+	X(unsigned int, ns_number, (struct ns_common *ns), ns->inum)				\
+	/* As setns(2) asks of the namespace to go to. */					\
+	X(bool, has_admin_of_ns, (struct ns_common *ns),					\
+	  ns_capable(ns->ops->owner(ns), CAP_SYS_ADMIN))					\
 	X(bool, nsproxy_dec_and_test, (struct nsproxy *ns),					\
 	  refcount_dec_and_test(&ns->count))							\
 	/* Where a namespace counts. */						\
@@ -142,6 +146,10 @@ struct unshare_task_contexts {
 	  task->files = files)									\
 	X(cond_resched, (void), cond_resched())							\
 	X(set_nsproxy, (struct task_struct *task, struct nsproxy *ns), task->nsproxy = ns)	\
+	X(ref_ns, (struct ns_common *ns), __ns_ref_inc(ns))					\
+	/* Siblings write it by xchg(): umask(2). */						\
+	X(copy_umask, (struct fs_struct *to, struct task_struct *from),			\
+	  to->umask = data_race(READ_ONCE(unshare_task_fs(from)->umask)))			\
 	/* The inline put_*_ns() end in functions that are not exported; what nsfs holds	\
 	 * of each namespace reaches these too. */						\
 	X(put_uts_ns, (struct uts_namespace *ns), ns->ns.ops->put(&ns->ns))			\
@@ -167,6 +175,10 @@ int unshare_put_user_pair(u64 __user *to, u64 first, u64 second);
 void unshare_set_cred_user_ns(struct cred *cred, struct user_namespace *user_ns);
 struct fs_struct *unshare_fs_install(struct task_struct *task, struct fs_struct *new,
 				     bool *last);
+struct fs_struct *unshare_fs_park(struct task_struct *task, struct fs_struct *new);
+struct fs_struct *unshare_fs_restore(struct task_struct *task, struct fs_struct *back,
+				     bool *last);
+bool unshare_fs_abandon(struct fs_struct *fs);
 struct unshare_task_contexts unshare_task_contexts(struct task_struct *task);
 
 #endif /* _UNSHARE_HELPERS_H */

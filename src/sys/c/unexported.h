@@ -17,6 +17,7 @@
 
 #include <linux/cred.h>
 #include <linux/nsproxy.h>
+#include <linux/tracepoint-defs.h>
 #include <linux/types.h>
 #include <linux/user_namespace.h>
 
@@ -28,6 +29,9 @@
 
 /* Not a context: taking part in those of another task. */
 #define UNSHARE_ATTACH (1ULL << 63)
+
+/* Not a context: having a descriptor hold some. */
+#define UNSHARE_HOLDING (1ULL << 62)
 
 /* X(contexts, type, name, parameters, arguments) */
 #define UNSHARE_UNEXPORTED(X)									\
@@ -144,7 +148,9 @@
 /* Variables, as pointers: X(contexts, type, name) */
 #define UNSHARE_VARIABLES(X)									\
 	X(CLONE_VM | CLONE_SIGHAND, rwlock_t, tasklist_lock)					\
-	X(CLONE_VM | CLONE_SIGHAND, struct kmem_cache *, sighand_cachep)
+	X(CLONE_VM | CLONE_SIGHAND, struct kmem_cache *, sighand_cachep)			\
+	X(UNSHARE_HOLDING, struct tracepoint, __tracepoint_sched_process_exit)			\
+	X(UNSHARE_HOLDING, struct tracepoint, __tracepoint_sched_process_exec)
 
 /* What the kernel's headers keep to themselves: static, or fs/internal.h. */
 struct nsproxy *create_new_namespaces(u64 flags, struct task_struct *task,

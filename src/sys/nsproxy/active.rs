@@ -5,23 +5,34 @@
 use core::ptr::NonNull;
 use kernel::bindings;
 
-use crate::sys::{
-    bindings::*,
-    task::{
-        Current,
-        TaskLock, //
+use super::changes;
+use crate::{
+    contexts::{
+        Context,
+        Contexts, //
+    },
+    sys::{
+        bindings::*,
+        task::{
+            Current,
+            TaskLock, //
+        },
     },
 };
 
-/// A set of namespaces that a task is in, was in, or is about to be in.
+/// A set of namespaces that a task is in, was in, or is about to be in, or that a descriptor holds.
 ///
-/// Dropping it is what `put_nsproxy()` does. A set that is active is installed: nothing that can fail
-/// lies between.
+/// Dropping it is what `put_nsproxy()` does. Its namespaces do not change any more.
 ///
 /// # Invariants
 ///
 /// Owns one count of the structure, whose namespaces hold active references for it.
 pub(crate) struct ActiveNsProxy(NonNull<bindings::nsproxy>);
+
+// SAFETY: Any task may give back a count.
+unsafe impl Send for ActiveNsProxy {}
+// SAFETY: The count is atomic, and the set does not change.
+unsafe impl Sync for ActiveNsProxy {}
 
 impl ActiveNsProxy {
     /// Takes over a set of namespaces.
@@ -33,6 +44,56 @@ impl ActiveNsProxy {
     pub(in crate::sys) unsafe fn from_raw(set: NonNull<bindings::nsproxy>) -> Self {
         // INVARIANT: As the caller promises.
         Self(set)
+    }
+
+    pub(in crate::sys) fn as_ptr(&self) -> NonNull<bindings::nsproxy> {
+        self.0
+    }
+
+    /// Returns another count of the set. Mirrors `get_nsproxy()`.
+    pub(crate) fn share(&self) -> Self {
+        // SAFETY: By the type invariant, the set is valid.
+        unsafe { unshare_get_nsproxy(self.0.as_ptr()) };
+        // INVARIANT: That was the count, and the set is active.
+        Self(self.0)
+    }
+
+    /// Returns the namespaces of the set that are other ones than those of the running task.
+    pub(crate) fn changes(&self, current: &Current) -> Contexts {
+        // SAFETY: By the type invariant, the set is valid.
+        changes(current, unsafe { self.0.as_ref() })
+    }
+
+    /// Returns the number that `/proc/PID/ns` shows for a namespace of the set.
+    pub(crate) fn number(&self, kind: Context) -> Option<u32> {
+        // SAFETY: The set holds the namespace.
+        self.ns_common(kind)
+            .map(|ns| unsafe { unshare_ns_number(ns) })
+    }
+
+    /// Returns whether the running task is an administrator where a namespace of the set belongs.
+    pub(crate) fn has_admin(&self, kind: Context) -> bool {
+        self.ns_common(kind)
+            // SAFETY: The set holds the namespace, which holds its owner.
+            .is_some_and(|ns| unsafe { unshare_has_admin_of_ns(ns) })
+    }
+
+    pub(super) fn ns_common(&self, kind: Context) -> Option<*mut bindings::ns_common> {
+        let of = match kind {
+            Context::Mount => unshare_mnt_ns_of,
+            Context::Uts => unshare_uts_ns_of,
+            Context::Ipc => unshare_ipc_ns_of,
+            Context::Cgroup => unshare_cgroup_ns_of,
+            Context::Net => unshare_net_ns_of,
+            Context::Time => unshare_time_ns_of,
+            // SAFETY: By the type invariant, the set is valid.
+            Context::Pid => {
+                return Some(unsafe { unshare_pid_ns(self.0.as_ref().pid_ns_for_children) })
+            }
+            _ => return None,
+        };
+        // SAFETY: By the type invariant, the set is valid.
+        Some(unsafe { of(self.0.as_ptr()) })
     }
 
     /// Puts the task into the set; `self` owns the one that it was in afterwards.

@@ -5,10 +5,28 @@
 use core::ptr;
 use kernel::bindings::nsproxy;
 
-use crate::contexts::{
-    Context,
-    Contexts, //
+use crate::{
+    contexts::{
+        Context,
+        Contexts, //
+    },
+    sys::{
+        bindings::unshare_nsproxy_of,
+        task::Current, //
+    },
 };
+
+/// Returns the namespaces of a set that are other ones than those of the running task.
+pub(super) fn changes(current: &Current, new: &nsproxy) -> Contexts {
+    // SAFETY: The task runs and so is in namespaces, of which only itself takes another set. A set that a
+    // task is in does not change.
+    let old = unsafe { &*unshare_nsproxy_of(current.as_ptr()) };
+    let mut changes = Contexts::NSPROXY.without(common(old, new));
+    if !ptr::eq(old.time_ns, new.time_ns) {
+        changes |= Context::Time;
+    }
+    changes
+}
 
 /// Returns the namespaces that are the same in two sets; of the time namespaces, those of children.
 pub(in crate::sys) fn common(a: &nsproxy, b: &nsproxy) -> Contexts {

@@ -62,6 +62,7 @@ use crate::sys::{
     bindings::*,
     cred::{
         Acting,
+        KeptCred,
         UserNs, //
     },
     task::Current, //
@@ -109,13 +110,7 @@ pub(super) unsafe fn copy_net_ns_in(
             // SAFETY: The caller says so.
             source: unsafe { NetNs::get(source) },
             owner: owner.clone(),
-            // SAFETY: The function takes a reference, which moves to the `ARef`. `Credential` is a
-            // transparent wrapper, and a task has credentials.
-            credentials: unsafe {
-                ARef::from_raw(NonNull::new_unchecked(
-                    unshare_get_current_cred().cast_mut().cast(),
-                ))
-            },
+            credentials: KeptCred::of(&Current::get()).into_credential(),
             memcg: MemCgroup::of(&Current::get()),
             progress <- new_spinlock!(Progress::Wanted),
             done <- Opaque::ffi_init(|slot: *mut bindings::completion| {

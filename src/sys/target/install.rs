@@ -14,6 +14,7 @@ use kernel::{
 };
 
 use super::pinned::{
+    Directories,
     Place,
     Settled,
     Target, //
@@ -138,19 +139,9 @@ impl Target<Settled> {
     /// changed. Fails with `EPERM` without `CAP_SYS_CHROOT`, and with `EACCES`.
     pub(crate) fn install_fs(&self, fs: &mut FsStruct, credentials: Option<&Cred>) -> Result<bool> {
         let directories = self.had.directories.as_ref().ok_or(EINVAL)?;
-        let (root, pwd) = (directories.root.as_ptr(), directories.pwd.as_ptr());
         {
             let _acting = credentials.map(Acting::with);
-            // SAFETY: `self` owns the references of both paths.
-            to_result(unsafe { unshare_may_enter(root) })?;
-            // SAFETY: The function looks at the running task.
-            if !unsafe { unshare_may_chroot() } {
-                return Err(EPERM);
-            }
-            // SAFETY: As above.
-            to_result(unsafe { unshare_security_chroot(root) })?;
-            // SAFETY: As above.
-            to_result(unsafe { unshare_may_enter(pwd) })?;
+            directories.check_enter()?;
         }
         // SAFETY: The structure is nobody else's, so that its paths may be replaced without a lock.
         unsafe {
@@ -159,6 +150,23 @@ impl Target<Settled> {
             directories.pwd.replace(unshare_fs_pwd(fs));
             Ok(moved)
         }
+    }
+}
+
+impl Directories {
+    /// Checks that the running task may go there. Mirrors `chroot(2)`, `fchdir(2)`.
+    pub(super) fn check_enter(&self) -> Result {
+        let (root, pwd) = (self.root.as_ptr(), self.pwd.as_ptr());
+        // SAFETY: `self` owns the references of both paths.
+        to_result(unsafe { unshare_may_enter(root) })?;
+        // SAFETY: The function looks at the running task.
+        if !unsafe { unshare_may_chroot() } {
+            return Err(EPERM);
+        }
+        // SAFETY: As above.
+        to_result(unsafe { unshare_security_chroot(root) })?;
+        // SAFETY: As above.
+        to_result(unsafe { unshare_may_enter(pwd) })
     }
 }
 

@@ -48,7 +48,7 @@ pub(crate) struct Settled(());
 /// What a task had, with a reference each. Only a settled one can be installed from.
 pub(crate) struct Target<State> {
     pub(super) had: Had,
-    _state: PhantomData<State>,
+    pub(super) _state: PhantomData<State>,
 }
 
 /// References that were taken from a task, for what was wanted of it.
@@ -61,7 +61,8 @@ pub(super) struct Had {
     pub(super) user_ns: Option<UserNs>,
     pub(super) pid_ns: Option<ARef<PidNamespace>>,
     pub(super) directories: Option<Directories>,
-    cred: *const bindings::cred,
+    /// Only compared, while it is pinned.
+    pub(super) cred: *const bindings::cred,
 }
 
 /// Root and working directory.
@@ -192,6 +193,12 @@ impl SharedNsProxy {
         Self(locked.nsproxy())
     }
 
+    /// Takes over a count.
+    pub(super) fn of(set: ActiveNsProxy) -> Self {
+        // INVARIANT: The count moves from `set`.
+        Self(core::mem::ManuallyDrop::new(set).as_ptr())
+    }
+
     pub(super) fn as_ptr(&self) -> *mut bindings::nsproxy {
         self.0.as_ptr()
     }
@@ -213,7 +220,7 @@ impl Drop for SharedNsProxy {
 pub(super) struct Place(bindings::path);
 
 impl Place {
-    fn get(path: &bindings::path) -> Self {
+    pub(super) fn get(path: &bindings::path) -> Self {
         // SAFETY: The path is borrowed, so both of its parts are valid.
         unsafe { bindings::path_get(path) };
         // INVARIANT: These were the references.
