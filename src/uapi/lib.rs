@@ -20,12 +20,15 @@
 //! In the same transaction, before that, the task can take namespaces and directories from another
 //! one: [`Request::attach`].
 //!
+//! A request can also be held, for threads that go there for a moment and come back: [`Held`].
+//!
 //! Directories, descriptors, memory and signal handlers that the task shares with nobody are left alone,
 //! and are not among the replaced ones: that is success. [`Device::query`] tells what is shared, and what the kernel can replace.
 
 mod contexts;
 mod device;
 mod error;
+mod held;
 mod query;
 mod request;
 
@@ -54,6 +57,7 @@ pub mod raw {
 pub use contexts::Contexts;
 pub use device::Device;
 pub use error::{Error, Result};
+pub use held::{Held, Inside};
 pub use query::{Options, Query};
 pub use request::Request;
 /// An error number of the kernel, as [`Error::errno`] has it.

@@ -20,6 +20,8 @@ bitflags! {
         const DRY_RUN = raw::UNSHARE_DRY_RUN;
         /// With [`Contexts::FILES`]: leave descriptors out of the new table.
         const CLOSE_RANGE = raw::UNSHARE_CLOSE_RANGE;
+        /// Return a descriptor that holds what was prepared.
+        const HOLD = raw::UNSHARE_HOLD;
 
         const _ = !0;
     }

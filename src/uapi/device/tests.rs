@@ -30,6 +30,8 @@ fn ioctl_numbers_are_the_published_ones() {
     assert_eq!(raw::UNSHARE_IOC_COMMIT, 0xC030_BE01);
     assert_eq!(raw::UNSHARE_IOC_QUERY, 0x8020_BE02);
     assert_eq!(raw::UNSHARE_IOC_LOCAL, 0xC030_BE03);
+    assert_eq!(raw::UNSHARE_IOC_ENTER, 0xBE04);
+    assert_eq!(raw::UNSHARE_IOC_LEAVE, 0xBE05);
 
     let magic = raw::UNSHARE_IOC_MAGIC as u8;
     assert_eq!(

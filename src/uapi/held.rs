@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+use std::ffi::c_void;
+use std::io;
+use std::marker::PhantomData;
+use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::process;
+
+use rustix::ioctl::{Ioctl, IoctlOutput, NoArg, Opcode, ioctl};
+
+use crate::{Contexts, Device, Error, Options, Request, Result, raw};
+
+/// Contexts that a descriptor holds, for threads that go there for a moment and come back.
+///
+/// Any number of threads may be inside at once. A thread may enter one context while it is inside another,
+/// and leaves them in the opposite order.
+///
+/// ```no_run
+/// use std::os::fd::AsFd;
+/// use unshare_device::{Contexts, Request};
+///
+/// # fn run(container: std::os::fd::OwnedFd) -> std::io::Result<()> {
+/// let request = Request::new().attach(Contexts::NET, container.as_fd());
+/// let held = request.hold()?;
+/// {
+///     let _inside = held.enter()?;
+///     // A socket that this thread opens here belongs to the container's network.
+/// }
+/// // The thread is back.
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Held(OwnedFd);
+
+impl Device {
+    /// Prepares all that the request names and has a descriptor hold it. Nothing changes for the caller.
+    ///
+    /// A request can name [`Contexts::FS`] and namespaces other than [`Contexts::USER`] and
+    /// [`Contexts::TIME`]. Which kernels offer this, [`Query::options`](crate::Query::options) says.
+    ///
+    /// ```no_run
+    /// use unshare_device::{Contexts, Device, Request};
+    ///
+    /// let device = Device::open()?;
+    /// let held = device.hold(&Request::new().unshare(Contexts::NET))?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`commit`](Self::commit). `EINVAL` with the context that cannot be held; `EINVAL` without
+    /// one if the kernel holds none, or the request names none; `EMFILE`, `ENFILE`.
+    pub fn hold(&self, request: &Request<'_>) -> Result<Held> {
+        let mut args = request.to_raw();
+        args.options |= Options::HOLD.bits();
+        args.options &= !Options::DRY_RUN.bits();
+        // SAFETY: By the opcode the kernel reads and writes a `struct unshare_args`. The request changes
+        // nothing of the process.
+        match unsafe { ioctl(self, Hold(&mut args)) } {
+            Ok(fd) => Ok(Held(fd)),
+            Err(errno) => Err(Error {
+                errno,
+                context: Contexts::from_bits_retain(args.failed),
+            }),
+        }
+    }
+}
+
+impl Request<'_> {
+    /// Opens the device, and has a descriptor hold what the request names: see [`Device::hold`].
+    ///
+    /// ```no_run
+    /// use unshare_device::{Contexts, Request};
+    ///
+    /// let held = Request::new().unshare(Contexts::NET | Contexts::MOUNT).hold()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Device::open`] and [`Device::hold`].
+    pub fn hold(&self) -> io::Result<Held> {
+        Ok(Device::open()?.hold(self)?)
+    }
+}
+
+impl Held {
+    /// Puts the calling thread in, until the guard is dropped.
+    ///
+    /// ```no_run
+    /// # fn run(held: unshare_device::Held) -> std::io::Result<()> {
+    /// use std::net::TcpListener;
+    ///
+    /// let inside = held.enter()?;
+    /// let listener = TcpListener::bind("127.0.0.1:80")?;
+    /// inside.leave()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`; `ENOSPC` if the thread has entered 32 times without leaving. For a thread that does not have
+    /// the credentials with which the context was prepared also what setns(2), chroot(2) and fchdir(2) say:
+    /// `EPERM`, `EACCES`, and `EINVAL` for a PID namespace that is not below the thread's own.
+    pub fn enter(&self) -> io::Result<Inside<'_>> {
+        // SAFETY: The command has no argument, and changes nothing that Rust relies on.
+        unsafe { ioctl(self, NoArg::<{ raw::UNSHARE_IOC_ENTER }>::new())? };
+        Ok(Inside {
+            held: self,
+            _not_send: PhantomData,
+        })
+    }
+}
+
+impl AsFd for Held {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// To pass on to another process.
+impl From<Held> for OwnedFd {
+    fn from(held: Held) -> Self {
+        held.0
+    }
+}
+
+/// What another process held and passed on.
+impl From<OwnedFd> for Held {
+    fn from(fd: OwnedFd) -> Self {
+        Self(fd)
+    }
+}
+
+/// A thread's stay in a held context. Dropping it leaves: the thread has again the very namespaces and
+/// directories that it had.
+///
+/// It cannot be sent to another thread:
+///
+/// ```compile_fail,E0277
+/// fn send(inside: unshare_device::Inside<'static>) {
+///     std::thread::spawn(move || drop(inside));
+/// }
+/// ```
+///
+/// Leaving fails only if the thread has changed its credentials while it was inside, or has entered another
+/// context and not left that. A thread that stays inside must not go on with other work, so the drop then
+/// aborts the process. [`leave`](Self::leave) returns the error instead. A child that was forked inside is
+/// inside for good, and must not drop the guard either.
+#[derive(Debug)]
+#[must_use = "the thread leaves as soon as this is dropped"]
+pub struct Inside<'held> {
+    held: &'held Held,
+    _not_send: PhantomData<*const ()>,
+}
+
+impl Inside<'_> {
+    /// Leaves, as the drop does, and returns the error.
+    ///
+    /// ```no_run
+    /// # fn run(inside: unshare_device::Inside<'_>) {
+    /// if let Err(error) = inside.leave() {
+    ///     // This thread is still inside: it must end.
+    ///     eprintln!("cannot leave: {error}");
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// `EBUSY` if the thread has entered another context since; `EPERM` if its credentials have changed since
+    /// and setns(2) and chroot(2) would not let it go back. In both cases the thread is still inside.
+    pub fn leave(self) -> io::Result<()> {
+        let left = self.try_leave();
+        std::mem::forget(self);
+        left
+    }
+
+    fn try_leave(&self) -> io::Result<()> {
+        // SAFETY: As for `enter`.
+        Ok(unsafe { ioctl(self.held, NoArg::<{ raw::UNSHARE_IOC_LEAVE }>::new())? })
+    }
+}
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        if let Err(error) = self.try_leave() {
+            eprintln!("cannot leave a held context: {error}");
+            process::abort();
+        }
+    }
+}
+
+/// COMMIT with `UNSHARE_HOLD`, which returns a descriptor.
+struct Hold<'a>(&'a mut raw::unshare_args);
+
+// SAFETY: The opcode is that of `struct unshare_args`, which the kernel reads and writes. A return value that
+// is no error is a new descriptor.
+unsafe impl Ioctl for Hold<'_> {
+    type Output = OwnedFd;
+
+    const IS_MUTATING: bool = true;
+
+    fn opcode(&self) -> Opcode {
+        raw::UNSHARE_IOC_COMMIT
+    }
+
+    fn as_ptr(&mut self) -> *mut c_void {
+        (&raw mut *self.0).cast()
+    }
+
+    unsafe fn output_from_ptr(fd: IoctlOutput, _: *mut c_void) -> rustix::io::Result<OwnedFd> {
+        // SAFETY: The kernel has made the descriptor for this call.
+        Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+    }
+}
