@@ -8,6 +8,7 @@ mod contexts;
 mod crowd;
 mod files;
 pub(crate) mod guard;
+mod held;
 mod image;
 mod memory;
 mod mounts;
@@ -97,6 +98,7 @@ fn plans() -> Vec<Plan> {
         mounts::plans(),
         memory::plans(),
         attach::plans(),
+        held::plans(),
     ]
     .into_iter()
     .flatten()
