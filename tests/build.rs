@@ -26,7 +26,7 @@ fn main() {
     for language in [
         "-xc -std=c99",
         "-xc -std=c11",
-        "-xc -std=c99 -m32",
+        "-xc -std=c99 -m32 -ffreestanding",
         "-xc++ -std=c++11",
     ] {
         let flags = format!("{language} -pedantic -Werror -fsyntax-only");

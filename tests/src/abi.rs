@@ -8,7 +8,7 @@ use unshare_device::Contexts;
 
 use crate::check::ensure;
 use crate::device::{
-    Args, CLOSE_RANGE, COMMIT, DRY_RUN, LOCAL, QUERY, UNSHARE_EMPTY_MNTNS, unshare,
+    Args, CLOSE_RANGE, COMMIT, DRY_RUN, HOLD, LOCAL, QUERY, UNSHARE_EMPTY_MNTNS, unshare,
 };
 use crate::harness::Suite;
 use crate::kmsg::KernelLog;
@@ -79,7 +79,7 @@ fn unknown_attach_bits() -> Result<()> {
 
 fn unknown_options() -> Result<()> {
     // Options are 32 bits: there are no higher ones to set.
-    let known = Contexts::from_bits_retain((CLOSE_RANGE | DRY_RUN).into());
+    let known = Contexts::from_bits_retain((CLOSE_RANGE | DRY_RUN | HOLD).into());
     let beyond = Contexts::from_bits_retain(!u64::from(u32::MAX));
     unknown(known | beyond, |args, bit| args.options |= bit as u32)
 }

@@ -135,7 +135,7 @@ static void test(void)
 	CHECK(ioctl(device, UNSHARE_IOC_QUERY, &query) == 0);
 	CHECK(query.contexts & CLONE_NEWUTS);
 	CHECK(query.contexts & CLONE_EMPTY_MNTNS);
-	CHECK(query.options == (UNSHARE_DRY_RUN | UNSHARE_CLOSE_RANGE));
+	CHECK(query.options == (UNSHARE_DRY_RUN | UNSHARE_CLOSE_RANGE | UNSHARE_HOLD));
 	CHECK(query.shared & CLONE_NEWUTS);
 
 	read_uts(before);
@@ -167,6 +167,31 @@ static void test(void)
 	args.unshare = CLONE_EMPTY_MNTNS;
 	CHECK(ioctl(device, UNSHARE_IOC_COMMIT, &args) == 0);
 	CHECK(args.replaced == (CLONE_NEWNS | CLONE_FS));
+}
+
+/* There and back: neither command has an argument, so there is none to widen. */
+static void test_held(void)
+{
+	struct unshare_args args = { .unshare = CLONE_NEWUTS, .options = UNSHARE_HOLD };
+	char before[64], after[64];
+	long device = syscall(SYS_open, (long)UNSHARE_DEVICE, O_RDWR, 0);
+	long held;
+
+	CHECK(device >= 0);
+	held = ioctl(device, UNSHARE_IOC_COMMIT, &args);
+	CHECK(held > 0);
+	CHECK(args.replaced == CLONE_NEWUTS && args.failed == 0);
+	read_uts(before);
+	CHECK(ioctl(held, UNSHARE_IOC_ENTER, (void *)1) == -EINVAL);
+	CHECK(ioctl(held, UNSHARE_IOC_LEAVE, NULL) == -EINVAL);
+	CHECK(ioctl(held, UNSHARE_IOC_ENTER, NULL) == 0);
+	read_uts(after);
+	CHECK(!same(before, after));
+	CHECK(ioctl(held, UNSHARE_IOC_ENTER, NULL) == 0);
+	CHECK(ioctl(device, UNSHARE_IOC_LEAVE, NULL) == 0);
+	CHECK(ioctl(held, UNSHARE_IOC_LEAVE, NULL) == 0);
+	read_uts(after);
+	CHECK(same(before, after));
 }
 
 static volatile int caught;
@@ -212,6 +237,7 @@ static void test_signal(void)
 START void _start(void)
 {
 	test_signal();
+	test_held();
 	test();
 	syscall(SYS_exit, 0, 0, 0);
 }

@@ -21,6 +21,7 @@ pub(crate) const LOCAL: u32 = raw::UNSHARE_IOC_LOCAL;
 pub(crate) const QUERY: u32 = raw::UNSHARE_IOC_QUERY;
 pub(crate) const DRY_RUN: u32 = raw::UNSHARE_DRY_RUN;
 pub(crate) const CLOSE_RANGE: u32 = raw::UNSHARE_CLOSE_RANGE;
+pub(crate) const HOLD: u32 = raw::UNSHARE_HOLD;
 
 /// What unshare(2) calls the empty mount namespace, in the 32 bits that it has.
 pub(crate) const UNSHARE_EMPTY_MNTNS: Contexts = Contexts::from_bits_retain(0x0010_0000);

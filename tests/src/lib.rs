@@ -31,6 +31,7 @@ mod faults;
 pub mod fuzz;
 mod hardening;
 mod harness;
+mod held;
 mod injection;
 mod kmsg;
 mod ktap;
@@ -101,6 +102,12 @@ struct Options {
     /// Change to this directory and stay there: a test executes this program with set-user-ID
     #[arg(long, hide = true)]
     stay_in: Option<PathBuf>,
+    /// Say what UNSHARE_IOC_LEAVE says to this descriptor and the next: a test executes this program inside
+    #[arg(long, hide = true)]
+    leave: Option<i32>,
+    /// Say who it is: a test executes this program with set-user-ID
+    #[arg(long, hide = true)]
+    who: bool,
 }
 
 fn suites() -> Vec<Suite> {
@@ -141,6 +148,15 @@ fn suites() -> Vec<Suite> {
         contexts::vm_killed::suite(),
         contexts::sighand::suite(),
         contexts::signals::suite(),
+        held::arguments::suite(),
+        held::entering::suite(),
+        held::leaving::suite(),
+        held::credentials::suite(),
+        held::ending::suite(),
+        held::lifetime::suite(),
+        held::filter::suite(),
+        held::faults::suite(),
+        held::stress::suite(),
         combinations::suite(),
         atomicity::suite(),
         faults::suite(),
@@ -203,6 +219,14 @@ pub fn main() -> Result<ExitCode> {
     let options = Options::parse();
     if let Some(directory) = &options.stay_in {
         attach::withdrawn::stay_in(directory)?;
+    }
+    if let Some(device) = options.leave {
+        held::ending::program(device)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if options.who {
+        held::ending::who();
+        return Ok(ExitCode::SUCCESS);
     }
     if let Some(measure) = options.bench {
         bench::run(measure, &options.name, options.list)?;

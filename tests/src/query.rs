@@ -7,7 +7,7 @@ use unshare_device::Contexts;
 
 use crate::check::ensure;
 use crate::conditions::beside_thread;
-use crate::device::{CLOSE_RANGE, DRY_RUN, QUERY, Query, UNSHARE_EMPTY_MNTNS, unshare};
+use crate::device::{CLOSE_RANGE, DRY_RUN, HOLD, QUERY, Query, UNSHARE_EMPTY_MNTNS, unshare};
 use crate::harness::Suite;
 use crate::sharer::Sharer;
 use crate::world::World;
@@ -77,7 +77,7 @@ fn offered() -> Result<()> {
     ensure!(offered == expected, "{offered} instead of {expected}");
     let attachable = Contexts::from_bits_retain(query.attachable);
     ensure!(attachable == kinds() | Contexts::FS, "{attachable}");
-    ensure!(query.options == u64::from(DRY_RUN | CLOSE_RANGE));
+    ensure!(query.options == u64::from(DRY_RUN | CLOSE_RANGE | HOLD));
     Ok(())
 }
 

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! What a descriptor and an entry keep, and that nothing is left of them.
+
+use std::io::IoSlice;
+use std::mem::MaybeUninit;
+use std::os::fd::AsFd;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
+    sendmsg, socketpair,
+};
+use unshare_device::Contexts;
+
+use super::{ALL, Held, leave_last, try_hold};
+use crate::child::{Child, in_child};
+use crate::device::{Device, HOLD, unshare};
+use crate::harness::Suite;
+use crate::kmsg::KernelLog;
+use crate::machine::Setting;
+use crate::module::{Unloaded, load, unload, users};
+use crate::scale::{limit, rounds};
+use crate::slab::leaves_nothing;
+
+pub(crate) fn suite() -> Suite {
+    Suite::new("held_lifetime")
+        .test(
+            "the module stays while a descriptor holds a context",
+            held_open,
+        )
+        .test("the module stays while a thread is inside", inside)
+        .test(
+            "the module goes after threads have ended inside",
+            ended_inside,
+        )
+        .test(
+            "a kernel without the tracepoints does not offer HOLD, and says so",
+            not_offered,
+        )
+        .slow(
+            "a descriptor in flight in its own network goes",
+            limit(),
+            in_flight,
+        )
+        .slow(
+            "there and back leaves nothing",
+            limit(),
+            rounds_leave_nothing,
+        )
+        .slow(
+            "a context that is held and closed leaves nothing",
+            limit(),
+            closing_leaves_nothing,
+        )
+        .slow(
+            "processes that end inside leave nothing",
+            limit(),
+            ends_leave_nothing,
+        )
+}
+
+/// The kernel's word for a module that has users.
+const IN_USE: Result<(), Errno> = Err(Errno::WOULDBLOCK);
+
+fn held_open() -> Result<()> {
+    let held = Held::new(ALL)?;
+    ensure!(users()? == 1, "{} users", users()?);
+    ensure!(unload() == IN_USE);
+    drop(held);
+    drop(Unloaded::new()?);
+    Ok(())
+}
+
+fn inside() -> Result<()> {
+    let held = Held::new(Contexts::NET | Contexts::FS)?;
+    held.enter()?;
+    drop(held);
+    ensure!(users()? == 1, "{} users", users()?);
+    ensure!(unload() == IN_USE);
+    leave_last(&Device::open()?)?;
+    ensure!(users()? == 0, "{} users", users()?);
+    drop(Unloaded::new()?);
+    Ok(())
+}
+
+fn ended_inside() -> Result<()> {
+    for _ in 0..rounds(3, 30) {
+        in_child(|| {
+            let held = Held::new(Contexts::NET | Contexts::FS)?;
+            let die = || held.enter();
+            for _ in 0..4 {
+                thread::scope(|scope| scope.spawn(die).join().expect("the thread panicked"))?;
+            }
+            held.enter()?;
+            Ok(String::new())
+        })?;
+        drop(Unloaded::new()?);
+    }
+    Ok(())
+}
+
+/// Made with UNSHARE_HIDE=__tracepoint_sched_process_exit.
+fn not_offered() -> Result<()> {
+    let all = Device::open()?.query()?;
+    let _back = Unloaded::new()?;
+    let mut log = KernelLog::from_now()?;
+    load("unshare-untraced", "")?.context("finit_module")?;
+    let mut lines = log.lines()?;
+    // KUnit, where the kernel has it, logs something of its own.
+    lines.retain(|line| line.starts_with("unshare: "));
+    ensure!(lines.len() == 1, "not one line: {lines:#?}");
+    let line = &lines[0];
+    ensure!(
+        line.contains("__tracepoint_sched_process_exit") && line.contains("holding"),
+        "{line}"
+    );
+    let device = Device::open()?;
+    let now = device.query()?;
+    let hold = u64::from(HOLD);
+    ensure!(
+        now.options == all.options & !hold && now.contexts == all.contexts,
+        "{now:?}"
+    );
+    let (held, reply) = try_hold(&device, unshare(Contexts::NET));
+    ensure!(held.is_none() && reply.errno == Some(Errno::INVAL) && reply.failed.is_empty());
+    ensure!(leave_last(&device) == Err(Errno::INVAL));
+    Ok(())
+}
+
+/// A network that is kept alive still counts for its user.
+fn in_flight() -> Result<()> {
+    let _limit = Setting::sysctl("user/max_net_namespaces", "12")?;
+    let device = Device::open()?;
+    for round in 0..rounds(20, 100) {
+        let until = Instant::now() + Duration::from_secs(20);
+        let held = loop {
+            match try_hold(&device, unshare(Contexts::NET)) {
+                (Some(held), _) => break held,
+                (None, reply) => ensure!(Instant::now() < until, "round {round}: {reply:?}"),
+            }
+            // The collector and what frees a network are workers.
+            thread::sleep(Duration::from_millis(50));
+        };
+        held.inside(|| {
+            let (a, b) = socketpair(
+                AddressFamily::UNIX,
+                SocketType::STREAM,
+                SocketFlags::CLOEXEC,
+                None,
+            )?;
+            let fds = [held.as_fd(), a.as_fd(), b.as_fd()];
+            let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3))];
+            let mut control = SendAncillaryBuffer::new(&mut space);
+            ensure!(control.push(SendAncillaryMessage::ScmRights(&fds)));
+            sendmsg(&a, &[IoSlice::new(b"x")], &mut control, SendFlags::empty())?;
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+fn rounds_leave_nothing() -> Result<()> {
+    let [held, other] = [Held::new(ALL)?, Held::new(Contexts::NET)?];
+    let times = rounds(1000, 1_000_000);
+    leaves_nothing(times, times / 2, || held.inside(|| other.inside(|| Ok(()))))
+}
+
+fn closing_leaves_nothing() -> Result<()> {
+    let times = rounds(40, 1000);
+    leaves_nothing(times, times, || {
+        let held = Held::new(ALL)?;
+        held.inside(|| Ok(()))
+    })
+}
+
+fn ends_leave_nothing() -> Result<()> {
+    let held = Held::new(ALL)?;
+    let times = rounds(40, 900);
+    leaves_nothing(times, times, || {
+        in_child(|| {
+            held.enter()?;
+            held.enter()?;
+            Ok(String::new())
+        })?;
+        let child = Child::spawn(|| {
+            held.enter()?;
+            loop {
+                thread::park();
+            }
+        })?;
+        child.stop()
+    })
+}
