@@ -38,12 +38,14 @@ pub(crate) struct Replaced {
 impl Prepared {
     /// Replaces the contexts of the running task. It cannot fail.
     ///
-    /// 1. The semaphore undo list is left, and the shared memory segments are disowned, while the
+    /// 1. Waiters on `clear_child_tid` are woken in the old address space, and the concurrency id is
+    ///    given back to it: `mm_release()`, `sched_mm_cid_before_execve()`. This comes first, as in
+    ///    `do_exit()`: the word's page was seen in place when the locks were taken, and the next step
+    ///    may sleep.
+    /// 2. The semaphore undo list is left, and the shared memory segments are disowned, while the
     ///    task is still in the IPC namespace where they are found: `exit_sem()`, `exit_shm()`.
-    /// 2. The new namespaces become active before any task can be seen in them, since `/proc` and
+    /// 3. The new namespaces become active before any task can be seen in them, since `/proc` and
     ///    `listns(2)` follow the nsproxy of a task to active ones only: `nsproxy_ns_active_get()`.
-    /// 3. Waiters on `clear_child_tid` are woken in the old address space, and the concurrency id is
-    ///    given back to it: `mm_release()`, `sched_mm_cid_before_execve()`.
     /// 4. Namespaces, root and working directory, descriptor table, and address space change in one
     ///    section of `task_lock`, under which others read them: nobody sees a new mount namespace
     ///    with an old root. `switch_task_namespaces()`, `ksys_unshare()` and `exec_mmap()` have one
@@ -84,6 +86,7 @@ impl Prepared {
             replaced: _,
         } = self;
 
+        let vm = vm.map(|vm| vm.leave(current));
         if let Some(undo_list) = undo_list.take() {
             undo_list.commit(current);
         }
@@ -94,7 +97,6 @@ impl Prepared {
             fs: fs.take(),
         };
 
-        let vm = vm.map(|vm| vm.leave(current));
         let (places, files, vm) = {
             let mut lock = current.lock();
             (

@@ -31,7 +31,7 @@ impl ChildTid {
     /// takes such a page for missing.
     ///
     /// Waits as any page fault does. A deadly signal ends that, unless a FUSE server has already begun to
-    /// answer. Does not write the word, which is in use for as long as the task stays.
+    /// answer, or the page belongs to a file system that is frozen. Does not write the word, which is in use for as long as the task stays.
     pub(super) fn fault_in(current: &Current) -> Self {
         // SAFETY: The task runs, and nobody else changes its `clear_child_tid`.
         let word = unsafe { unshare_child_tid(current.as_ptr()) };
@@ -60,10 +60,27 @@ impl ChildTid {
         let is_there = |byte, flags| {
             // SAFETY: The function takes no lock and waits for nobody.
             find_page(|page| unsafe { unshare_peek_word_page(byte, flags, page) == 1 })
+                || is_mapped(byte, flags)
         };
         let mut bytes = self.bytes.into_iter().zip(self.found_by);
         bytes.all(|(byte, found_by)| found_by.is_none_or(|flags| is_there(byte, flags)))
     }
+}
+
+/// Returns whether a page is mapped, also one that `get_user_pages_fast_only()` passes over: the zero page,
+/// and in Linux 7.2 a page that a driver has inserted.
+///
+/// The `mmap_lock` is only tried: its holder may wait for a task that waits for `exec_update_lock`.
+fn is_mapped(byte: *mut u32, flags: u32) -> bool {
+    // SAFETY: The task runs in its address space.
+    if !unsafe { unshare_try_lock_own_mm() } {
+        return false;
+    }
+    // SAFETY: The lock is held, and nothing is faulted in.
+    let is_found = find_page(|page| unsafe { unshare_find_word_page(byte, flags, page) == 1 });
+    // SAFETY: The lock was taken above.
+    unsafe { unshare_unlock_own_mm() };
+    is_found
 }
 
 /// Returns whether `get` finds a page, and puts the page.

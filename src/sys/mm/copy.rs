@@ -10,7 +10,8 @@ use kernel::{
     error::to_result,
     mm::MmWithUser,
     prelude::*,
-    sync::aref::ARef, //
+    sync::aref::ARef,
+    types::NotThreadSafe, //
 };
 
 use super::fields;
@@ -101,7 +102,7 @@ struct HalfCopied {
 /// While it exists, nobody registers a uprobe: all copies of a page get the same breakpoints.
 ///
 /// Mirrors `uprobe_start_dup_mmap()` and `uprobe_end_dup_mmap()`.
-struct NoNewUprobes;
+struct NoNewUprobes(NotThreadSafe);
 
 impl NoNewUprobes {
     fn begin() -> Self {
@@ -110,7 +111,7 @@ impl NoNewUprobes {
         unsafe {
             unshare_uprobe_start_dup_mmap()
         };
-        Self
+        Self(NotThreadSafe)
     }
 }
 

@@ -73,7 +73,11 @@ impl<'a> ExecUpdate<'a> {
     /// A reader may keep the lock for as long as it likes: `proc_ns_readlink()` copies to user memory
     /// under it, and that memory may be FUSE's or userfaultfd's.
     pub(crate) fn lock_in_time(current: &'a Current) -> Result<Self> {
-        let mut patience = Patience::new();
+        Self::lock(current, &mut Patience::new())
+    }
+
+    /// The same, within what is left of the time.
+    pub(super) fn lock(current: &'a Current, patience: &mut Patience) -> Result<Self> {
         // SAFETY: The task runs, and has a `signal_struct`.
         while unsafe { unshare_try_lock_exec_update(current.as_ptr()) } == 0 {
             patience.wait(current, None)?;

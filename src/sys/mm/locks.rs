@@ -29,7 +29,7 @@ pub(crate) fn keep_out<'a>(
     let mut patience = Patience::new();
     loop {
         let word = moves.then(|| ChildTid::fault_in(current));
-        let update = ExecUpdate::lock_in_time(current)?;
+        let update = ExecUpdate::lock(current, &mut patience)?;
         let no_pi_waiters = NoPiWaiters::hold_up(current)?;
         if word.is_none_or(|word| word.is_in_place()) {
             return Ok((update, no_pi_waiters));

@@ -40,6 +40,10 @@ struct linux_binfmt;
 	/* Without a page fault. */								\
 	X(int, peek_word_page, (u32 __user *word, unsigned int flags, struct page **page),	\
 	  get_user_pages_fast_only((unsigned long)word, 1, flags, page))			\
+	X(long, find_word_page, (u32 __user *word, unsigned int flags, struct page **page),	\
+	  get_user_pages((unsigned long)word, 1, flags | FOLL_NOFAULT | FOLL_HONOR_NUMA_FAULT,	\
+			 page))									\
+	X(bool, try_lock_own_mm, (void), mmap_read_trylock(current->mm))			\
 	X(int, try_lock_exec_update, (struct task_struct *task),				\
 	  down_write_trylock(&task->signal->exec_update_lock))					\
 	X(struct task_exec_state *, exec_state, (struct task_struct *task),			\
@@ -118,6 +122,7 @@ struct linux_binfmt;
 	/* To a word of user memory: a bad address is its owner's loss, as at an exit */	\
 	X(clear_word, (u32 __user *word), put_user(0, word))					\
 	X(put_page, (struct page *page), put_page(page))					\
+	X(unlock_own_mm, (void), mmap_read_unlock(current->mm))					\
 	UNSHARE_IF(CONFIG_FUTEX, X(wake_word, (u32 __user *word),				\
 	  unshare_do_futex(word, FUTEX_WAKE, 1, NULL, NULL, 0, 0)))				\
 	/* To the processor */									\

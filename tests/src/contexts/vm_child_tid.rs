@@ -56,6 +56,10 @@ pub(crate) fn suite() -> Suite {
             child_tid_discarded,
         )
         .test("woken also where it cannot be written", child_tid_read_only)
+        .test(
+            "a word in a page that was never written is no obstacle",
+            child_tid_zero_page,
+        )
 }
 
 /// A word that is cleared when the task leaves.
@@ -286,4 +290,14 @@ fn child_tid_read_only() -> Result<()> {
     ensure!(woken == "woken", "{woken}");
     ensure!(read(page.start()) == 1, "it could be written");
     Ok(())
+}
+
+/// The page is the zero page, which can be read and not written.
+fn child_tid_zero_page() -> Result<()> {
+    let page = Mapping::new(PAGE, MapFlags::PRIVATE)?;
+    // SAFETY: It is only read from now on.
+    unsafe { mprotect(page.start(), PAGE, MprotectFlags::READ)? };
+    ensure!(read(page.start()) == 0);
+    promise(&page);
+    World::sharing(VM)?.replaces(unshare(VM), VM, &["kcmp/vm"])
 }
