@@ -7,7 +7,6 @@
 mod unseen;
 
 use core::{
-    marker::PhantomData,
     ops::RangeInclusive,
     ptr::NonNull, //
 };
@@ -55,34 +54,24 @@ impl Drop for FilesStruct {
 
 /// The descriptor table of the running task.
 ///
-/// # Invariants
-///
-/// `table` is the running task's for as long as `current` is borrowed: only the task itself
-/// replaces it, under its [`TaskLock`](super::task::TaskLock).
-pub(crate) struct OwnFiles<'a> {
-    table: NonNull<bindings::files_struct>,
-    _current: PhantomData<&'a Current>,
-}
+/// Each use looks the table up again, since the task may have replaced it in between.
+pub(crate) struct OwnFiles<'a>(&'a Current);
 
 impl<'a> OwnFiles<'a> {
     /// Returns the descriptor table of the running task.
     pub(crate) fn of(current: &'a Current) -> Self {
-        // SAFETY: A task that runs has a table until it exits.
-        let table = unsafe { NonNull::new_unchecked(unshare_files_of(current.as_ptr())) };
-        // INVARIANT: `current` is the running task.
-        Self {
-            table,
-            _current: PhantomData,
-        }
+        Self(current)
     }
 
+    /// Returns the table, which stays until the task itself replaces it. It exists until the task exits.
     fn as_ptr(&self) -> *mut bindings::files_struct {
-        self.table.as_ptr()
+        // SAFETY: The task runs.
+        unsafe { unshare_files_of(self.0.as_ptr()) }
     }
 
     /// Returns whether another task uses the table.
     pub(crate) fn is_shared(&self) -> bool {
-        // SAFETY: By the type invariant, the table is valid.
+        // SAFETY: The running task has the table.
         unsafe { unshare_files_users(self.as_ptr()) > 1 }
     }
 
@@ -108,7 +97,7 @@ impl<'a> OwnFiles<'a> {
     fn take_next(&self, next: &mut u32, last: u32) -> Option<NonNull<bindings::file>> {
         let table = self.as_ptr();
         let _guard = self.lock();
-        // SAFETY: The table is valid by the type invariant, and locked.
+        // SAFETY: The running task has the table, which is locked.
         let end = unsafe { unshare_files_max_fds(table) }.min(last.saturating_add(1));
         loop {
             // SAFETY: As above, and `end` is not beyond the table.
@@ -127,8 +116,8 @@ impl<'a> OwnFiles<'a> {
 
     /// Locks the table against other tasks that use it, and readers of `/proc/PID/fd`.
     fn lock(&self) -> Guard<'_, (), SpinLockBackend> {
-        // SAFETY: By the type invariant, the table and with it its `file_lock` stay valid for as
-        // long as `self` is borrowed.
+        // SAFETY: The running task has the table, and with it its `file_lock`. Whoever holds the guard does
+        // not replace the table.
         let lock: &Lock<(), SpinLockBackend> =
             unsafe { Lock::from_raw(unshare_files_lock(self.as_ptr())) };
         lock.lock()

@@ -120,7 +120,7 @@ impl NsProxy {
     /// Returns the namespaces of the set that are other ones than those of the running task.
     pub(crate) fn changes(&self, current: &Current) -> Contexts {
         // SAFETY: By the type invariant, the set is valid.
-        changes(current, unsafe { self.set.as_ref() })
+        unsafe { changes(current, self.set) }
     }
 
     pub(super) fn as_ptr(&mut self) -> *mut bindings::nsproxy {

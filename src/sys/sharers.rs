@@ -8,7 +8,10 @@
 
 use core::{
     marker::PhantomData,
-    ptr, //
+    ptr::{
+        self,
+        NonNull, //
+    }, //
 };
 use kernel::{
     bindings,
@@ -124,11 +127,11 @@ fn common_contexts(mine: &unshare_task_contexts, its: &unshare_task_contexts) ->
             common |= context;
         }
     }
-    // SAFETY: The running task is in namespaces; the other task is locked, and holds its own.
-    match unsafe { (mine.nsproxy.as_ref(), its.nsproxy.as_ref()) } {
+    match (NonNull::new(mine.nsproxy), NonNull::new(its.nsproxy)) {
         // For speed: most tasks are in one set.
-        (Some(mine), Some(its)) if ptr::eq(mine, its) => common | Contexts::NSPROXY,
-        (Some(mine), Some(its)) => common | nsproxy::common(mine, its),
+        (Some(mine), Some(its)) if mine == its => common | Contexts::NSPROXY,
+        // SAFETY: The running task is in namespaces; the other task is locked, and holds its own.
+        (Some(mine), Some(its)) => common | unsafe { nsproxy::common(mine, its) },
         _ => common,
     }
 }

@@ -75,7 +75,7 @@ struct TasklistWrite(NotThreadSafe);
 
 impl TasklistWrite {
     fn lock() -> Self {
-        // SAFETY: Reached only where the kernel's variable was found, with no lock held.
+        // SAFETY: Reached only where the kernel's variable was found, with no spinlock held.
         unsafe { unshare_write_lock_tasklist() };
         Self(NotThreadSafe)
     }

@@ -61,7 +61,7 @@ impl ActiveNsProxy {
     /// Returns the namespaces of the set that are other ones than those of the running task.
     pub(crate) fn changes(&self, current: &Current) -> Contexts {
         // SAFETY: By the type invariant, the set is valid.
-        changes(current, unsafe { self.0.as_ref() })
+        unsafe { changes(current, self.0) }
     }
 
     /// Returns the number that `/proc/PID/ns` shows for a namespace of the set.
@@ -88,7 +88,7 @@ impl ActiveNsProxy {
             Context::Time => unshare_time_ns_of,
             // SAFETY: By the type invariant, the set is valid.
             Context::Pid => {
-                return Some(unsafe { unshare_pid_ns(self.0.as_ref().pid_ns_for_children) })
+                return Some(unsafe { unshare_pid_ns((*self.0.as_ptr()).pid_ns_for_children) })
             }
             _ => return None,
         };

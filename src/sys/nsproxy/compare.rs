@@ -2,7 +2,10 @@
 
 //! Which namespaces two sets have in common.
 
-use core::ptr;
+use core::ptr::{
+    self,
+    NonNull, //
+};
 use kernel::bindings::nsproxy;
 
 use crate::{
@@ -17,35 +20,53 @@ use crate::{
 };
 
 /// Returns the namespaces of a set that are other ones than those of the running task.
-pub(super) fn changes(current: &Current, new: &nsproxy) -> Contexts {
-    // SAFETY: The task runs and so is in namespaces, of which only itself takes another set. A set that a
-    // task is in does not change.
-    let old = unsafe { &*unshare_nsproxy_of(current.as_ptr()) };
-    let mut changes = Contexts::NSPROXY.without(common(old, new));
-    if !ptr::eq(old.time_ns, new.time_ns) {
-        changes |= Context::Time;
+///
+/// # Safety
+///
+/// `new` must stay meanwhile.
+pub(super) unsafe fn changes(current: &Current, new: NonNull<nsproxy>) -> Contexts {
+    // SAFETY: The task runs and so is in namespaces, and only the task itself takes another set. The caller
+    // keeps `new`.
+    unsafe {
+        let old = NonNull::new_unchecked(unshare_nsproxy_of(current.as_ptr()));
+        let mut changes = Contexts::NSPROXY.without(common(old, new));
+        if !ptr::eq((*old.as_ptr()).time_ns, (*new.as_ptr()).time_ns) {
+            changes |= Context::Time;
+        }
+        changes
     }
-    changes
 }
 
 /// Returns the namespaces that are the same in two sets; of the time namespaces, those of children.
-pub(in crate::sys) fn common(a: &nsproxy, b: &nsproxy) -> Contexts {
+///
+/// Takes pointers: other tasks change the count of a set at any time, and a reference would promise that
+/// nobody does. The namespaces of a set that a task is in do not change.
+///
+/// # Safety
+///
+/// Both sets must stay meanwhile.
+pub(in crate::sys) unsafe fn common(a: NonNull<nsproxy>, b: NonNull<nsproxy>) -> Contexts {
+    let (a, b) = (a.as_ptr(), b.as_ptr());
     let mut common = Contexts::empty();
-    for (context, is_common) in [
-        (Context::Mount, ptr::eq(a.mnt_ns, b.mnt_ns)),
-        (Context::Uts, ptr::eq(a.uts_ns, b.uts_ns)),
-        (Context::Ipc, ptr::eq(a.ipc_ns, b.ipc_ns)),
-        (
-            Context::Pid,
-            ptr::eq(a.pid_ns_for_children, b.pid_ns_for_children),
-        ),
-        (Context::Net, ptr::eq(a.net_ns, b.net_ns)),
-        (Context::Cgroup, ptr::eq(a.cgroup_ns, b.cgroup_ns)),
-        (
-            Context::Time,
-            ptr::eq(a.time_ns_for_children, b.time_ns_for_children),
-        ),
-    ] {
+    // SAFETY: The caller keeps both.
+    let kinds = unsafe {
+        [
+            (Context::Mount, ptr::eq((*a).mnt_ns, (*b).mnt_ns)),
+            (Context::Uts, ptr::eq((*a).uts_ns, (*b).uts_ns)),
+            (Context::Ipc, ptr::eq((*a).ipc_ns, (*b).ipc_ns)),
+            (
+                Context::Pid,
+                ptr::eq((*a).pid_ns_for_children, (*b).pid_ns_for_children),
+            ),
+            (Context::Net, ptr::eq((*a).net_ns, (*b).net_ns)),
+            (Context::Cgroup, ptr::eq((*a).cgroup_ns, (*b).cgroup_ns)),
+            (
+                Context::Time,
+                ptr::eq((*a).time_ns_for_children, (*b).time_ns_for_children),
+            ),
+        ]
+    };
+    for (context, is_common) in kinds {
         if is_common {
             common |= context;
         }

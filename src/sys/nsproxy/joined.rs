@@ -65,9 +65,9 @@ impl NsProxy {
     /// Nothing is checked: the caller knows that the task may enter them. Fails with `ENOMEM`.
     pub(crate) fn with(current: &Current, held: &ActiveNsProxy, kinds: Contexts) -> Result<Self> {
         let mut set = Self::dup(current)?;
-        // SAFETY: By the type invariants, nobody else knows the one structure, and the other one does not
-        // change.
-        let (new, held_set) = unsafe { (set.set.as_mut(), held.as_ptr().as_ref()) };
+        // SAFETY: By the type invariant, nobody else knows the structure.
+        let new = unsafe { set.set.as_mut() };
+        let held_set = held.as_ptr().as_ptr();
         for kind in ORDER.into_iter().filter(|kind| kinds.contains(*kind)) {
             let Some(ns) = held.ns_common(kind).and_then(NonNull::new) else {
                 continue;
@@ -76,23 +76,27 @@ impl NsProxy {
             unsafe {
                 match kind {
                     Context::Mount => {
-                        join(ns, &mut new.mnt_ns, held_set.mnt_ns, unshare_put_mnt_ns)
+                        join(ns, &mut new.mnt_ns, (*held_set).mnt_ns, unshare_put_mnt_ns)
                     }
-                    Context::Uts => join(ns, &mut new.uts_ns, held_set.uts_ns, unshare_put_uts_ns),
-                    Context::Ipc => join(ns, &mut new.ipc_ns, held_set.ipc_ns, unshare_put_ipc_ns),
+                    Context::Uts => {
+                        join(ns, &mut new.uts_ns, (*held_set).uts_ns, unshare_put_uts_ns)
+                    }
+                    Context::Ipc => {
+                        join(ns, &mut new.ipc_ns, (*held_set).ipc_ns, unshare_put_ipc_ns)
+                    }
                     Context::Pid => join(
                         ns,
                         &mut new.pid_ns_for_children,
-                        held_set.pid_ns_for_children,
+                        (*held_set).pid_ns_for_children,
                         bindings::put_pid_ns,
                     ),
                     Context::Cgroup => join(
                         ns,
                         &mut new.cgroup_ns,
-                        held_set.cgroup_ns,
+                        (*held_set).cgroup_ns,
                         unshare_put_cgroup_ns,
                     ),
-                    Context::Net => join(ns, &mut new.net_ns, held_set.net_ns, unshare_put_net),
+                    Context::Net => join(ns, &mut new.net_ns, (*held_set).net_ns, unshare_put_net),
                     _ => {}
                 }
             }

@@ -13,7 +13,8 @@ use core::marker::PhantomData;
 use kernel::{
     bindings,
     prelude::*,
-    task::Task, //
+    task::Task,
+    types::NotThreadSafe, //
 };
 
 use crate::{
@@ -34,7 +35,7 @@ use crate::{
 /// # Invariants
 ///
 /// The lock is held, by the running task.
-pub(super) struct ExecUpdateRead<'a>(&'a Task);
+pub(super) struct ExecUpdateRead<'a>(&'a Task, NotThreadSafe);
 
 impl<'a> ExecUpdateRead<'a> {
     /// Takes the lock if no writer has it or waits for it.
@@ -48,7 +49,7 @@ impl<'a> ExecUpdateRead<'a> {
             unsafe { bindings::down_read_trylock(unshare_exec_update_lock(task.as_ptr())) };
         // INVARIANT: The function has taken the lock unless it returns 0. A value that is made in
         // vain would unlock.
-        (locked != 0).then(|| Self(task))
+        (locked != 0).then(|| Self(task, NotThreadSafe))
     }
 }
 

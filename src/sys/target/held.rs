@@ -40,7 +40,7 @@ impl Target<Settled> {
     pub(crate) fn of_held(set: Option<&ActiveNsProxy>, fs: Option<&FsStruct>) -> Self {
         // SAFETY: An active set holds its namespaces. `PidNamespace` is a transparent wrapper.
         let pid_ns = set.map(|set| unsafe {
-            let pid_ns = set.as_ptr().as_ref().pid_ns_for_children;
+            let pid_ns = (*set.as_ptr().as_ptr()).pid_ns_for_children;
             ARef::from(&*pid_ns.cast::<PidNamespace>())
         });
         let directories = fs.map(|fs| {
