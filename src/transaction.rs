@@ -50,7 +50,7 @@ use crate::{
 ///
 /// Each field says at its own type what of its drop others can see. That is little: a mount namespace
 /// that was made may have been found, and a user namespace that was made counts until a worker frees it
-/// ([`crate::sys::nsproxy::ucounts`]). The fields go in the order in which they stand: namespaces before
+/// (`sys/nsproxy/ucounts.rs`). The fields go in the order in which they stand: namespaces before
 /// the credentials that own them, since what is counted for a namespace is given back through the user
 /// namespace that owns it.
 ///

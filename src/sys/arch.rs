@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! What each architecture hangs on an address space, and where a copy has it from, as in
-//! [`super::mm::fields`]; and how a processor moves to another one.
+//! `sys/mm/fields.rs`; and how a processor moves to another one.
 
 #[cfg(CONFIG_ARM64)]
 mod arm64;

@@ -41,7 +41,7 @@ pub(crate) use self::kept::KeptCred;
 /// Credentials that no task has yet.
 ///
 /// What its drop does that anyone can see: a user namespace that was made counts towards
-/// `user.max_user_namespaces` until a worker frees it ([`super::nsproxy::ucounts`]). The processes of a user are
+/// `user.max_user_namespaces` until a worker frees it (`sys/nsproxy/ucounts.rs`). The processes of a user are
 /// counted by `commit_creds()` only.
 ///
 /// # Invariants
