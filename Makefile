@@ -5,16 +5,18 @@
 # Not expanded by make: a `$` in RUN= is for the guest's shell.
 override RUN := $(value RUN)
 export ARCH MODEL KERNEL SERIES KDIR KERNEL_SRC TEST SEED TIME RUN FILES TIMEOUT COMPARE TOOLS HOST
-# The caller's folder, which differs from make's with `make -C`.
-export CALLER := $(PWD)
+# Relative paths start in the caller's folder. With -C, which only make's command line shows, that is not make's.
+c := $(shell tr '\0' '\n' </proc/$$PPID/cmdline | grep -E '^(-[a-zA-Z]*C|--directory)')
+export CALLER := $(or $(if $(c),$(PWD)),$(CURDIR))
 
 help:
 	@qemu/help
 
-run test matrix soak fuzz bench vm modules modules_install deb deb_test check hosts:
+commands := run test list matrix soak fuzz bench vm modules modules_install rustdoc deb deb_test check hosts
+$(commands):
 	@qemu/timed $@
 
 clean distclean:
 	@qemu/$@
 
-.PHONY: help run test matrix soak fuzz bench vm modules modules_install deb deb_test check hosts clean distclean
+.PHONY: help $(commands) clean distclean

@@ -18,7 +18,9 @@ shopt -s inherit_errexit
 unset CDPATH
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 qemu=$top/qemu
-cache=$(realpath -m "${UNSHARE_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/unshare.ko}")
+cache=${UNSHARE_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/unshare.ko}
+[[ $cache == /* ]] || cache=${CALLER:-$PWD}/$cache
+cache=$(realpath -m "$cache")
 build=$top/build
 # A checkout that is not writable is built in the cache.
 if [[ ! -w $top ]]; then build=$cache/build/$(cksum <<<"$top" | cut -d' ' -f1); fi
@@ -26,7 +28,14 @@ if [[ ! -w $top ]]; then build=$cache/build/$(cksum <<<"$top" | cut -d' ' -f1); 
 # make(1) exports its command line, and kbuild would read KERNEL=, TEST= and others from it.
 unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL
 
-# All tools of LLVM are of this version, which is part of their names on Debian.
+# With `make -C`, relative paths of the variables start in the folder of the caller.
+for variable in KDIR KERNEL_SRC COMPARE; do
+	if [[ ${CALLER:-} && ${!variable:-} && ${!variable} != /* ]]; then
+		export "$variable=$(realpath -ms "$CALLER/${!variable}")"
+	fi
+done
+
+# The compilers of one LLVM, as Debian names them.
 llvm=19
 export LC_ALL=${LC_ALL:-C}
 # The user's umask must not change the modes of packed files.
@@ -42,8 +51,8 @@ die() {
 	exit 125
 }
 
-# kbuild and cargo separate paths by spaces.
-[[ $top$cache != *[[:space:]]* ]] || die "a space is in $top or $cache, and kbuild wants none"
+# kbuild and cargo separate the paths of a list by spaces.
+[[ $top$cache != *[[:space:]]* ]] || die "the path $top or $cache has a space, and kbuild allows none: move it"
 
 # Names the line at which `set -e` ends a script. A script that called die has said why.
 fell=0
@@ -54,10 +63,19 @@ trap 'fell=$?; ((fell == 125)) || say "error: ${0##*/}, line $LINENO: status $fe
 shared=$build
 known=$(sed -n 's/^unshare-series := //p' "$top/Kbuild")
 series=${SERIES:-${known##* }}
-[[ " $known " == *" $series "* ]] || die "SERIES=$series: the module is for ${known// / and }"
+[[ " $known " == *" $series "* ]] || die "SERIES=$series: the module is for ${known// / and } only"
 if [[ $series != "${known##* }" ]]; then build+=/$series; fi
 
-# acceptable: prints the usable series, the most preferred first: SERIES=, or all in Kbuild.
+# supported WHAT RELEASE: dies unless the module is for the series of that kernel release.
+supported() {
+	local name
+	name=$(cut -d. -f1,2 <<<"$2")
+	[[ " $known " == *" $name "* || ${UNSHARE_UNTESTED:-} == 1 ]] ||
+		die "$1 is Linux $name, and the module is for ${known// / and } only: CONTRIBUTING.md says how a series is added, and" \
+			"UNSHARE_UNTESTED=1 builds it anyway and may corrupt memory"
+}
+
+# acceptable: the series that Debian's kernel may have, the most preferred first: SERIES=, or all in Kbuild.
 acceptable() {
 	if [[ ${SERIES:-} ]]; then echo "$series"; else tr ' ' '\n' <<<"$known" | tac; fi
 }
@@ -69,7 +87,7 @@ arch=${ARCH:-x86_64}
 case $arch in
 x86_64)
 	unset ARCH
-	[[ ! ${MODEL:-} ]] || die "MODEL=$MODEL: that is for ARCH=arm64"
+	[[ ! ${MODEL:-} ]] || die "MODEL=$MODEL: only ARCH=arm64 has models: set that too"
 	prefix=
 	image=arch/x86/boot/bzImage
 	target=x86_64-unknown-linux-gnu
@@ -83,7 +101,7 @@ arm64)
 	here=(qemu-aarch64)
 	build+=/arm64
 	;;
-*) die "ARCH=$arch: there are 'x86_64' and 'arm64'" ;;
+*) die "ARCH=$arch: take x86_64 or arm64" ;;
 esac
 
 # step LOG TITLE COMMAND...: runs a long command with its output in LOG, shows its progress, and shows the end of LOG if
@@ -94,7 +112,7 @@ step() {
 	shift 2
 	mkdir -p "$(dirname "$log")"
 	: >"$log"
-	say "$title (log: $log)"
+	say "$title ($(lasts "$title" | sed 's/^/up to /')log: $log)"
 	if [[ ${expect:-} ]]; then counter="built $log"; fi
 	[[ ${quiet:-} ]] || progress "$title" "$counter"
 	# Not `|| status=$?`, which would switch `set -e` off in a COMMAND that is a function.
@@ -106,11 +124,31 @@ step() {
 	took "$title" "$begun" "$log"
 	if ((status)); then
 		tail -n 30 "$log" >&2
-		die "$title: failed. The whole log: $log"
+		die "$title: failed with status $status: see $log"
+	fi
+	lasted "$title" "$begun"
+}
+
+# lasts TITLE: how long that is going to take, if it is more than ten seconds: "about 40 s; ".
+lasts() {
+	local seconds=${about:-0} file=$cache/took/${1//[^A-Za-z0-9.]/_}
+	if [[ -e $file ]]; then seconds=$(cat "$file"); fi
+	if ((seconds > 120)); then
+		echo "about $(((seconds + 30) / 60)) min; "
+	elif ((seconds > 10)); then
+		echo "about $seconds s; "
 	fi
 }
 
-# took TITLE BEGUN [LOG]: records for qemu/timed a step that began at that EPOCHREALTIME.
+# lasted TITLE BEGUN: keeps for the next time how long it took, unless there was nothing to do.
+lasted() {
+	local tenths=$(((${EPOCHREALTIME/[^0-9]/} - ${2/[^0-9]/}) / 100000)) file=$cache/took/${1//[^A-Za-z0-9.]/_}
+	if ((tenths < 50)) && [[ -e $file ]]; then return; fi
+	mkdir -p "${file%/*}"
+	echo "$(((tenths + 9) / 10))" >"$file"
+}
+
+# took TITLE BEGUN [LOG]: writes a line for qemu/timed, about a step that began at that EPOCHREALTIME.
 took() {
 	[[ ${UNSHARE_TIMES:-} ]] || return 0
 	printf '%s\t%s\t%s\n' "$(((${EPOCHREALTIME/[^0-9]/} - ${2/[^0-9]/}) / 100000))" "$(fetched "${3:-/dev/null}")" "$1" >>"$UNSHARE_TIMES"
@@ -128,7 +166,7 @@ room() {
 	mkdir -p "$cache" 2>/dev/null || die "$cache cannot be made: choose another folder by UNSHARE_CACHE="
 	free=$(df -Pm "$cache" | awk 'END { print $4 }')
 	((free >= $1)) || die "$2 need $1 MB in $cache, and $free MB are free there: make room, or choose another folder by UNSHARE_CACHE="
-	say "Getting $2, which need $1 MB in $cache"
+	say "Getting $2: $1 MB in $cache"
 }
 
 # takes SET ARGUMENT...: ensures that the calling script runs where the tools of that set of qemu/packages.sh are: by
@@ -152,7 +190,7 @@ takes() {
 		root=$("$qemu/root" "$set")
 		exec "$qemu/within" "$root" "$0" "$@"
 		;;
-	*) die "TOOLS=$TOOLS: there are 'root' (tools in a folder of their own) and 'host' (this machine's)" ;;
+	*) die "TOOLS=$TOOLS: take root (tools in a folder of their own) or host (this machine's tools)" ;;
 	esac
 }
 
@@ -194,16 +232,23 @@ locked() {
 	mkdir -p "$(dirname "$1")"
 	exec {fd}>"$1"
 	flock -n "$fd" && return
-	say "Waiting for another run ($1)"
+	say "Waiting until another run has built this ($1)"
 	flock "$fd"
 }
 
+# The kernels: Debian's own, and each that has a configuration, qemu/NAME.config. Its head says in one line what the kernel
+# is for, and which tests run on it: those are the paces of tests/src/harness.rs.
 known_kernels() {
-	echo release debian
+	echo debian
 	find "$qemu" -name '*.config' ! -name 'kernel.*' -printf '%f\n' | sed 's/\.config$//' | sort
 }
 
-# The default kernel of most commands: one that need not be built.
+# head_of KERNEL KEY: what stands behind `KEY:` in the head of its configuration.
+head_of() {
+	sed -n "/^#/!q; s/^# $2: //p" "$qemu/$1.config"
+}
+
+# The default kernel: one that need not be built here.
 stock=debian
 if [[ $arch != x86_64 || ${KERNEL_SRC:-} ]]; then stock=release; fi
 
@@ -211,18 +256,18 @@ if [[ $arch != x86_64 || ${KERNEL_SRC:-} ]]; then stock=release; fi
 kernels() {
 	local kernel
 	for kernel in ${KERNEL:-$@}; do
-		[[ $kernel == release || $kernel == debian || -e $qemu/$kernel.config && $kernel != kernel ]] ||
-			die "KERNEL=$kernel: there are $(known_kernels | paste -sd ' ')"
+		[[ $kernel == debian || -e $qemu/$kernel.config && $kernel != kernel ]] ||
+			die "KERNEL=$kernel: no such kernel; take one of $(known_kernels | paste -sd ' ')"
 		[[ $kernel != debian || ! ${KERNEL_SRC:-} ]] ||
-			die "KERNEL=debian takes the source that Debian made its kernel of, not KERNEL_SRC="
-		[[ $arch == x86_64 || $kernel == release ]] || die "KERNEL=$kernel: for $arch there is 'release' alone"
+			die "KERNEL_SRC=$KERNEL_SRC: Debian's kernel is not built from that: set another KERNEL="
+		[[ $arch == x86_64 || $kernel == release ]] || die "KERNEL=$kernel: for ARCH=$arch, take release"
 		echo "$kernel"
 	done
 }
 
 # only_x86_64 COMMAND: fails for another ARCH=.
 only_x86_64() {
-	[[ $arch == x86_64 ]] || die "ARCH=$arch: $1 is for x86_64 alone"
+	[[ $arch == x86_64 ]] || die "ARCH=$arch: $1 works for x86_64 only"
 }
 
 # config KDIR SYMBOL: whether the kernel of that build tree has SYMBOL=y.
