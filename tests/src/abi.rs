@@ -18,16 +18,13 @@ const NONE: Contexts = Contexts::empty();
 
 pub(crate) fn suite() -> Suite {
     Suite::new("abi")
-        .test("nothing asked for: success, and nothing changes", nothing)
+        .test("an empty request: success, and nothing changes", nothing)
         .test("each unknown unshare bit: EINVAL", unknown_unshare_bits)
         .test("each unknown attach bit: EINVAL", unknown_attach_bits)
         .test("each unknown option: EINVAL", unknown_options)
         .test("a pidfd without attach: EINVAL", pidfd_without_attach)
-        .test(
-            "a close range that contradicts itself: EINVAL",
-            close_ranges,
-        )
-        .test("unknown ioctls: ENOTTY", unknown_ioctls)
+        .test("an invalid close range: EINVAL", close_ranges)
+        .test("unknown ioctl numbers: ENOTTY", unknown_ioctls)
 }
 
 fn refused(request: Args, failed: Contexts) -> Result<()> {

@@ -17,7 +17,7 @@ static PROGRAM: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/abi32"));
 
 pub(crate) fn suite() -> Suite {
     Suite::new("abi32").test(
-        "query, success, failure, bad pointers, and a signal in a copy",
+        "a 32-bit program: query, success, failure, bad pointers, a signal in the copy",
         run,
     )
 }

@@ -23,27 +23,27 @@ const SIZE: usize = size_of::<Args>();
 
 pub(crate) fn suite() -> Suite {
     Suite::new("abi_memory")
-        .test("a short struct: EINVAL, and it is left alone", short)
         .test(
-            "a longer struct with a zero tail: as the short one",
-            zero_tail,
+            "a struct shorter than version 0: EINVAL, and nothing is written",
+            short,
         )
+        .test("a longer struct with a zero tail: success", zero_tail)
         .test(
-            "a longer struct with something in its tail: E2BIG",
+            "a longer struct with a tail that is not zero: E2BIG",
             nonzero_tail,
         )
-        .test("any alignment will do", misaligned)
+        .test("the struct may have any alignment", misaligned)
         .test("a bad pointer: EFAULT, and nothing changes", bad_pointers)
         .test(
             "a struct that cannot be written: EFAULT, and nothing changes",
             read_only,
         )
         .test(
-            "a struct that ends in a hole: EFAULT, and nothing changes",
+            "a struct whose end is not mapped: EFAULT, and nothing changes",
             hole,
         )
         .test(
-            "a struct that begins in a hole: EFAULT, and the rest of it is left alone",
+            "a struct whose beginning is not mapped: EFAULT, and nothing is written",
             hole_before,
         )
 }

@@ -41,46 +41,52 @@ pub(crate) const KINDS: [(&str, Contexts); 8] = [
 pub(crate) fn suite() -> Suite {
     let mut suite = Suite::new("atomicity")
         .test(
-            "a pid namespace is pending: EINVAL, CLONE_NEWPID",
+            "with a pending PID namespace, nothing changes: EINVAL, CLONE_NEWPID",
             pending_pid,
         )
         .test(
-            "undo list and shared memory stay when a later step fails",
+            "semaphore adjustments and shared memory stay if a later step fails",
             ipc_stays,
         )
         .test(
-            "the failure can be repeated, and then the request succeeds",
+            "the failure can be repeated, and without its cause the request succeeds",
             then_succeeds,
         );
     for (how, shared) in [
         ("shared", PROCESS),
-        ("not shared", PROCESS.difference(Contexts::FS)),
+        ("private", PROCESS.difference(Contexts::FS)),
     ] {
         suite = suite
             .test(
-                format!("fs.nr_open is lowered, fs {how}: EMFILE, CLONE_FILES"),
+                format!("with a low fs.nr_open and {how} fs, nothing changes: EMFILE, CLONE_FILES"),
                 move || nr_open(shared),
             )
             .test(
-                format!("33 user namespaces deep, fs {how}: ENOSPC, CLONE_NEWUSER"),
+                format!(
+                    "33 user namespaces deep, with {how} fs, nothing changes: ENOSPC, CLONE_NEWUSER"
+                ),
                 move || too_deep(shared),
             )
             .test(
-                format!("vm.overcommit_memory is 2, fs {how}: ENOMEM, CLONE_VM"),
+                format!(
+                    "with vm.overcommit_memory=2 and {how} fs, nothing changes: ENOMEM, CLONE_VM"
+                ),
                 move || overcommit(shared),
             )
             .test(
-                format!("a cgroup without room for a task, fs {how}: success"),
+                format!("in a cgroup without room for a task, with {how} fs: success"),
                 move || no_task(shared),
             )
             .slow(
-                format!("a cgroup without memory for it, fs {how}: ENOMEM"),
+                format!("in a cgroup without memory, with {how} fs, nothing changes: ENOMEM"),
                 limit(),
                 move || no_memory(shared),
             );
         for (kind, bit) in KINDS {
             suite = suite.test(
-                format!("no {kind} namespaces left, fs {how}: ENOSPC, {bit}"),
+                format!(
+                    "with no {kind} namespaces left and {how} fs, nothing changes: ENOSPC, {bit}"
+                ),
                 move || limited(kind, bit, shared),
             );
         }

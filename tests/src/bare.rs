@@ -40,26 +40,31 @@ pub(crate) const KINDS: [(Contexts, &str); 7] = [
 
 pub(crate) fn suite() -> Suite {
     let suite = Suite::new("bare")
-        .bare("only what the kernel has is on offer", offered)
-        .bare("the log names what it has not, and what for", said)
-        .bare("to attach what it has not is refused", refused)
-        .bare("an address space and handlers are left", || {
+        .bare("the query offers only contexts of this kernel", offered)
+        .bare(
+            "the log names each missing function and the context that needs it",
+            said,
+        )
+        .bare("attaching to a missing kind is refused", refused)
+        .bare("CLONE_VM and CLONE_SIGHAND work", || {
             let world = World::sharing(MEMORY)?;
             world.replaces(unshare(MEMORY), MEMORY, &["kcmp/sighand", "kcmp/vm"])
         })
-        .bare("a mount namespace is left", || {
+        .bare("CLONE_NEWNS works", || {
             let world = World::sharing(Contexts::FS)?;
             let replaced = Contexts::MOUNT | Contexts::FS;
             let points = ["cwd", "kcmp/fs", "ns/mnt", "root"];
             world.replaces(unshare(Contexts::MOUNT), replaced, &points)
         })
-        .bare("a descriptor table is left, without some", || {
+        .bare("CLONE_FILES with a close range works", || {
             let world = World::sharing(Contexts::FILES)?;
             let args = close_range(Contexts::FILES, 1000, u32::MAX);
             world.replaces(args, Contexts::FILES, &["kcmp/files"])
         });
     without().into_iter().fold(suite, |suite, case| {
-        suite.bare(case.name(), move || compare(&case))
+        suite.bare(format!("{}: as unshare(2)", case.name()), move || {
+            compare(&case)
+        })
     })
 }
 

@@ -15,36 +15,49 @@ use crate::world::World;
 pub(crate) fn suite() -> Suite {
     let requests = singles().into_iter().chain(pairs());
     let suite = requests.fold(Suite::new("combinations"), |suite, bits| {
-        suite.test(bits.to_string(), move || exactly(SHARED, bits))
+        suite.test(format!("{bits}: exactly these are replaced"), move || {
+            exactly(SHARED, bits)
+        })
     });
     let suite = singles().into_iter().fold(suite, |suite, bits| {
         suite
-            .test(format!("{bits}, in memory that is shared"), move || {
-                exactly(PROCESS, bits)
-            })
-            .test(format!("{bits}, and the address space"), move || {
-                exactly(PROCESS, bits | Contexts::VM)
-            })
-            .test(format!("{bits}, and the handlers"), move || {
-                exactly(PROCESS, bits | Contexts::SIGHAND)
-            })
+            .test(
+                format!("{bits}, with a shared address space: exactly these are replaced"),
+                move || exactly(PROCESS, bits),
+            )
+            .test(
+                format!("{bits} and CLONE_VM: exactly these are replaced"),
+                move || exactly(PROCESS, bits | Contexts::VM),
+            )
+            .test(
+                format!("{bits} and CLONE_SIGHAND: exactly these are replaced"),
+                move || exactly(PROCESS, bits | Contexts::SIGHAND),
+            )
     });
     suite
-        .test("all together", || exactly(SHARED, all_at_once()))
-        .test("all together, and the address space", || {
-            exactly(PROCESS, all_at_once() | PROCESS)
-        })
-        .test("all together, with an empty mount namespace", || {
-            exactly(PROCESS, all_at_once() | PROCESS | Contexts::EMPTY_MNTNS)
+        .test("all contexts together: all are replaced", || {
+            exactly(SHARED, all_at_once())
         })
         .test(
-            "all together, with an empty descriptor table",
+            "all contexts and CLONE_VM together: all are replaced",
+            || exactly(PROCESS, all_at_once() | PROCESS),
+        )
+        .test(
+            "all contexts together, with an empty mount namespace",
+            || exactly(PROCESS, all_at_once() | PROCESS | Contexts::EMPTY_MNTNS),
+        )
+        .test(
+            "all contexts together, with an empty descriptor table",
             all_and_close,
         )
-        .test("all together, and the sharer notices nothing", || {
-            sharer_stays(all_at_once() | PROCESS | Contexts::EMPTY_MNTNS)
-        })
-        .test("one after the other comes to the same", one_by_one)
+        .test(
+            "a request for all contexts leaves the sharer's as they are",
+            || sharer_stays(all_at_once() | PROCESS | Contexts::EMPTY_MNTNS),
+        )
+        .test(
+            "one request for each context has the same result as one for all",
+            one_by_one,
+        )
         .by_lot(30)
 }
 

@@ -25,7 +25,7 @@ use crate::tally::{Tried, tried};
 
 pub(crate) fn suite() -> Suite {
     Suite::new("contention").slow(
-        "two leave each other, a third looks at them and attaches",
+        "two tasks leave each other's contexts while a third queries and attaches to them",
         limit(),
         all_at_it,
     )

@@ -31,22 +31,22 @@ const KINDS: [(Contexts, &str); 7] = [
 
 pub(crate) fn suite() -> Suite {
     let suite = Suite::new("counts")
-        .test("all kinds: at a limit of one, dry runs leave room", all_dry)
+        .test("all kinds: dry runs at a limit of one leave room for a request", all_dry)
         .test(
-            "what a new user namespace owns is given back before it",
+            "failed requests for a user namespace and namespaces that it owns leave room for a request",
             owned,
         )
-        .test("nothing is given back twice", once);
+        .test("no count is decremented twice", once);
     KINDS.into_iter().fold(suite, |suite, (kind, name)| {
         let suite = suite.test(
-            format!("{kind}: at a limit of one, dry runs leave room"),
+            format!("{kind}: dry runs at a limit of one leave room for a request"),
             move || leaves_room(kind, name, dry(unshare(kind)), None),
         );
         if kind == Contexts::TIME {
             return suite;
         }
         suite.test(
-            format!("{kind}: at a limit of one, failing requests leave room"),
+            format!("{kind}: failed requests at a limit of one leave room for a request"),
             move || {
                 let fails = unshare(kind | Contexts::TIME);
                 leaves_room(kind, name, fails, Some((Errno::NOSPC, Contexts::TIME)))

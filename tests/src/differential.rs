@@ -34,11 +34,13 @@ pub(crate) fn suite() -> Suite {
     let suite = cases
         .into_iter()
         .fold(Suite::new("differential"), |suite, case| {
-            suite.test(case.name(), move || compare(&case))
+            suite.test(format!("{}: as unshare(2)", case.name()), move || {
+                compare(&case)
+            })
         });
     suite
         .slow(race::CASE, limit(), race::compare)
-        .test("each intended difference is about a case", move || {
+        .test("each intended difference belongs to a case", move || {
             for difference in &INTENDED {
                 let known = names.iter().any(|name| name == difference.case);
                 ensure!(known, "no case {:?}", difference.case);
@@ -70,7 +72,7 @@ impl Case {
 }
 
 fn cases() -> Vec<Case> {
-    let plain = find("nothing special");
+    let plain = find("a usual caller");
     let mut cases = Vec::new();
     let mut requests = singles();
     requests.extend([Contexts::empty(), UNSHARE_EMPTY_MNTNS, all_at_once()]);
@@ -96,13 +98,13 @@ fn cases() -> Vec<Case> {
         }
     }
     for (what, bits, situation) in [
-        ("all together", all_at_once(), "threads"),
-        ("all together", all_at_once(), "uid 1000"),
-        ("all together", all_at_once(), "no time namespaces left"),
+        ("all contexts", all_at_once(), "with threads"),
+        ("all contexts", all_at_once(), "uid 1000"),
+        ("all contexts", all_at_once(), "no time namespaces left"),
         (
             "CLONE_NEWUSER and an unknown bit",
             Contexts::USER | Contexts::from_bits_retain(1),
-            "forbidden to users",
+            "with unprivileged_userns_clone=0",
         ),
     ] {
         cases.push(Case {
@@ -122,7 +124,7 @@ pub(crate) fn without() -> Vec<Case> {
     let case = |bits| Case {
         what: format!("{bits} on a kernel without"),
         bits,
-        situation: find("nothing special"),
+        situation: find("a usual caller"),
     };
     wanted.map(case).collect()
 }

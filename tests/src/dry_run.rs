@@ -16,24 +16,31 @@ use crate::world::World;
 
 pub(crate) fn suite() -> Suite {
     let suite = Suite::new("dry_run")
-        .test("the close range stays open", keeps_the_range)
         .test(
-            "the close range stays open in a table of the caller's own",
+            "the close range stays open in a shared table",
+            keeps_the_range,
+        )
+        .test(
+            "the close range stays open in a private table",
             keeps_own_range,
         )
-        .test("not shared: reported as left alone", not_shared)
-        .test("a limit is noticed, and named", notices_limits)
+        .test("a private context is not reported as replaced", not_shared)
         .test(
-            "adjustments are not applied, memory is not given up",
+            "a limit stops the dry run, with the context's name",
+            notices_limits,
+        )
+        .test(
+            "semaphore adjustments are not applied, and shared memory stays",
             no_side_effects,
         )
-        .test("LOCAL can be tried as well", local)
-        .test("afterwards it can be done for real", then_for_real);
+        .test("UNSHARE_IOC_LOCAL accepts a dry run", local)
+        .test("the same request succeeds after its dry run", then_for_real);
     let all = all_at_once() | PROCESS;
     all.each().chain([all]).fold(suite, |suite, bits| {
-        suite.test(format!("{bits}: reported as if done"), move || {
-            done(unshare(bits)).map(drop)
-        })
+        suite.test(
+            format!("{bits}: the dry run reports what the request replaces"),
+            move || done(unshare(bits)).map(drop),
+        )
     })
 }
 

@@ -24,39 +24,43 @@ use crate::world::World;
 pub(crate) fn suite() -> Suite {
     let requests = singles().into_iter().chain(pairs());
     let suite = requests.fold(Suite::new("faults").needs(FAIL_NTH), |suite, bits| {
-        suite.slow(bits.to_string(), limit(), move || {
-            // A network takes hundreds.
-            let step = if bits.contains(Contexts::NET) {
-                sparse()
-            } else {
-                1
-            };
-            each_fails(step, PROCESS, || unshare(bits))
-        })
+        suite.slow(
+            format!("{bits}: a failed allocation changes nothing"),
+            limit(),
+            move || {
+                // A network takes hundreds.
+                let step = if bits.contains(Contexts::NET) {
+                    sparse()
+                } else {
+                    1
+                };
+                each_fails(step, PROCESS, || unshare(bits))
+            },
+        )
     });
     suite
-        .slow("all together", limit(), || {
+        .slow("all contexts: a failed allocation changes nothing", limit(), || {
             each_fails(sparse(), PROCESS, || unshare(all()))
         })
-        .slow("all together, and some descriptors closed", limit(), || {
+        .slow("all contexts with a close range: a failed allocation changes nothing", limit(), || {
             each_fails(sparse(), PROCESS, || close_range(all(), 0, 1))
         })
-        .slow("all together, as a dry run", limit(), || {
+        .slow("all contexts, a dry run: a failed allocation changes nothing", limit(), || {
             each_fails(sparse(), PROCESS, || Args {
                 options: DRY_RUN,
                 ..unshare(all())
             })
         })
-        .slow("CLONE_FILES, and some descriptors closed", limit(), || {
+        .slow("CLONE_FILES with a close range: a failed allocation changes nothing", limit(), || {
             each_fails(1, PROCESS, || close_range(Contexts::FILES, 1, 2))
         })
-        .slow("attach all", limit(), || {
+        .slow("all kinds attached: a failed allocation changes nothing", limit(), || {
             attach_fails(1, Contexts::empty(), SHARED)
         })
-        .slow("attach all, and unshare what is shared", limit(), || {
+        .slow("all kinds attached and all that a process shares unshared: a failed allocation changes nothing", limit(), || {
             attach_fails(1, SHARED, SHARED)
         })
-        .slow("attach all, and unshare all together", limit(), || {
+        .slow("all kinds attached and all contexts unshared: a failed allocation changes nothing", limit(), || {
             // A task whose children belong to another PID namespace cannot unshare that.
             attach_fails(sparse(), all().difference(Contexts::PID), PROCESS)
         })

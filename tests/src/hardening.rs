@@ -18,17 +18,29 @@ use crate::world::World;
 
 pub(crate) fn suite() -> Suite {
     Suite::new("hardening")
-        .sealed("the kernel is not where it was linked to", moved)
-        .sealed("the module is known as signed", known)
-        .sealed("its indirect calls and their targets are known", watched)
+        .sealed("the kernel runs at a random address", moved)
+        .sealed("the kernel has verified the module's signature", known)
+        .sealed(
+            "the module's indirect calls and their targets are checked",
+            watched,
+        )
         // From here on, one after the other: there is no way back.
         .sealed(
-            "locked down, nothing else is loaded, and it says so",
+            "under lockdown, an unsigned module does not load, and the log says why",
             locked,
         )
-        .sealed("a module that was changed is not loaded", changed)
-        .sealed("where signatures are enforced, neither", enforced)
-        .sealed("locked down for confidentiality, it works", confidential)
+        .sealed(
+            "a module that was changed after signing does not load",
+            changed,
+        )
+        .sealed(
+            "with enforced signatures, a module that was changed does not load",
+            enforced,
+        )
+        .sealed(
+            "under confidentiality lockdown, requests work",
+            confidential,
+        )
 }
 
 /// By the flag that is set by who chose the place, whatever place that is.

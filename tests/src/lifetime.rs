@@ -28,39 +28,49 @@ use crate::world::World;
 
 pub(crate) fn suite() -> Suite {
     Suite::new("lifetime")
-        .test("with an open descriptor it cannot be unloaded", in_use)
+        .test("an open descriptor prevents unloading", in_use)
         .test(
-            "a descriptor that another process has counts too",
+            "a descriptor of another process prevents unloading",
             in_use_elsewhere,
         )
-        .test("a descriptor that closed itself does not", closed_itself)
+        .test(
+            "a descriptor that its own request closed does not prevent unloading",
+            closed_itself,
+        )
         .slow(
-            "requests that fail leave nothing",
+            "failed requests leak nothing",
             limit(),
             failures_leave_nothing,
         )
         .slow(
-            "requests that succeed leave nothing",
+            "successful requests leak nothing",
             limit(),
             successes_leave_nothing,
         )
         .slow(
-            "loaded and unloaded again and again, nothing is left",
+            "loading and unloading many times leaks nothing",
             limit(),
             again_and_again,
         )
-        .slow("opening it races with unloading it", limit(), race)
+        .slow(
+            "opening the device during unloading works or fails cleanly",
+            limit(),
+            race,
+        )
         .test(
-            "on a kernel that was not tested it is not loaded, and says so",
+            "on an untested series the module does not load, and the log says why",
             untested,
         )
-        .test("unless it is told to", untested_override)
         .test(
-            "without what nothing works without it is not loaded, and says so",
+            "on an untested series the module loads with untested=1",
+            untested_override,
+        )
+        .test(
+            "without kallsyms_lookup_name the module does not load, and the log says why",
             hidden,
         )
         .test(
-            "without what some contexts need it does the others, and says so",
+            "without dup_fd the module offers the other contexts, and the log says why",
             partial,
         )
         .test("the loaded module has the version of Cargo.toml", version)

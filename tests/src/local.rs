@@ -18,12 +18,12 @@ const UNPRIVILEGED: Contexts = PROCESS;
 pub(crate) fn suite() -> Suite {
     let suite = Suite::new("local")
         .test("all that a process shares is replaced", allowed)
-        .test("a close range too", with_close_range)
-        .test("several namespaces: EPERM for the lowest", lowest)
-        .test("an attach bit: EPERM, and it is named", attach)
-        .test("unknown bits come before that: EINVAL", unknown_first);
+        .test("a close range works", with_close_range)
+        .test("several namespaces: EPERM, the lowest", lowest)
+        .test("an attach bit: EPERM, that bit", attach)
+        .test("a namespace and an unknown bit: EINVAL", unknown_first);
     Contexts::NAMESPACES.each().fold(suite, |suite, namespace| {
-        suite.test(format!("{namespace}: EPERM, and it is named"), move || {
+        suite.test(format!("{namespace}: EPERM, that namespace"), move || {
             refuses(unshare(namespace | UNPRIVILEGED), Errno::PERM, namespace)
         })
     })

@@ -21,16 +21,28 @@ const THREADS: Contexts = Contexts::VM
 
 pub(crate) fn suite() -> Suite {
     let suite = Suite::new("query")
-        .test("each context that this kernel has is on offer", offered)
-        .test("what is not on offer is refused", not_offered)
-        .test("a longer struct is filled with zeroes", longer)
-        .test("a caller that is alone shares only the namespaces", alone)
-        .test("a thread shares all that makes it one", thread)
-        .test("after the last sharer's end nothing is shared", sharer_ends)
+        .test("the query offers each context of this kernel", offered)
+        .test(
+            "a context that the query does not offer is refused",
+            not_offered,
+        )
+        .test("the tail of a longer struct is zeroed", longer)
+        .test(
+            "a caller that shares nothing by clone(2) shares only its namespaces",
+            alone,
+        )
+        .test(
+            "a thread shares everything that CLONE_THREAD requires",
+            thread,
+        )
+        .test(
+            "after the last sharer's exit, nothing is shared",
+            sharer_ends,
+        )
         .test("the query changes nothing", changes_nothing);
     let suite = kinds().each().fold(suite, |suite, kind| {
         suite.test(
-            format!("{kind}: not shared when new, but with a child"),
+            format!("{kind}: a new one is private until a child shares it"),
             move || own_namespace(kind),
         )
     });
@@ -45,7 +57,7 @@ pub(crate) fn suite() -> Suite {
     .into_iter()
     .fold(suite, |suite, bits| {
         suite.test(
-            format!("shared by clone(2) and reported: {bits}"),
+            format!("{bits}: reported as shared after clone(2)"),
             move || {
                 let shared = World::sharing(bits)?
                     .device

@@ -40,34 +40,47 @@ pub(crate) fn suite() -> Suite {
         .fold(suite, |suite, shared| {
             let how = match shared.contains(Contexts::FS) {
                 true => "shared",
-                false => "not shared",
+                false => "private",
             };
             suite.test(
-                format!("CVE-2026-43472: root and cwd of a failed unshare, fs {how}"),
+                format!("CVE-2026-43472: a failed request keeps root and cwd, {how} fs"),
                 move || detached(shared),
             )
         });
     suite
-        .slow("nsproxy leaked when the last step fails", limit(), nsproxy)
-        .test("CVE-2024-45025: the tail of a partly copied bitmap", bitmap)
-        .test("85b6d24646e4: memory of several IPC namespaces", segments)
-        .test("3151527ee007: a user namespace from a chroot", chroot)
+        .slow(
+            "a request whose last step fails leaks no nsproxy",
+            limit(),
+            nsproxy,
+        )
         .test(
-            "CVE-2013-1858: a user namespace and a shared root",
+            "CVE-2024-45025: a partly copied descriptor bitmap has no stale bits",
+            bitmap,
+        )
+        .test(
+            "85b6d24646e4: a task with shared memory of several IPC namespaces can exit",
+            segments,
+        )
+        .test(
+            "3151527ee007: a user namespace from a chroot is refused",
+            chroot,
+        )
+        .test(
+            "CVE-2013-1858: a new user namespace does not share its root",
             shared_root,
         )
         .slow(
-            "1c465d0518dc: a target that exits meanwhile",
+            "1c465d0518dc: a target may exit during the request",
             limit(),
             exiting,
         )
         .slow(
-            "2006: a core dump of memory that is being left",
+            "2006: a sharer's core dump during the request is whole",
             limit(),
             vm_core::around_dump,
         )
         .test(
-            "12c641ab8270: /proc readers make memory look shared",
+            "12c641ab8270: readers of /proc do not count as sharers",
             vm_request::readers_alone,
         )
 }

@@ -68,31 +68,31 @@ macro_rules! sysctl {
 
 pub(crate) const SITUATIONS: &[Situation] = &[
     Situation {
-        name: "nothing special",
+        name: "a usual caller",
         shared: SHARED,
         within: |world, body| body(world),
         requests: &[],
     },
     Situation {
-        name: "nothing shared",
+        name: "with nothing shared",
         shared: Contexts::empty(),
         within: |world, body| body(world),
         requests: EACH,
     },
     Situation {
-        name: "address space shared",
+        name: "with a shared address space",
         shared: VM,
         within: |world, body| body(world),
         requests: &THREADS,
     },
     Situation {
-        name: "address space and handlers shared",
+        name: "with shared address space and signal handlers",
         shared: VM.union(SIGHAND),
         within: |world, body| body(world),
         requests: &THREADS,
     },
     Situation {
-        name: "threads",
+        name: "with threads",
         shared: SHARED,
         within: with_thread,
         requests: &THREADS,
@@ -128,25 +128,25 @@ pub(crate) const SITUATIONS: &[Situation] = &[
         requests: &[Contexts::USER],
     },
     Situation {
-        name: "a pid namespace pending",
+        name: "with a pending PID namespace",
         shared: SHARED,
         within: pending_pid,
         requests: &[Contexts::PID, Contexts::UTS],
     },
     Situation {
-        name: "adjustments to undo",
+        name: "with semaphore adjustments",
         shared: Contexts::FS,
         within: with_adjustments,
         requests: &[Contexts::SYSVSEM, Contexts::IPC, Contexts::UTS],
     },
     Situation {
-        name: "fs.nr_open lowered",
+        name: "with a low fs.nr_open",
         shared: SHARED,
         within: nr_open_lowered,
         requests: &[Contexts::FILES, Contexts::FS],
     },
     Situation {
-        name: "forbidden to users",
+        name: "with unprivileged_userns_clone=0",
         shared: SHARED,
         within: |world, body| {
             let _forbidden = Setting::sysctl("kernel/unprivileged_userns_clone", "0")?;
@@ -155,7 +155,7 @@ pub(crate) const SITUATIONS: &[Situation] = &[
         requests: &[Contexts::USER, Contexts::USER.union(Contexts::NET)],
     },
     sysctl!(
-        "forbidden to users, but root",
+        "with unprivileged_userns_clone=0, as root",
         "kernel/unprivileged_userns_clone",
         "0",
         &[Contexts::USER]

@@ -28,23 +28,23 @@ const MOUNT: Contexts = Contexts::MOUNT;
 
 pub(crate) fn suite() -> Suite {
     let suite = Suite::new("spec2006")
-        .test("1: signal handlers that are shared: unshared", || {
+        .test("1: shared signal handlers: unshared", || {
             let world = World::sharing(VM | Contexts::SIGHAND)?;
             let bits = Contexts::SIGHAND;
             world.replaces(unshare(bits), bits, &["kcmp/sighand"])
         })
-        .test("1: signals that are shared: EINVAL", || {
+        .test("1: shared signals: EINVAL", || {
             let world = World::alone()?;
             let args = unshare(Contexts::THREAD);
             beside_thread(|| world.refuses(args, Errno::INVAL, Contexts::THREAD))
         })
-        .test("1: flags that are none: EINVAL", || {
+        .test("1: unknown flags: EINVAL", || {
             let world = World::sharing(FS)?;
             let args = unshare(FS | Contexts::from_bits_retain(1 << 62));
             world.refuses(args, Errno::INVAL, Contexts::empty())
         })
         .test(
-            "2: the namespace without the file system: both are unshared",
+            "2: CLONE_NEWNS without CLONE_FS: both are unshared",
             implied,
         );
     let four = [FS, FILES, MOUNT, VM];
@@ -54,9 +54,10 @@ pub(crate) fn suite() -> Suite {
             .enumerate()
             .filter(|(place, _)| choice & 1 << place != 0);
         let bits = chosen.fold(Contexts::empty(), |all, (_, &bit)| all | bit);
-        suite.test(format!("3: {bits}: unshared, the others not"), move || {
-            each(bits)
-        })
+        suite.test(
+            format!("3: {bits}: these are unshared and no others"),
+            move || each(bits),
+        )
     })
 }
 

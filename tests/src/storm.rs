@@ -31,9 +31,9 @@ const SOON: Duration = Duration::from_secs(60);
 
 pub(crate) fn suite() -> Suite {
     Suite::new("storm")
-        .slow("ten tasks execute, exit and unshare at once", limit(), ten)
+        .slow("ten tasks that exec, exit and unshare at once leave no damage", limit(), ten)
         .slow(
-            "32 of them, traced, read, killed, and the module to be unloaded",
+            "32 tasks that are also traced, read and killed, while the module is unloaded, leave no damage",
             limit(),
             under_fire,
         )

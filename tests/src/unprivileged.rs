@@ -25,29 +25,38 @@ const NET: Contexts = Contexts::NET;
 
 pub(crate) fn suite() -> Suite {
     let suite = Suite::new("unprivileged")
-        .test("the node is root's alone", closed_node)
-        .test("what processes share needs no privilege", no_privilege)
-        .test("by LOCAL neither", by_local)
+        .test("only root may open the device by default", closed_node)
+        .test(
+            "what a process shares can be unshared without privilege",
+            no_privilege,
+        )
+        .test("UNSHARE_IOC_LOCAL needs no privilege", by_local)
         .test("CLONE_NEWUSER works, and ids can be mapped", user)
         .test(
-            "CLONE_NEWUSER with CLONE_NEWNET: every capability in there",
+            "CLONE_NEWUSER with CLONE_NEWNET gives every capability in the new network",
             user_and_net,
         )
         .test(
-            "CLONE_NEWUSER with CLONE_NEWNS: mounts are the caller's to make",
+            "CLONE_NEWUSER with CLONE_NEWNS lets the caller mount",
             user_and_mount,
         )
-        .test("CLONE_NEWUSER with all: replaced all at once", user_and_all)
         .test(
-            "several namespaces: EPERM for the first to be made",
+            "CLONE_NEWUSER with all other contexts replaces all of them",
+            user_and_all,
+        )
+        .test(
+            "several namespaces: EPERM, the first that would be made",
             first_of_many,
         )
-        .test("where users must not: EPERM, CLONE_NEWUSER", forbidden)
+        .test(
+            "with kernel.unprivileged_userns_clone=0: EPERM, CLONE_NEWUSER",
+            forbidden,
+        )
         .test("in a chroot: EPERM, CLONE_NEWUSER", chrooted);
     let namespaces = all_at_once().difference(SHARED | USER);
     namespaces.each().fold(suite, |suite, kind| {
         suite.test(
-            format!("{kind} without CLONE_NEWUSER: EPERM, and it is named"),
+            format!("{kind} without CLONE_NEWUSER: EPERM, that kind"),
             move || {
                 as_alice(|| sharing(SHARED)?.refuses(unshare(kind | SHARED), Errno::PERM, kind))
             },

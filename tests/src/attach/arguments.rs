@@ -33,14 +33,20 @@ const UTS: Contexts = Contexts::UTS;
 
 pub(crate) fn suite() -> Suite {
     Suite::new("attach_pidfd")
-        .test("a number that is no descriptor: EBADF", no_descriptor)
-        .test("a descriptor that is no pidfd: EINVAL", no_pidfd)
-        .test("a dead task, waited for or not: ESRCH", dead)
-        .test("of a thread: the thread's own namespaces", of_thread)
-        .test("of a thread that has ended: ESRCH", of_dead_thread)
-        .test("from a message", from_message)
-        .test("from the parent", from_parent)
-        .test("one that the request closes", closed_by_the_request)
+        .test("a pidfd that is not open: EBADF", no_descriptor)
+        .test("a descriptor that is not a pidfd: EINVAL", no_pidfd)
+        .test("a dead task, reaped or not: ESRCH", dead)
+        .test(
+            "a pidfd of a thread attaches to the thread's own namespaces",
+            of_thread,
+        )
+        .test("a pidfd of a thread that has ended: ESRCH", of_dead_thread)
+        .test("a pidfd that came in a message works", from_message)
+        .test("a pidfd inherited from the parent works", from_parent)
+        .test(
+            "a pidfd that the request closes works",
+            closed_by_the_request,
+        )
 }
 
 fn no_descriptor() -> Result<()> {

@@ -30,25 +30,37 @@ const NONE: Contexts = Contexts::empty();
 pub(crate) fn suite() -> Suite {
     let suite = Suite::new("attach_and_unshare")
         .test(
-            "a copy of the target's mounts, which it does not notice",
+            "the caller gets a private copy of the target's mounts",
             mounts,
         )
-        .test("a copy of the target's host name", host_name)
         .test(
-            "an empty mount namespace, with the target's root",
+            "the caller gets a private copy of the target's host name",
+            host_name,
+        )
+        .test(
+            "the caller gets an empty mount namespace with the target's root",
             empty_mount,
         )
-        .test("a user namespace below the target's", user_below)
         .test(
-            "a user namespace, in a root that was attached: EPERM",
+            "the caller gets a user namespace below the target's",
+            user_below,
+        )
+        .test(
+            "a user namespace with an attached root: EPERM, as in a chroot",
             user_in_chroot,
         )
         .test(
-            "the address space too: the clocks are the caller's alone",
+            "with CLONE_VM, the clock offsets apply only to the caller",
             clocks,
         )
-        .test("with all that a process shares", with_process)
-        .test("in a thread: EINVAL for what takes a process", in_thread);
+        .test(
+            "all that a process shares is unshared in the same request",
+            with_process,
+        )
+        .test(
+            "in a thread, what requires a single-threaded process: EINVAL",
+            in_thread,
+        );
     atomicity::KINDS
         .into_iter()
         .fold(suite, |suite, (kind, bit)| {

@@ -24,7 +24,9 @@ pub(crate) fn suite() -> Suite {
     SCENES
         .iter()
         .fold(suite, |suite, scene| {
-            suite.test(scene.name, move || compare(scene))
+            suite.test(format!("{}: as setns(2)", scene.name), move || {
+                compare(scene)
+            })
         })
         .by_lot(12)
 }

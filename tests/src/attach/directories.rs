@@ -29,20 +29,29 @@ const MOUNT: Contexts = Contexts::MOUNT;
 pub(crate) fn suite() -> Suite {
     Suite::new("attach_fs")
         .test(
-            "root and cwd are the target's, the umask stays",
+            "the caller gets the target's root and cwd and keeps its umask",
             umask_stays,
         )
-        .test("with nothing to move to, it is the same place", same_place)
         .test(
-            "with CLONE_NEWNS: the target's root instead of the namespace's",
+            "from a target with the same root and cwd, the caller gets its own fs_struct",
+            same_place,
+        )
+        .test(
+            "with CLONE_NEWNS, the caller gets the target's root, not the namespace's",
             with_namespace,
         )
-        .test("the caller is chrooted, as chroot(2) leaves it", chrooted)
-        .test("a target that may not be looked at: EACCES", not_to_look_at)
+        .test("the caller is chrooted, as after chroot(2)", chrooted)
+        .test(
+            "a target that the caller may not trace: EACCES",
+            not_to_look_at,
+        )
         .test("without CAP_SYS_CHROOT: EPERM", not_to_chroot)
-        .test("a root that may not be entered: EACCES", root_closed)
-        .test("a cwd that may not be entered: EACCES", cwd_closed)
-        .test("with CLONE_FS unshared too, it is the same", named_twice)
+        .test("a root that the caller may not enter: EACCES", root_closed)
+        .test("a cwd that the caller may not enter: EACCES", cwd_closed)
+        .test(
+            "with CLONE_FS unshared too, the result is the same",
+            named_twice,
+        )
 }
 
 /// A target with a root and a working directory of its own.

@@ -21,14 +21,23 @@ const NONE: Contexts = Contexts::empty();
 
 pub(crate) fn suite() -> Suite {
     Suite::new("attach_dry_run")
-        .test("each kind: reported as if done", each)
-        .test("all kinds, and the process: reported as if done", all)
-        .test("the target notices nothing", target_stays)
         .test(
-            "no adjustment is applied, no clock changes",
+            "a dry run of each kind reports what the request would",
+            each,
+        )
+        .test(
+            "a dry run of all kinds and all that a process shares reports what the request would",
+            all,
+        )
+        .test("the target keeps all its contexts", target_stays)
+        .test(
+            "a dry run applies no semaphore adjustments and changes no clock",
             no_side_effects,
         )
-        .test("what refuses is named", refusals)
+        .test(
+            "a dry run names the context that would stop the request",
+            refusals,
+        )
 }
 
 fn each() -> Result<()> {

@@ -28,22 +28,28 @@ use crate::world::World;
 
 pub(crate) fn suite() -> Suite {
     Suite::new("attach_effects")
-        .test("the host name is the same one", host_name)
-        .test("what one mounts, the other sees", mounts)
-        .test("abstract socket names are reached", sockets)
-        .test("children are born into the PID namespace", children)
+        .test("caller and target change the same host name", host_name)
+        .test("caller and target see each other's mounts", mounts)
+        .test("the caller reaches the target's abstract sockets", sockets)
         .test(
-            "the clock shows the offset at once, by vdso and syscall",
+            "children of the caller are born into the target's PID namespace",
+            children,
+        )
+        .test(
+            "the caller's clock has the offset at once, by vDSO and by system call",
             clocks,
         )
-        .test("children have the offset too", childrens_clock)
+        .test("children of the caller have the offset", childrens_clock)
         .test("semaphore adjustments are applied, as at exit", adjustments)
-        .test("shared memory of the caller's stays", segments)
         .test(
-            "the ids are those of the namespace, the capabilities all",
+            "with shm_rmid_forced, the caller's shared memory stays in the old namespace",
+            segments,
+        )
+        .test(
+            "in a user namespace, the caller has its ids and every capability",
             user,
         )
-        .test("secure bits are reset", secure_bits)
+        .test("the secure bits are reset", secure_bits)
 }
 
 fn host_name() -> Result<()> {

@@ -32,16 +32,16 @@ const NONE: Contexts = Contexts::empty();
 pub(crate) fn suite() -> Suite {
     Suite::new("attach_following")
         .test(
-            "two that attach to each other while they leave their address space",
+            "two tasks that leave their address space attach to each other without deadlock",
             each_other,
         )
         .slow(
-            "root and cwd that one setns(2) changes: both or none",
+            "root and cwd that the target changes by one setns(2): both or none",
             limit(),
             both_or_none,
         )
         .slow(
-            "root, cwd and host name that one setns(2) changes: all or none",
+            "root, cwd and host name that the target changes by one setns(2): all or none",
             limit(),
             all_or_none,
         )

@@ -28,11 +28,11 @@ const PROCESSES: u64 = 5;
 pub(crate) fn suite() -> Suite {
     Suite::new("attach_inherited")
         .test(
-            "the settings of the attached network, devconf_inherit_init_net=3",
+            "with devconf_inherit_init_net=3, the new network has the settings of the attached one",
             network_settings,
         )
         .test(
-            "RLIMIT_NPROC of the owner holds in a user namespace below the attached one",
+            "a user namespace below the attached one has the owner's RLIMIT_NPROC",
             process_limit,
         )
 }

@@ -20,22 +20,28 @@ use crate::world::World;
 pub(crate) fn suite() -> Suite {
     let suite = ATTACHABLE.each().fold(Suite::new("attach"), |suite, kind| {
         suite.test(
-            format!("{kind}, alone and with each other one"),
+            format!("{kind}, alone and with each other kind: exactly these are the target's"),
             move || with_each(kind),
         )
     });
     suite
-        .test("all together", || alone(ATTACHABLE))
-        .test("all namespaces together", || alone(KINDS))
-        .test("one after the other comes to the same", one_by_one)
-        .test("the target notices nothing", target_stays)
-        .test("who shares with the caller notices nothing", sharer_stays)
-        .test("of the caller itself: nothing is replaced", oneself)
+        .test("all kinds and CLONE_FS together", || alone(ATTACHABLE))
+        .test("all kinds together", || alone(KINDS))
         .test(
-            "of a task in the same namespaces: nothing is replaced",
+            "one request for each kind has the same result as one for all",
+            one_by_one,
+        )
+        .test("the target keeps all its contexts", target_stays)
+        .test(
+            "a task that shares contexts with the caller keeps them",
+            sharer_stays,
+        )
+        .test("attaching to the caller itself replaces nothing", oneself)
+        .test(
+            "attaching to a task in the same namespaces replaces nothing",
             same,
         )
-        .test("a second time nothing is replaced", twice)
+        .test("a second request replaces nothing", twice)
 }
 
 /// Makes a request that succeeds. Returns the points in which the caller has changed.

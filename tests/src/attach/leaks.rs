@@ -19,8 +19,16 @@ use crate::world::World;
 
 pub(crate) fn suite() -> Suite {
     Suite::new("attach_leaks")
-        .slow("attached to and left, nothing stays", limit(), successes)
-        .slow("refused, or tried only, nothing stays", limit(), refusals)
+        .slow(
+            "attaching and leaving again leaks nothing",
+            limit(),
+            successes,
+        )
+        .slow(
+            "failed requests and dry runs leak nothing",
+            limit(),
+            refusals,
+        )
 }
 
 fn successes() -> Result<()> {

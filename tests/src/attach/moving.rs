@@ -35,23 +35,20 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub(crate) fn suite() -> Suite {
     Suite::new("attach_moving")
         .test(
-            "a target that runs in the kernel for long: not waited for",
+            "a request does not wait for a target that is in the kernel for long",
             busy,
         )
         .test(
-            "a target that stays inside setns(2): EBUSY after a second, the lowest context",
+            "a target that stays in setns(2), several kinds: EBUSY after a second, the lowest",
             stuck,
         )
         .test(
-            "a target that stays inside setns(2): one context is taken at once",
+            "a target that stays in setns(2), one kind: success at once",
             stuck_but_one,
         )
+        .test("a kill ends a request that waits for its target", killed)
         .test(
-            "a caller that waits for a target is killed: it ends at once",
-            killed,
-        )
-        .test(
-            "a task that looks into the caller for long: EBUSY after a second",
+            "a task that reads the caller's memory for long: EBUSY after a second",
             looked_into,
         )
 }

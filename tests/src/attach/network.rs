@@ -35,11 +35,11 @@ const THREAD: &str = "unshare_net";
 pub(crate) fn suite() -> Suite {
     Suite::new("attach_network")
         .test(
-            "a request that is killed while others hold the lock of the networks leaves no thread",
+            "a kill ends a request that waits for the lock of the networks, and no thread is left",
             killed,
         )
         .test(
-            "charged to the caller's memory cgroup, where another one has its address space",
+            "a new network is charged to the caller's memory cgroup, also if the address space has another one",
             charged,
         )
 }

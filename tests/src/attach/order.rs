@@ -47,9 +47,10 @@ pub(crate) fn suite() -> Suite {
     halves
         .into_iter()
         .fold(Suite::new("order"), |suite, (name, [firsts, seconds])| {
-            suite.test(format!("two faults: {name}"), move || {
-                compare(name, firsts, seconds)
-            })
+            suite.test(
+                format!("of two faults, the first in the documented order is reported: {name}"),
+                move || compare(name, firsts, seconds),
+            )
         })
 }
 

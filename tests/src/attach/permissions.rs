@@ -31,23 +31,20 @@ const USER: Contexts = Contexts::USER;
 
 pub(crate) fn suite() -> Suite {
     Suite::new("attach_permissions")
+        .test("another user's task: EPERM, no context", others_task)
         .test(
-            "another user's task: EPERM, and no context is named",
-            others_task,
-        )
-        .test(
-            "a task that may not be traced: EPERM, and no context is named",
+            "a task that the caller may not trace: EPERM, no context",
             not_dumpable,
         )
+        .test("each kind without privilege: EPERM, that kind", each_named)
         .test(
-            "each namespace without privilege: EPERM, and it is named",
-            each_named,
-        )
-        .test(
-            "several without privilege: EPERM for the first in order",
+            "several kinds without privilege: EPERM, the first in the order of setns(2)",
             first_of_many,
         )
-        .test("one's own user namespace: EINVAL, CLONE_NEWUSER", own_user)
+        .test(
+            "the caller's own user namespace: EINVAL, CLONE_NEWUSER",
+            own_user,
+        )
         .test(
             "an ancestor's PID namespace: EINVAL, CLONE_NEWPID",
             ancestor,
@@ -61,11 +58,11 @@ pub(crate) fn suite() -> Suite {
             threads_time,
         )
         .test(
-            "CLONE_NEWTIME where the first thread has ended: as setns(2)",
+            "CLONE_NEWTIME after the first thread has ended: as setns(2)",
             first_thread_ended,
         )
         .test(
-            "no_new_privs stays, and does not stand in the way",
+            "no_new_privs stays set and does not forbid attaching",
             no_new_privs,
         )
 }

@@ -35,7 +35,7 @@ const GENERATIONS: u64 = 28;
 
 pub(crate) fn suite() -> Suite {
     Suite::new("attach_race").slow(
-        "of a target that changes, one set or none is taken",
+        "from a target that changes its namespaces, the caller gets one complete set or none",
         limit(),
         one_set_or_none,
     )

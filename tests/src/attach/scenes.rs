@@ -34,7 +34,7 @@ pub(super) struct Scene {
 
 /// A caller that shares no `fs_struct`, and a target of root in its own namespaces.
 const PLAIN: Scene = Scene {
-    name: "nothing special",
+    name: "a usual caller",
     shared: SHARED.difference(Contexts::FS),
     target: || Target::new(KINDS),
     within: |world, body| body(world),
@@ -48,7 +48,7 @@ pub(super) const SCENES: &[Scene] = &[
         ..PLAIN
     },
     Scene {
-        name: "fs shared",
+        name: "with a shared fs_struct",
         shared: SHARED,
         requests: || {
             let [mount, user, uts] = [Contexts::MOUNT, Contexts::USER, Contexts::UTS];
@@ -57,12 +57,12 @@ pub(super) const SCENES: &[Scene] = &[
         ..PLAIN
     },
     Scene {
-        name: "threads",
+        name: "with threads",
         within: with_thread,
         ..PLAIN
     },
     Scene {
-        name: "address space shared",
+        name: "with a shared address space",
         shared: Contexts::VM,
         ..PLAIN
     },
@@ -99,12 +99,12 @@ pub(super) const SCENES: &[Scene] = &[
         ..PLAIN
     },
     Scene {
-        name: "a pid namespace pending",
+        name: "with a pending PID namespace",
         within: pending_pid,
         ..PLAIN
     },
     Scene {
-        name: "a task with a pid namespace pending",
+        name: "a task with a pending PID namespace",
         target: || {
             let target = Target::new(KINDS)?;
             target.ask(new_pid, "")?;
@@ -114,7 +114,7 @@ pub(super) const SCENES: &[Scene] = &[
         ..PLAIN
     },
     Scene {
-        name: "adjustments to undo",
+        name: "with semaphore adjustments",
         within: with_adjustments,
         requests: || vec![Contexts::IPC, Contexts::UTS],
         ..PLAIN
@@ -153,7 +153,7 @@ pub(super) const SCENES: &[Scene] = &[
         ..PLAIN
     },
     Scene {
-        name: "no new privileges",
+        name: "with no_new_privs",
         within: |world, body| {
             set_no_new_privs(true)?;
             body(world)
@@ -192,7 +192,7 @@ pub(super) const SCENES: &[Scene] = &[
         ..PLAIN
     },
     Scene {
-        name: "a task in the parent pid namespace",
+        name: "a task in the parent PID namespace",
         target: || Target::new(Contexts::UTS),
         within: nested_pid,
         requests: few,
@@ -205,7 +205,7 @@ pub(super) const SCENES: &[Scene] = &[
         ..PLAIN
     },
     Scene {
-        name: "a dead task, not waited for",
+        name: "a dead task that is not reaped",
         target: || Target::new(KINDS)?.zombie(),
         requests: few,
         ..PLAIN

@@ -24,7 +24,7 @@ pub(crate) fn suite() -> Suite {
         .each()
         .fold(suite, |suite, kind| {
             suite.test(
-                format!("{kind} attached, and each kind unshared"),
+                format!("{kind} attached and each kind unshared: as setns(2) and then unshare(2)"),
                 move || compare(kind),
             )
         })

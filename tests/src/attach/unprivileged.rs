@@ -25,9 +25,15 @@ const USER: Contexts = Contexts::USER;
 
 pub(crate) fn suite() -> Suite {
     Suite::new("attach_unprivileged")
-        .test("a task of the same user: all at once", users_own)
-        .test("and with it what takes privilege there", users_new_net)
-        .test("the user's own child", own_child)
+        .test(
+            "a user attaches to all contexts of its own task in a user namespace",
+            users_own,
+        )
+        .test(
+            "a user attaches and unshares what requires privilege in that user namespace",
+            users_new_net,
+        )
+        .test("a user attaches to its own child", own_child)
 }
 
 /// Runs something as uid 1000, who may open the device.

@@ -54,12 +54,12 @@ const SOON: Duration = Duration::from_secs(20);
 pub(crate) fn suite() -> Suite {
     Suite::new("attach_withdrawn")
         .slow(
-            "a set-user-ID program that changes directory is not followed there",
+            "the caller does not get a directory that a set-user-ID program changes to",
             limit(),
             set_user_id,
         )
         .slow(
-            "a task that clears its dumpable flag and changes directory is not followed there",
+            "the caller does not get a directory that the target changes to after it clears its dumpable flag",
             limit(),
             not_dumpable,
         )

@@ -21,10 +21,13 @@ const CGROUP: Contexts = Contexts::CGROUP;
 pub(crate) fn suite() -> Suite {
     Suite::new("cgroup")
         .test(
-            "the caller's cgroup is the root to it, and to it alone",
+            "the caller sees its cgroup as the root, and other tasks do not",
             own_root,
         )
-        .test("a cgroup beside it is seen as outside of the root", outside)
+        .test(
+            "the caller sees a sibling cgroup as outside the root",
+            outside,
+        )
 }
 
 /// Returns the path of the v2 hierarchy from a `/proc/PID/cgroup`.

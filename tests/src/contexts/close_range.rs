@@ -24,28 +24,37 @@ const ALL: u32 = u32::MAX;
 
 pub(crate) fn suite() -> Suite {
     Suite::new("close_range")
-        .test("a sharer keeps the closed descriptors", sharer_keeps)
-        .test("one descriptor, and not its neighbours", just_one)
-        .test("a range above all that is open closes nothing", above_all)
+        .test("a sharer keeps the descriptors of the range", sharer_keeps)
+        .test("a range of one descriptor closes no other", just_one)
+        .test(
+            "a range above all open descriptors closes nothing",
+            above_all,
+        )
         .test("the whole range leaves an empty table", whole_table)
         .test(
-            "the calling descriptor may be in the range",
+            "the range may include the device's descriptor",
             calling_descriptor,
         )
-        .test("what is closed is free again, from the lowest on", freed)
         .test(
-            "no bit is left behind the end of a shorter table",
+            "the next open(2) gets the lowest descriptor of the range",
+            freed,
+        )
+        .test(
+            "a shorter table has no bit set above its end",
             shorter_table,
         )
-        .test("descriptors in the range are not even copied", not_copied)
-        .test("not shared: the range is closed in place", in_place)
-        .test("not shared: the calling descriptor and all", in_place_all)
+        .test("descriptors of the range are not copied first", not_copied)
+        .test("in a private table, the range is closed", in_place)
         .test(
-            "not shared: locks through kept descriptors survive",
+            "in a private table, the range may include every descriptor",
+            in_place_all,
+        )
+        .test(
+            "in a private table, locks on files outside the range stay",
             locks_survive,
         )
-        .test("shared: the sharer's locks survive", sharer_keeps_locks)
-        .test("a thread leaves the range to the other threads", thread)
+        .test("the sharer's locks stay", sharer_keeps_locks)
+        .test("other threads keep the descriptors of the range", thread)
 }
 
 /// Descriptors 10 to 19 are open.

@@ -23,29 +23,32 @@ const FILES: Contexts = Contexts::FILES;
 
 pub(crate) fn suite() -> Suite {
     let suite = Suite::new("files")
-        .test("what the caller opens, the sharer does not see", own_open)
         .test(
-            "what the caller closes, stays open at the sharer",
+            "the sharer does not get a descriptor that the caller opens",
+            own_open,
+        )
+        .test(
+            "the sharer keeps a descriptor that the caller closes",
             own_close,
         )
         .test(
-            "what the sharer closes, stays open at the caller",
+            "the caller keeps a descriptor that the sharer closes",
             others_close,
         )
-        .test("both tables hold the same open files", same_files)
-        .test("a position in a file is still shared", shared_position)
-        .test("close-on-exec stays with its descriptor", cloexec)
+        .test("both tables have the same open files", same_files)
         .test(
-            "not shared: left alone, and not among the replaced",
-            not_shared,
+            "the caller and the sharer still share the position in an open file",
+            shared_position,
         )
-        .test("a thread gets a table of its own", thread);
+        .test("each descriptor keeps its close-on-exec flag", cloexec)
+        .test("a private one is not replaced", not_shared)
+        .test("a thread gets its own table", thread);
     // Around the sizes at which a table and its bitmaps grow.
     [3, 63, 64, 65, 127, 128, 129, 255, 256, 257, 1024]
         .into_iter()
         .fold(suite, |suite, size| {
             suite.test(
-                format!("with {size} open: the lowest free descriptor comes next"),
+                format!("with {size} open files, open(2) returns the lowest free descriptor"),
                 move || lowest_free(size),
             )
         })

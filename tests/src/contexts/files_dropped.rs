@@ -25,20 +25,27 @@ use crate::world::World;
 const FILES: Contexts = Contexts::FILES;
 
 /// The name of the case in [`differences`](crate::differences).
-pub(crate) const CASE: &str = "CLONE_FILES with a later failure, a notification registered";
+pub(crate) const CASE: &str =
+    "with an mq_notify(3) registration, CLONE_FILES and a later failure change nothing";
 pub(crate) const CANCELLED: &str = "the notification is gone";
 pub(crate) const KEPT: &str = "the notification is registered";
 
 pub(crate) fn suite() -> Suite {
     Suite::new("files_dropped")
-        .test("a dry run keeps a notification of a queue", dry_run_keeps)
-        .test("a failing request keeps it", failing_keeps)
         .test(
-            "a descriptor that is left out of the copy keeps it",
+            "a dry run keeps the caller's mq_notify(3) registration",
+            dry_run_keeps,
+        )
+        .test(
+            "a failed request keeps the caller's mq_notify(3) registration",
+            failing_keeps,
+        )
+        .test(
+            "leaving a queue's descriptor out of the copy keeps its mq_notify(3) registration",
             left_out_keeps,
         )
-        .test("a dropped copy holds no file open", holds_nothing)
-        .test("a large table is dropped soon", large)
+        .test("a dropped copy keeps no file open", holds_nothing)
+        .test("dropping a large table takes less than ten seconds", large)
         .test(CASE, compare)
 }
 

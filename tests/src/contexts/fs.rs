@@ -17,17 +17,26 @@ const FS: Contexts = Contexts::FS;
 
 pub(crate) fn suite() -> Suite {
     Suite::new("fs")
-        .test("root, cwd and umask come along unchanged", comes_along)
-        .test("the caller's chdir does not move the sharer", own_cwd)
-        .test("the sharer's chdir does not move the caller", others_cwd)
-        .test("the caller's umask is its own", own_umask)
-        .test("the caller's chroot does not move the sharer", own_root)
+        .test("the copy has the same root, cwd and umask", comes_along)
         .test(
-            "not shared: left alone, and not among the replaced",
-            not_shared,
+            "the caller's chdir does not change the sharer's cwd",
+            own_cwd,
         )
-        .test("a second time there is nothing left to replace", twice)
-        .test("a thread gets a cwd of its own", thread)
+        .test(
+            "the sharer's chdir does not change the caller's cwd",
+            others_cwd,
+        )
+        .test(
+            "the caller's umask(2) does not change the sharer's umask",
+            own_umask,
+        )
+        .test(
+            "the caller's chroot does not change the sharer's root",
+            own_root,
+        )
+        .test("a private one is not replaced", not_shared)
+        .test("a second request replaces nothing", twice)
+        .test("a thread gets its own cwd", thread)
 }
 
 fn comes_along() -> Result<()> {

@@ -19,21 +19,24 @@ const IPC: Contexts = Contexts::IPC;
 pub(crate) fn suite() -> Suite {
     Suite::new("ipc")
         .test(
-            "the others' shared memory is not found any more",
+            "the caller does not find other tasks' shared memory",
             others_memory,
         )
         .test(
-            "the caller's new shared memory is not found by the others",
+            "other tasks do not find the caller's new shared memory",
             own_memory,
         )
-        .test("memory that is attached stays attached", stays_attached)
+        .test("attached shared memory stays attached", stays_attached)
         .test("semaphore adjustments are applied, as at exit", adjustments)
-        .test("with SYSVSEM named too, it is the same", adjustments_named)
         .test(
-            "shared memory of the caller's is given up, as at exit",
+            "with CLONE_SYSVSEM too, semaphore adjustments are applied, as at exit",
+            adjustments_named,
+        )
+        .test(
+            "with shm_rmid_forced, the caller's shared memory is removed, as at exit",
             given_up,
         )
-        .test("settings start anew", settings)
+        .test("the new namespace has the default settings", settings)
 }
 
 fn others_memory() -> Result<()> {

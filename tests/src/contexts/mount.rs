@@ -24,14 +24,14 @@ const REPLACED: Contexts = Contexts::MOUNT.union(Contexts::FS);
 
 pub(crate) fn suite() -> Suite {
     let suite = Suite::new("mount")
-        .test("what the caller mounts, the others do not see", own_mount)
+        .test("other tasks do not see what the caller mounts", own_mount)
         .test(
-            "what the others mount, the caller does not see",
+            "the caller does not see what other tasks mount",
             others_mount,
         )
-        .test("mounts propagate as they did before", propagation)
+        .test("each mount keeps its propagation", propagation)
         .test(
-            "root and cwd are the same places in the new namespace",
+            "root and cwd are the same directories in the new namespace",
             same_places,
         )
         .test(
@@ -40,7 +40,7 @@ pub(crate) fn suite() -> Suite {
         )
         .test("a chrooted caller stays in its root", chrooted)
         .test(
-            "with a shared fs, the sharer's root and cwd stay",
+            "a sharer of the fs_struct keeps its root and cwd",
             sharer_stays,
         )
         .test(

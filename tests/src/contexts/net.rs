@@ -18,13 +18,16 @@ const NET: Contexts = Contexts::NET;
 
 pub(crate) fn suite() -> Suite {
     Suite::new("net")
-        .test("there is a loopback device and no other", loopback)
         .test(
-            "abstract socket names of the others are not reached",
+            "the new network has a loopback device and no other",
+            loopback,
+        )
+        .test(
+            "the caller does not reach other tasks' abstract sockets",
             abstract_names,
         )
-        .test("a port that the others use is free", ports)
-        .test("an open socket stays where it was", open_socket)
+        .test("a port that other tasks use is free", ports)
+        .test("an open socket stays in the old network", open_socket)
 }
 
 fn loopback() -> Result<()> {

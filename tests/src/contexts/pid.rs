@@ -20,15 +20,18 @@ const PID: Contexts = Contexts::PID;
 pub(crate) fn suite() -> Suite {
     Suite::new("pid")
         .test(
-            "the caller keeps its number, its first child is number 1",
+            "the caller keeps its PID, and its first child gets PID 1",
             first_child,
         )
         .test(
-            "the next child is number 2 as long as the first lives",
+            "while the first child lives, the second gets PID 2",
             second_child,
         )
-        .test("a second time, before or after a child: EINVAL", again)
-        .test("threads do not stand in the way", threads)
+        .test(
+            "a second request, before or after the first child: EINVAL",
+            again,
+        )
+        .test("a process with threads gets a PID namespace", threads)
 }
 
 fn first_child() -> Result<()> {

@@ -18,21 +18,24 @@ use crate::world::World;
 
 pub(crate) fn suite() -> Suite {
     Suite::new("sighand")
-        .test("alone: the address space stays shared", alone)
-        .test("with CLONE_VM: both are replaced", with_vm)
+        .test("CLONE_SIGHAND alone leaves the address space shared", alone)
+        .test("CLONE_SIGHAND with CLONE_VM replaces both", with_vm)
+        .test("a private one is not replaced", not_shared)
+        .test("a second request replaces nothing", twice)
         .test(
-            "not shared: left alone, and not among the replaced",
-            not_shared,
+            "the copy has the same handlers, flags and masks",
+            comes_along,
         )
-        .test("a second time there is nothing left to replace", twice)
-        .test("handlers, flags and masks come along", comes_along)
-        .test("what the caller sets, the sharer does not see", own_action)
         .test(
-            "what the sharer sets, the caller does not see",
+            "the caller's sigaction(2) does not change the sharer's handlers",
+            own_action,
+        )
+        .test(
+            "the sharer's sigaction(2) does not change the caller's handlers",
             others_action,
         )
         .test("an ignored signal stays ignored", ignored)
-        .test("a dry run copies nothing", dry_run)
+        .test("a dry run copies no handlers", dry_run)
 }
 
 pub(super) fn world() -> Result<World> {

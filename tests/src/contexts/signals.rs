@@ -24,8 +24,12 @@ use crate::world::World;
 
 pub(crate) fn suite() -> Suite {
     Suite::new("signals")
-        .test("pending ones and the mask of blocked ones stay", pending)
-        .slow("a storm: none is lost, none comes twice", limit(), storm)
+        .test("pending signals and the signal mask stay", pending)
+        .slow(
+            "during many requests, no signal is lost and none comes twice",
+            limit(),
+            storm,
+        )
 }
 
 fn block(signal: i32, how: i32) -> Result<()> {

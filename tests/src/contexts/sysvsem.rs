@@ -17,17 +17,26 @@ const SYSVSEM: Contexts = Contexts::SYSVSEM;
 
 pub(crate) fn suite() -> Suite {
     Suite::new("sysvsem")
-        .test("shared: the adjustments wait for the last sharer", shared)
         .test(
-            "shared: the sharer's adjustments stay the sharer's",
+            "shared adjustments are applied when the last sharer exits",
+            shared,
+        )
+        .test(
+            "adjustments that the sharer makes later stay the sharer's",
             sharers_own,
         )
         .test(
-            "not shared: the adjustments are applied at once",
+            "a private list of adjustments is applied at once",
             not_shared,
         )
-        .test("without adjustments there is nothing to replace", nothing)
-        .test("after it, new adjustments are the caller's own", new_ones)
+        .test(
+            "a caller without adjustments has nothing to replace",
+            nothing,
+        )
+        .test(
+            "adjustments made after the request are applied when the caller exits",
+            new_ones,
+        )
 }
 
 fn shared() -> Result<()> {

@@ -22,7 +22,7 @@ pub(crate) fn suite() -> Suite {
         .into_iter()
         .fold(Suite::new("task"), |suite, bits| {
             suite
-                .test(format!("{bits}, and nothing shared: success"), move || {
+                .test(format!("{bits}, with nothing shared: success"), move || {
                     World::alone()?.replaces(unshare(bits), Contexts::empty(), &[])
                 })
                 .test(
@@ -31,10 +31,11 @@ pub(crate) fn suite() -> Suite {
                 )
         });
     suite
-        .test("a shared address space does not keep own handlers", || {
-            World::sharing(VM)?.replaces(unshare(SIGHAND), Contexts::empty(), &[])
-        })
-        .test("other contexts can be left by a thread", other_contexts)
+        .test(
+            "a caller that shares its address space gets its own signal handlers",
+            || World::sharing(VM)?.replaces(unshare(SIGHAND), Contexts::empty(), &[]),
+        )
+        .test("a thread can unshare other contexts", other_contexts)
 }
 
 fn with_thread(bits: Contexts) -> Result<()> {

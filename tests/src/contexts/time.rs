@@ -20,11 +20,11 @@ const AHEAD: i64 = 1_000_000;
 pub(crate) fn suite() -> Suite {
     Suite::new("time")
         .test(
-            "the caller keeps its clock, its children have the offset",
+            "the caller keeps its clock, and its children have the offset",
             children,
         )
         .test(
-            "without an offset, the children's clock is the caller's",
+            "without an offset, the children have the caller's clock",
             no_offset,
         )
 }

@@ -28,25 +28,28 @@ const NOBODY: u32 = 65534;
 
 pub(crate) fn suite() -> Suite {
     Suite::new("user")
-        .test("the caller is nobody until ids are mapped", nobody_first)
         .test(
-            "the caller has every capability, in there alone",
+            "the caller has the overflow ids until ids are mapped",
+            nobody_first,
+        )
+        .test(
+            "the caller has every capability in the new namespace, and none outside",
             capabilities,
         )
-        .test("secure bits are reset", secure_bits)
-        .test("a shared fs becomes the caller's own", implies_fs)
+        .test("the secure bits are reset", secure_bits)
+        .test("a shared fs_struct is replaced too", implies_fs)
         .test("with another thread: EINVAL, CLONE_THREAD", implies_thread)
         .test(
-            "a new mount namespace with it: inherited mounts are locked",
+            "with a new mount namespace, inherited mounts are locked",
             locked_mounts,
         )
-        .test("33 levels deep: ENOSPC, and it is named", too_deep)
+        .test("33 levels deep: ENOSPC, CLONE_NEWUSER", too_deep)
         .test(
-            "over user.max_user_namespaces: ENOSPC, and it is named",
+            "above user.max_user_namespaces: ENOSPC, CLONE_NEWUSER",
             limit,
         )
         .test(
-            "a shared address space does not stand in the way",
+            "a caller that shares its address space gets a user namespace",
             shared_vm,
         )
 }

@@ -18,14 +18,14 @@ const UTS: Contexts = Contexts::UTS;
 pub(crate) fn suite() -> Suite {
     Suite::new("uts")
         .test(
-            "the host name comes along, and is the caller's to change",
+            "the copy has the same host name, and the caller's change stays private",
             own_name,
         )
-        .test("the others' change does not reach the caller", others_name)
         .test(
-            "over user.max_uts_namespaces: ENOSPC, and it is named",
-            limit,
+            "other tasks' change of the host name does not reach the caller",
+            others_name,
         )
+        .test("above user.max_uts_namespaces: ENOSPC, CLONE_NEWUTS", limit)
 }
 
 fn own_name() -> Result<()> {

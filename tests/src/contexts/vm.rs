@@ -20,24 +20,27 @@ pub(crate) const SIGHAND: Contexts = Contexts::SIGHAND;
 
 pub(crate) fn suite() -> Suite {
     Suite::new("vm")
-        .test("what the caller writes, the sharer does not see", own_write)
+        .test("the sharer does not see what the caller writes", own_write)
         .test(
-            "what the sharer writes, the caller does not see",
+            "the caller does not see what the sharer writes",
             others_write,
         )
-        .test("MAP_SHARED stays shared, both ways", map_shared)
-        .test("every page comes along, and stays where it is", every_page)
-        .test("what the caller unmaps, the sharer still has", own_unmap)
         .test(
-            "what the sharer maps later, the caller does not have",
+            "a MAP_SHARED mapping stays shared, in both directions",
+            map_shared,
+        )
+        .test("the copy has every page at the same address", every_page)
+        .test("the sharer keeps what the caller unmaps", own_unmap)
+        .test(
+            "the caller does not get what the sharer maps later",
             others_map,
         )
         .test(
-            "thread-local storage comes along, and is the caller's own",
+            "the copy has the thread-local storage, and the caller's change stays private",
             tls,
         )
-        .test("the heap grows by itself", heap)
-        .test("the stack grows by itself", stack)
+        .test("the caller's heap grows apart from the sharer's", heap)
+        .test("the caller's stack can grow", stack)
 }
 
 /// A world in which the caller shares its memory, but not its handlers.

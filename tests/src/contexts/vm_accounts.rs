@@ -20,15 +20,21 @@ const MEGABYTE: u64 = 1 << 20;
 
 pub(crate) fn suite() -> Suite {
     Suite::new("vm_accounts")
-        .test("the largest size stays in the caller's usage", largest)
-        .test("the largest size of the copy is the copy's", hiwater)
         .test(
-            "what it touches is charged to the caller's cgroup",
+            "getrusage(2) keeps the largest size of the old address space",
+            largest,
+        )
+        .test("VmHWM of the copy begins at the size of the copy", hiwater)
+        .test(
+            "pages of the copy are charged to the caller's memory cgroup",
             own_cgroup,
         )
-        .test("who stays owns the old memory from then on", next_owner)
-        .test("the copy belongs to who asked for it", owner)
-        .test("RLIMIT_AS and RLIMIT_DATA count the copy alone", limits)
+        .test(
+            "the sharer becomes the owner of the old address space",
+            next_owner,
+        )
+        .test("the caller is the owner of the copy", owner)
+        .test("RLIMIT_AS and RLIMIT_DATA count only the copy", limits)
 }
 
 /// Returns the largest resident size of this process, in bytes.

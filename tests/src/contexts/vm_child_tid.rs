@@ -36,28 +36,28 @@ pub(super) const SOON: Duration = Duration::from_secs(20);
 
 pub(crate) fn suite() -> Suite {
     Suite::new("vm_child_tid")
-        .test("cleared and woken where it was, unset here", child_tid)
-        .test("not cleared by a request that fails", child_tid_stays)
-        .test("not written by a dry run", child_tid_dry)
+        .test("the word is cleared in the old address space and its waiters are woken", child_tid)
+        .test("a failed request does not clear the word", child_tid_stays)
+        .test("a dry run does not write the word", child_tid_dry)
         .test(
-            "a dry run leaves a hole in a file where the word is",
+            "a dry run does not fill the hole of a file in which the word is",
             child_tid_hole,
         )
         .test(
-            "its page is missing: the task that provides it can read the caller's memory before",
+            "with the word's page missing, a userfaultfd handler can read the caller's memory before it provides the page",
             child_tid_missing,
         )
         .test(
-            "it ends in a missing page: the task that provides that can read the caller's memory before",
+            "with the word's second page missing, a userfaultfd handler can read the caller's memory before it provides the page",
             child_tid_across,
         )
         .test(
-            "its page is discarded during the request: the task that provides it can read before",
+            "with the word's page discarded during the request, a userfaultfd handler can read the caller's memory before it provides the page",
             child_tid_discarded,
         )
-        .test("woken also where it cannot be written", child_tid_read_only)
+        .test("waiters are woken also if the word cannot be written", child_tid_read_only)
         .test(
-            "a word in a page that was never written is no obstacle",
+            "a task whose word is in a page that was never written can leave",
             child_tid_zero_page,
         )
 }

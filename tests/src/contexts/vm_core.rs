@@ -27,11 +27,11 @@ const SOON: Duration = Duration::from_secs(20);
 pub(crate) fn suite() -> Suite {
     Suite::new("vm_core")
         .test(
-            "the caller does not wait for the dump, which is whole",
+            "the caller does not wait for a sharer's core dump, which is whole",
             during_dump,
         )
         .slow(
-            "before, during or after the dump: it is whole",
+            "a request before, during or after a sharer's core dump leaves it whole",
             limit(),
             around_dump,
         )

@@ -23,7 +23,7 @@ const PAGES: usize = 64;
 
 pub(crate) fn suite() -> Suite {
     Suite::new("vm_crowd").slow(
-        "each gets its own, and nothing is left over",
+        "many tasks that leave one address space get a copy each, and no memory is leaked",
         limit(),
         all_at_once,
     )

@@ -27,7 +27,7 @@ const GONE: u32 = 3;
 
 pub(crate) fn suite() -> Suite {
     Suite::new("vm_dropped").test(
-        "a copy that outlives a request that failed does not point to its task",
+        "a copy that outlives its failed request does not point to the task",
         forgets_task,
     )
 }

@@ -25,11 +25,11 @@ use crate::world::World;
 pub(crate) fn suite() -> Suite {
     Suite::new("vm_futex")
         .test(
-            "while somebody waits for a PI futex of the task: EBUSY, CLONE_VM; then success",
+            "while a task waits for a PI futex of the caller: EBUSY, CLONE_VM; then success",
             waited_for,
         )
         .test(
-            "who comes to wait for one, while the task tries, waits on",
+            "a task that begins to wait for a PI futex during a request keeps waiting",
             comes_to_wait,
         )
 }

@@ -24,14 +24,17 @@ use crate::world::World;
 
 pub(crate) fn suite() -> Suite {
     Suite::new("vm_io")
-        .test("a registered buffer stays the sharer's page", registered)
-        .test("io_uring can be used after it", ring_works)
         .test(
-            "a thread that io_uring started: EINVAL, CLONE_THREAD",
+            "a registered io_uring buffer stays a page of the sharer",
+            registered,
+        )
+        .test("io_uring works in the copy", ring_works)
+        .test(
+            "with a thread that io_uring started: EINVAL, CLONE_THREAD",
             worker,
         )
         .test(
-            "a userfaultfd hears of the fork, and serves the copy",
+            "a userfaultfd gets UFFD_EVENT_FORK and serves the copy",
             || {
                 for twin in [Twin::Forked, Twin::Unshared] {
                     in_child(|| faults(twin))?;

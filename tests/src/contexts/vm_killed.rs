@@ -36,22 +36,23 @@ const SOON: Duration = Duration::from_secs(20);
 
 pub(crate) fn suite() -> Suite {
     Suite::new("vm_killed")
-        .slow("at any moment: nothing is left over", limit(), any_moment)
+        .slow("a kill at any moment leaks nothing", limit(), any_moment)
         .slow(
-            "during a long copy: nothing is left over, and the parent goes on",
+            "a kill during a long copy leaks nothing, and the parent goes on",
             limit(),
             during_copy,
         )
-        .test(
-            "after the copy and before the commit: nothing is committed",
-            after_copy,
+        .test("a kill between copy and commit commits nothing", after_copy)
+        .slow(
+            "a kill while the request waits for a lock changes nothing, with a shared fs",
+            limit(),
+            || waiting(PROCESS),
         )
-        .slow("while it waits for a lock, fs shared", limit(), || {
-            waiting(PROCESS)
-        })
-        .slow("while it waits for a lock, fs not shared", limit(), || {
-            waiting(PROCESS.difference(Contexts::FS))
-        })
+        .slow(
+            "a kill while the request waits for a lock changes nothing, with a private fs",
+            limit(),
+            || waiting(PROCESS.difference(Contexts::FS)),
+        )
 }
 
 /// A task that makes another task leave its memory again and again.

@@ -27,21 +27,21 @@ const MM_CID: isize = 24;
 pub(crate) fn suite() -> Suite {
     Suite::new("vm_leaving")
         .test(
-            "/proc/PID/coredump_filter: what is written after the copy was made is not lost",
+            "a write to /proc/PID/coredump_filter during the request is not lost",
             coredump_filter_meanwhile,
         )
-        .test("the robust list stays registered", robust_list)
+        .test("the robust futex list stays registered", robust_list)
         .test(
-            "what PR_SET_MDWE has forbidden stays so, PR_MDWE_NO_INHERIT or not",
+            "PR_SET_MDWE stays set, with and without PR_MDWE_NO_INHERIT",
             mdwe_stays,
         )
         .slow(
-            "rseq tells the concurrency id of the copy at once",
+            "rseq has the concurrency id of the copy at once",
             Duration::from_secs(30),
             rseq_at_once,
         )
         .slow(
-            "rseq stays registered, and tells the CPU in the copy",
+            "rseq stays registered and shows the CPU in the copy",
             Duration::from_secs(30),
             rseq_stays,
         )

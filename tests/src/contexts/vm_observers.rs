@@ -28,19 +28,22 @@ const STOP: u32 = 1;
 pub(crate) fn suite() -> Suite {
     // Each round gets only the processor time that the others leave.
     Suite::new("vm_observers")
-        .slow("process_vm_readv sees the old or the new", limit(), || {
-            readers(by_syscall)
-        })
-        .slow("/proc/PID/mem shows the old or the new", limit(), || {
-            readers(by_proc)
-        })
         .slow(
-            "a tracer reads and writes what the task has",
+            "process_vm_readv(2) reads the old address space or the copy, not a mixture",
             limit(),
-            traced,
+            || readers(by_syscall),
         )
-        .test("dumpable is the caller's own", dumpable)
-        .test("not dumpable: still not, after it", not_dumpable)
+        .slow(
+            "/proc/PID/mem shows the old address space or the copy, not a mixture",
+            limit(),
+            || readers(by_proc),
+        )
+        .slow("a tracer reads and writes the copy", limit(), traced)
+        .test(
+            "the caller's dumpable flag does not change the sharer's",
+            dumpable,
+        )
+        .test("a caller that is not dumpable stays so", not_dumpable)
 }
 
 type Look = fn(Pid, usize) -> Result<u64>;

@@ -24,13 +24,16 @@ const SOON: Duration = Duration::from_secs(20);
 
 pub(crate) fn suite() -> Suite {
     Suite::new("vm_oom")
-        .test("without it, a sharer dies with the victim", both_die)
         .test(
-            "who stays is the victim: who has left lives on",
+            "without a request, the OOM killer kills the sharer with the victim",
+            both_die,
+        )
+        .test(
+            "the OOM killer kills the sharer, and the caller lives on",
             victim_stays,
         )
         .test(
-            "who has left is the victim: who stays lives on",
+            "the OOM killer kills the caller, and the sharer lives on",
             victim_leaves,
         )
 }

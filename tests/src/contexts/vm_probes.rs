@@ -35,43 +35,75 @@ const fn probe(
 }
 
 pub(super) const PROBES: &[Probe] = &[
-    probe("private memory is a copy", private, Some("all there")),
-    probe("MADV_DONTFORK is gone", dontfork, Some("mapped: false")),
-    probe("MADV_WIPEONFORK is zero", wipeonfork, Some("0")),
-    probe("mlock is not inherited", locked, Some("0 kB")),
     probe(
-        "mlockall for the future is not inherited",
+        "as fork(2): private memory is copied",
+        private,
+        Some("all there"),
+    ),
+    probe(
+        "as fork(2): a MADV_DONTFORK mapping is not copied",
+        dontfork,
+        Some("mapped: false"),
+    ),
+    probe(
+        "as fork(2): a MADV_WIPEONFORK mapping is zeroed",
+        wipeonfork,
+        Some("0"),
+    ),
+    probe(
+        "as fork(2): mlock(2) is not inherited",
+        locked,
+        Some("0 kB"),
+    ),
+    probe(
+        "as fork(2): mlockall(MCL_FUTURE) is not inherited",
         locked_future,
         Some("0 kB"),
     ),
-    probe("an aio context stays behind", aio, Some("EINVAL")),
     probe(
-        "protection keys are allocated",
+        "as fork(2): an AIO context is not copied",
+        aio,
+        Some("EINVAL"),
+    ),
+    probe(
+        "as fork(2): protection keys stay allocated",
         pkeys,
         Some("access kept, freed: Ok"),
     ),
     #[cfg(target_arch = "x86_64")]
-    probe("the LDT is a copy, and loaded", ldt, Some("kept")),
+    probe(
+        "as fork(2): the LDT is copied and loaded",
+        ldt,
+        Some("kept"),
+    ),
     #[cfg(target_arch = "aarch64")]
     probe(
         "memory tags are copied, and checked",
         tags,
         Some("tag 5, by it: 7, by another: EFAULT"),
     ),
-    probe("the heap goes on where it was", heap, Some("goes on")),
-    probe("the vdso answers", vdso, Some("ELF")),
+    probe(
+        "as fork(2): brk(2) continues at the same address",
+        heap,
+        Some("goes on"),
+    ),
+    probe("as fork(2): the vDSO works", vdso, Some("ELF")),
     #[cfg(target_arch = "x86_64")]
     probe(
-        "the vdso releases robust futexes whole",
+        "as fork(2): the vDSO unlocks robust futexes",
         robust_unlock,
         Some("torn: 0"),
     ),
     probe(
-        "huge pages are a copy, and huge",
+        "as fork(2): huge pages are copied as huge pages",
         huge,
         Some("all there, huge: true"),
     ),
-    probe("merged pages are a copy", merged, Some("all there")),
+    probe(
+        "as fork(2): KSM pages are copied",
+        merged,
+        Some("all there"),
+    ),
     probe("/proc/self/maps", |twin| proc(twin, "maps"), None),
     probe("/proc/self/smaps", |twin| proc(twin, "smaps"), None),
     probe("/proc/self/auxv", |twin| proc(twin, "auxv"), None),
@@ -85,9 +117,13 @@ pub(super) const PROBES: &[Probe] = &[
         coredump_filter,
         Some("0000007f"),
     ),
-    probe("no huge pages, by prctl(2)", thp_disable, Some("1")),
-    probe("no writable code, by prctl(2)", mdwe, Some("1")),
-    probe("merging, by prctl(2)", merge_any, Some("1")),
-    probe("dumpable, by prctl(2)", dumpable, Some("0")),
-    probe("membarrier(2) is registered", membarrier, Some("0")),
+    probe("as fork(2): PR_SET_THP_DISABLE", thp_disable, Some("1")),
+    probe("as fork(2): PR_SET_MDWE", mdwe, Some("1")),
+    probe("as fork(2): PR_SET_MEMORY_MERGE", merge_any, Some("1")),
+    probe("as fork(2): PR_SET_DUMPABLE", dumpable, Some("0")),
+    probe(
+        "as fork(2): the membarrier(2) registration",
+        membarrier,
+        Some("0"),
+    ),
 ];

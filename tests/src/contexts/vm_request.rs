@@ -27,19 +27,28 @@ use crate::world::World;
 
 pub(crate) fn suite() -> Suite {
     Suite::new("vm_request")
-        .test("a second time there is nothing left to replace", twice)
-        .test("CLONE_THREAD implies it", thread_implies)
-        .test("it implies CLONE_SIGHAND", implies_sighand)
-        .test("LOCAL will do", local)
-        .test("a dry run copies nothing that stays", dry_run)
+        .test("a second request replaces nothing", twice)
+        .test("CLONE_THREAD implies CLONE_VM", thread_implies)
+        .test("CLONE_VM implies CLONE_SIGHAND", implies_sighand)
+        .test("UNSHARE_IOC_LOCAL accepts CLONE_VM", local)
+        .test("a dry run frees what it copied", dry_run)
         .test(
-            "no memory to be had: ENOMEM, CLONE_VM, and nothing changes",
+            "without memory for the copy: ENOMEM, CLONE_VM, and nothing changes",
             overcommit,
         )
-        .test("readers of /proc/PID/maps are no sharers", readers_alone)
-        .test("readers of /proc/PID/maps do not make it fail", readers)
-        .test("what a reader has open stays what it was", open_maps)
-        .test("of two sharers, each can leave", three)
+        .test(
+            "readers of /proc/PID/maps do not count as sharers",
+            readers_alone,
+        )
+        .test(
+            "readers of /proc/PID/maps do not make the request fail",
+            readers,
+        )
+        .test(
+            "an open /proc/PID/maps keeps showing the old address space",
+            open_maps,
+        )
+        .test("both of two sharers get a copy", three)
 }
 
 fn twice() -> Result<()> {

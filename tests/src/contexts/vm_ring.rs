@@ -26,27 +26,27 @@ use crate::world::World;
 pub(crate) fn suite() -> Suite {
     Suite::new("vm_ring")
         .test(
-            "a request waits for a private futex: EBUSY, CLONE_VM; woken: success",
+            "with an io_uring wait for a private futex: EBUSY, CLONE_VM; after its wake: success",
             futex_woken,
         )
         .test(
-            "a request waits for a private futex and is cancelled: success",
+            "with an io_uring wait for a private futex, cancelled: success",
             futex_cancelled,
         )
         .test(
-            "a poll is in flight: EBUSY, CLONE_VM; completed: success",
+            "with an io_uring poll in flight: EBUSY, CLONE_VM; after its completion: success",
             poll,
         )
         .test(
-            "a read is in flight: EBUSY, CLONE_VM; completed: success",
+            "with an io_uring read in flight: EBUSY, CLONE_VM; after its completion: success",
             pending_read,
         )
         .test(
-            "thousands of requests were made, and none is in flight: success",
+            "after thousands of completed io_uring requests: success",
             former_user,
         )
         .test(
-            "a request of the sharer is in flight in the same ring: success",
+            "with a request of the sharer in flight in the same ring: success",
             sharers_request,
         )
 }

@@ -21,8 +21,16 @@ use crate::vfork::vfork;
 
 pub(crate) fn suite() -> Suite {
     Suite::new("vm_stress")
-        .slow("vfork, ioctl, exit: nothing is left over", limit(), often)
-        .slow("64 MiB: no page is lost, and none is shared", limit(), much)
+        .slow(
+            "a vfork child, a request and an exit, many times: no memory is leaked",
+            limit(),
+            often,
+        )
+        .slow(
+            "of 64 MiB, no page is lost and none is shared",
+            limit(),
+            much,
+        )
 }
 
 fn often() -> Result<()> {

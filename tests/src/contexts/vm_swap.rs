@@ -24,11 +24,11 @@ use crate::world::World;
 pub(crate) fn suite() -> Suite {
     Suite::new("vm_swap")
         .test(
-            "each side reads and writes its own, also after swapoff",
+            "with swapped pages, caller and sharer read and write their own, also after swapoff(2)",
             swapoff,
         )
         .slow(
-            "during swapoff: each side has its own",
+            "during swapoff(2), caller and sharer get their own pages",
             limit(),
             during_swapoff,
         )

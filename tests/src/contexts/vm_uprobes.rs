@@ -25,17 +25,23 @@ use crate::world::World;
 
 pub(crate) fn suite() -> Suite {
     Suite::new("vm_uprobes")
-        .test("a uprobe in the code hits in the copy as well", hits)
-        .test("a uprobe set later hits in the copy, too", hits_later)
+        .test("a uprobe hits also in the copy", hits)
         .test(
-            "a uprobe set while the task leaves hits in the copy, too",
+            "a uprobe that is set after the request hits also in the copy",
+            hits_later,
+        )
+        .test(
+            "a uprobe that is set during the request hits also in the copy",
             hits_meanwhile,
         )
         .test(
             "inside a function with a uretprobe: EBUSY, CLONE_VM",
             pending_return,
         )
-        .test("after it has returned: success", after_return)
+        .test(
+            "after a function with a uretprobe has returned: success",
+            after_return,
+        )
 }
 
 /// The probed function. Its body keeps the compiler from merging it with another function.

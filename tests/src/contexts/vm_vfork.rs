@@ -25,14 +25,14 @@ const SOON: Duration = Duration::from_secs(20);
 pub(crate) fn suite() -> Suite {
     Suite::new("vm_vfork")
         .test(
-            "the parent sleeps until the commit, and no longer",
+            "the parent of a vfork child sleeps until the commit and then runs",
             vfork_wakes,
         )
-        .test("the parent finds the whole request done", vfork_finds_all)
         .test(
-            "a request that fails does not wake the parent",
-            vfork_sleeps_on,
+            "the parent wakes after the whole request is done",
+            vfork_finds_all,
         )
+        .test("a failed request does not wake the parent", vfork_sleeps_on)
         .test("a dry run does not wake the parent", vfork_dry)
 }
 

@@ -65,12 +65,20 @@ pub fn inputs(text: &str) -> Result<Vec<Vec<u8>>> {
 }
 
 pub(crate) fn suite() -> Suite {
-    Suite::new("fuzz").slow("what was found once", limit(), replay)
+    Suite::new("fuzz").slow(
+        "every input of tests/corpus keeps all promises",
+        limit(),
+        replay,
+    )
 }
 
 fn replay() -> Result<()> {
     let stage = Stage::new()?;
-    let inputs = some("what was found once", 12, inputs(CORPUS)?);
+    let inputs = some(
+        "every input of tests/corpus keeps all promises",
+        12,
+        inputs(CORPUS)?,
+    );
     ensure!(!inputs.is_empty(), "nothing was found");
     for input in inputs {
         stage

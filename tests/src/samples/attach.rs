@@ -34,35 +34,35 @@ pub(crate) fn suite() -> Suite {
         .into_iter()
         .fold(Suite::new("attach_run"), |suite, (kind, link)| {
             suite.test(
-                format!("unshare-run --attach PID:{kind}: the command is there, and nowhere else"),
+                format!("unshare-run --attach PID:{kind}: the command is in that namespace and in no other of the target"),
                 move || one_kind(kind, link),
             )
         })
-        .test("unshare-run --attach PID: all that differ", all_kinds)
+        .test("unshare-run --attach PID: the command is in all namespaces that differ", all_kinds)
         .test(
-            "unshare-run --attach PID --net: a network of its own, the rest is the container's",
+            "unshare-run --attach PID --net: the command has its own network, and the container's other namespaces",
             both_halves,
         )
         .test(
-            "unshare-run --attach PID --mount: the container does not see what is mounted",
+            "unshare-run --attach PID --mount: the container does not see the command's mounts",
             private_mounts,
         )
         .test(
-            "unshare-run --root --wd: root and working directory",
+            "unshare-run --root --wd: the command has the target's root and working directory",
             directories,
         )
         .test(
-            "unshare-run --attach PID:pid --no-fork: the command's children are there",
+            "unshare-run --attach PID:pid --no-fork: the command's children are in the namespace",
             no_fork,
         )
-        .test("unshare-run --attach PID:user: root in there", credentials)
+        .test("unshare-run --attach PID:user: the command is root in the namespace", credentials)
         .test(
-            "unshare-run --attach --map-root-user: a user namespace below the container's",
+            "unshare-run --attach --map-root-user: the command has a user namespace below the container's",
             nested_user,
         )
-        .test("unshare-run --attach --close-from, --dry-run", mixed)
+        .test("unshare-run --attach works with --close-from and --dry-run", mixed)
         .test(
-            "unshare-run --attach says which kind was refused, and why",
+            "unshare-run --attach names the refused kind and the reason",
             refused,
         )
 }

@@ -36,18 +36,18 @@ pub(crate) fn suite() -> Suite {
         )
         .test("the demonstration is coloured if asked for", demo_colours)
         .test(
-            "late-fork: the parent sees what was written before the copy alone",
+            "late-fork: the parent sees only what the child wrote before the copy",
             late_fork,
         )
         .test(
-            "request-server: what workers leave, the server keeps",
+            "request-server: the server keeps what its workers stop sharing",
             request_server,
         )
         .test(
             "private-tmp: two users do not see each other's files",
             private_tmp,
         )
-        .test("private-tmp: the session is the user's", session)
+        .test("private-tmp: the session has the user's ids", session)
 }
 
 /// Runs a program with arguments, of which a blank ends each, but for the last if it follows `-c`.
@@ -132,7 +132,10 @@ fn demo() -> Result<()> {
 
 fn demo_colours() -> Result<()> {
     let printed = output("demo --color always")?;
-    ensure!(printed.contains("\x1b[1m1. Ask first\x1b[0m: "), "{printed}");
+    ensure!(
+        printed.contains("\x1b[1m1. Ask first\x1b[0m: "),
+        "{printed}"
+    );
     Ok(())
 }
 

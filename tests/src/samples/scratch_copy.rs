@@ -19,15 +19,15 @@ pub(crate) fn suite() -> Suite {
             || unseen("--mount", "/"),
         )
         .test(
-            "scratch-copy: the same in a user namespace with all the rest",
+            "scratch-copy: in a user namespace too, the container sees no mount and no file of the command's",
             || unseen(ALL, "/etc"),
         )
-        .test("scratch-copy says where mounts are locked", locked)
+        .test("scratch-copy says which mounts are locked", locked)
         .test(
-            "scratch-copy: what is mounted below stays, and is spared when named",
+            "scratch-copy: submounts stay, and a named one gets a scratch copy too",
             volume,
         )
-        .test("scratch-copy exits as the command does", exit_status)
+        .test("scratch-copy exits with the command's status", exit_status)
 }
 
 /// The namespaces that a copy is asked about.

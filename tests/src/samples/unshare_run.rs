@@ -30,7 +30,7 @@ pub(crate) fn suite() -> Suite {
         .into_iter()
         .fold(Suite::new("unshare_run"), |suite, (option, kind)| {
             suite.test(
-                format!("unshare-run {option}: the command has its own, {kind} by name"),
+                format!("unshare-run {option}: the command has its own {kind} namespace"),
                 move || own_namespace(option, kind),
             )
         });
@@ -39,25 +39,25 @@ pub(crate) fn suite() -> Suite {
             "unshare-run --fs --files --sysvsem: the command runs",
             || prints("unshare-run --fs --files --sysvsem -- echo here", "here\n"),
         )
-        .test("unshare-run exits as the command does", exit_status)
+        .test("unshare-run exits with the command's status", exit_status)
         .test(
-            "unshare-run --fork exits as the command does",
+            "unshare-run --fork exits with the command's status",
             exit_status_of_child,
         )
         .test(
-            "unshare-run --close-from: the command has no other descriptor",
+            "unshare-run --close-from: the command has only lower descriptors",
             close_from,
         )
         .test(
-            "unshare-run --pid --fork --mount-proc: the command is process 1",
+            "unshare-run --pid --fork --mount-proc: the command has PID 1",
             process_one,
         )
         .test(
-            "unshare-run --map-root-user: a user is root in there",
+            "unshare-run --map-root-user: a user is root in the new user namespace",
             map_root_user,
         )
         .test(
-            "unshare-run --empty-mount: no mount but the root",
+            "unshare-run --empty-mount: the command has only the root mount",
             empty_mount,
         )
         .test(
@@ -65,12 +65,12 @@ pub(crate) fn suite() -> Suite {
             dry_run,
         )
         .test(
-            "unshare-run --vm --sighand: a command of its own has none to leave",
+            "unshare-run --vm --sighand: a program shares neither and replaces nothing",
             nothing_to_leave,
         )
         .test("unshare-run --query names each context", query)
         .test(
-            "unshare-run says which context was refused, and why",
+            "unshare-run names the refused context and the reason",
             refused,
         )
         .test("unshare-run says who may open the device", no_access)
