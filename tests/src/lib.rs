@@ -90,7 +90,7 @@ struct Options {
     /// As many rounds of each test as a proof takes (hours)
     #[arg(long)]
     full: bool,
-    /// Only a fifth of the tests, drawn at random, with a fifth of their rounds
+    /// Only a fifth of the tests, drawn at random, on a kernel that checks everything
     #[arg(long, conflicts_with = "full")]
     fifth: bool,
     /// Measure requests instead of testing them, and write what they cost as JSON

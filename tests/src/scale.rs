@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! How much of a test that could go on forever, and where its dice begin.
+//! How much each test does, and the random numbers that it uses.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
@@ -17,7 +17,7 @@ struct Scale {
 
 static SCALE: OnceLock<Scale> = OnceLock::new();
 
-/// Once, before any test runs.
+/// Sets what the command line asks for. Must be called once, before any test runs.
 pub(crate) fn set(full: bool, fifth: bool, seed: Option<u64>) {
     let seed = seed.unwrap_or_else(|| {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
@@ -30,12 +30,12 @@ fn full() -> bool {
     SCALE.get().is_some_and(|scale| scale.full)
 }
 
-/// Whether a fifth of the tests is wanted, on a kernel that checks everything.
+/// Whether a kernel that checks everything runs only a fifth of the tests.
 fn fifth() -> bool {
     SCALE.get().is_some_and(|scale| scale.fifth)
 }
 
-/// How many of a suite's `all` tests are wanted. What a fifth leaves over is rounded by lot.
+/// Returns how many of a suite's `all` tests run. A fifth is rounded up or down at random.
 pub(crate) fn wanted(suite: &str, all: usize) -> usize {
     if !fifth() {
         return all;
@@ -45,8 +45,8 @@ pub(crate) fn wanted(suite: &str, all: usize) -> usize {
     all / 5 + usize::from((lot.finish() % 5) < (all % 5) as u64)
 }
 
-/// How often: `short` in every run, `full` for a proof. A kernel that checks everything takes several
-/// times as long, and does half of that.
+/// Returns how many rounds a test runs: `full_rounds` with `--full`, and otherwise `short`. A kernel that checks
+/// everything takes several times as long for one, and so runs half of `short`.
 pub(crate) fn rounds(short: usize, full_rounds: usize) -> usize {
     match (full(), is_slow()) {
         (true, _) => full_rounds,
@@ -55,7 +55,7 @@ pub(crate) fn rounds(short: usize, full_rounds: usize) -> usize {
     }
 }
 
-/// What a test goes through: all of it, or on a kernel that checks everything as many as `few`, by lot.
+/// Returns `all`, or, on a kernel that checks everything, at most `few` of them, chosen at random.
 pub(crate) fn some<T>(test: &str, few: usize, mut all: Vec<T>) -> Vec<T> {
     if !full() && is_slow() && all.len() > few {
         dice(test).shuffle(&mut all);
@@ -68,22 +68,22 @@ fn is_slow() -> bool {
     is_watched() || Path::new("/sys/kernel/debug/kmemleak").exists()
 }
 
-/// Whether the kernel looks for data races, of which it sees one in many rounds.
+/// Whether the kernel looks for data races. It finds a race only in one of many rounds.
 pub(crate) fn is_watched() -> bool {
     Path::new("/sys/kernel/debug/kcsan").exists()
 }
 
-/// How long a test of so many rounds may take.
+/// Returns the time limit of a test with rounds.
 pub(crate) fn limit() -> Duration {
     Duration::from_secs(if full() { 6 * 3600 } else { 300 })
 }
 
-/// Where the dice of this run begin.
+/// Returns the seed of this run's random numbers.
 pub(crate) fn seed() -> u64 {
     SCALE.get().map_or(1, |scale| scale.seed)
 }
 
-/// Dice for a test, which says where they begin.
+/// Returns a test's random numbers, and prints their seed.
 pub(crate) fn dice(test: &str) -> Rng {
     eprintln!("{test}: SEED={}", seed());
     Rng::with_seed(seed())
