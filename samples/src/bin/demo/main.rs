@@ -143,7 +143,7 @@ fn own_memory(stage: &Stage) -> Result<()> {
 fn own_everything(stage: &Stage, contexts: Contexts) -> Result<()> {
     stage.scene(
         "Everything else",
-        " at once, as a container needs it. fs is replaced unasked: CLONE_NEWNS\n   \
+        ": one request, as for a container. fs is replaced unasked: CLONE_NEWNS\n   \
          implies CLONE_FS, because a directory belongs to a mount namespace.",
     );
     let namespaces = Contexts::NAMESPACES - Contexts::EMPTY_MNTNS - Contexts::UTS;
