@@ -21,6 +21,7 @@ qemu=$top/qemu
 cache=${UNSHARE_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/unshare.ko}
 [[ $cache == /* ]] || cache=${CALLER:-$PWD}/$cache
 cache=$(realpath -m "$cache")
+[[ ! ${UNSHARE_CACHE:-} ]] || export UNSHARE_CACHE=$cache
 build=$top/build
 # A checkout that is not writable is built in the cache.
 if [[ ! -w $top ]]; then build=$cache/build/$(cksum <<<"$top" | cut -d' ' -f1); fi
@@ -190,7 +191,7 @@ takes() {
 		root=$("$qemu/root" "$set")
 		exec "$qemu/within" "$root" "$0" "$@"
 		;;
-	*) die "TOOLS=$TOOLS: take root (tools in a folder of their own) or host (this machine's tools)" ;;
+	*) die "TOOLS=$TOOLS: choose root (tools in a folder of their own) or host (this machine's tools)" ;;
 	esac
 }
 
