@@ -33,7 +33,7 @@ fn refused(request: Args, failed: Contexts) -> Result<()> {
     log.ensure_silent()
 }
 
-/// For a request that is good but for one thing: there must be something that would change.
+/// The base of requests with exactly one fault: it would change something.
 fn good() -> Args {
     unshare(Contexts::FS | Contexts::FILES | Contexts::UTS)
 }
@@ -42,7 +42,7 @@ fn nothing() -> Result<()> {
     World::sharing(Contexts::FS | Contexts::FILES)?.replaces(Args::default(), NONE, &[])
 }
 
-/// Every bit that is not one of `known`, alone and on top of a good request.
+/// Sets each bit that is not one of `known`, alone and in addition to a good request.
 fn unknown(known: Contexts, set: fn(&mut Args, u64)) -> Result<()> {
     let world = World::sharing(Contexts::FS | Contexts::FILES)?;
     let mut log = KernelLog::from_now()?;
@@ -75,7 +75,7 @@ fn unknown_attach_bits() -> Result<()> {
 }
 
 fn unknown_options() -> Result<()> {
-    // Options are 32 bits: there are no higher ones to set.
+    // Options have 32 bits, so there are no higher bits to set.
     let known = Contexts::from_bits_retain((CLOSE_RANGE | DRY_RUN | HOLD).into());
     let beyond = Contexts::from_bits_retain(!u64::from(u32::MAX));
     unknown(known | beyond, |args, bit| args.options |= bit as u32)
@@ -115,7 +115,7 @@ fn unknown_ioctls() -> Result<()> {
     let known = [COMMIT, LOCAL, QUERY].map(|number| number & 0xff);
     let numbers = (0..=0xff).filter(|number| !known.contains(number));
     let wrong_number = numbers.map(|number| COMMIT & !0xff | number);
-    // Each by its size too, of which the kernel has a meaning for some on every device.
+    // Also with its size: some of these numbers have a meaning for the kernel on every device.
     let wrong_direction = [COMMIT, LOCAL, QUERY].into_iter().flat_map(|number| {
         let directions = (0..4).map(move |bits| number & !direction | bits << 30);
         directions.filter(move |&other| other != number)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The device seen from a 32-bit program: `abi32.c`.
+//! The device as a 32-bit program sees it: `abi32.c`.
 
 use std::fs::File;
 use std::io::Write;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Structs of other sizes and in odd places.
+//! Structs of other sizes, and structs at unusual addresses.
 
 use std::ffi::c_void;
 use std::mem::offset_of;
@@ -54,7 +54,7 @@ fn good() -> Args {
 }
 
 fn with_size(number: u32, size: usize) -> u32 {
-    // The size is the 14 bits from bit 16 on.
+    // The size is in the 14 bits from bit 16 on.
     number & !(0x3fff << 16) | u32::try_from(size).unwrap_or_default() << 16
 }
 
@@ -74,7 +74,7 @@ fn short() -> Result<()> {
     before.ensure_same(&world.snapshot()?)
 }
 
-/// The struct of some future version.
+/// The struct of a future version.
 #[repr(C)]
 struct Longer {
     args: Args,
@@ -115,7 +115,7 @@ fn nonzero_tail() -> Result<()> {
         ensure!(errno == Some(Errno::TOOBIG), "at {place}: {errno:?}");
         ensure!(longer.tail == tail);
         ensure!((longer.args.replaced, longer.args.failed) == (0, 0));
-        // What is beyond the struct's size is not looked at.
+        // The module does not look beyond the struct's size.
         let number = with_size(COMMIT, SIZE + place);
         let unasked = Args {
             unshare: 0,
@@ -185,24 +185,24 @@ fn read_only() -> Result<()> {
     let page = Mapping::new(4096, MapFlags::PRIVATE)?;
     // SAFETY: The mapping is a page, which has room for the struct.
     unsafe { page.start().cast::<Args>().write(good()) };
-    // SAFETY: Nobody writes to the page after this.
+    // SAFETY: Nothing writes to the page after this.
     unsafe { mprotect(page.start(), 4096, MprotectFlags::READ)? };
     ensure_fault(&world, page.start())?;
     ensure!(world.device.ioctl(QUERY, page.start()) == Some(Errno::FAULT));
     Ok(())
 }
 
-/// The in fields can be read, but no out field can be written.
+/// The input fields are readable, but no output field is writable.
 fn hole() -> Result<()> {
     let world = World::sharing(Contexts::FS | Contexts::FILES)?;
     let pages = Mapping::new(8192, MapFlags::PRIVATE)?;
     let end = pages.start().wrapping_byte_add(4096);
-    // SAFETY: Nobody uses the second page after this.
+    // SAFETY: Nothing uses the second page after this.
     unsafe { mprotect(end, 4096, MprotectFlags::empty())? };
     for inside in [1, 8, offset_of!(Args, replaced), SIZE - 8, SIZE - 1] {
         let start = end.wrapping_byte_sub(inside);
         let request = good();
-        // SAFETY: `inside` bytes of the first page are behind `start`, and so many are copied.
+        // SAFETY: The first page has `inside` bytes after `start`, and that many are copied.
         unsafe {
             ptr::copy_nonoverlapping((&raw const request).cast::<u8>(), start.cast(), inside)
         };
@@ -212,13 +212,13 @@ fn hole() -> Result<()> {
     Ok(())
 }
 
-/// The out fields can be written, but no in field can be read.
+/// The output fields are writable, but no input field is readable.
 fn hole_before() -> Result<()> {
     let world = World::sharing(Contexts::FS | Contexts::FILES)?;
     let pages = Mapping::new(8192, MapFlags::PRIVATE)?;
     let end = pages.start().wrapping_byte_add(4096);
     write(end, u64::MAX);
-    // SAFETY: Nobody uses the first page after this.
+    // SAFETY: Nothing uses the first page after this.
     unsafe { mprotect(pages.start(), 4096, MprotectFlags::empty())? };
     ensure_fault(&world, end.wrapping_byte_sub(offset_of!(Args, replaced)))?;
     ensure!(read(end) == u64::MAX, "{:#x}", read(end));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! A request that fails leaves the caller exactly as it was, in every point that can be seen.
+//! A request that fails leaves the caller unchanged in every point that others can see.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -26,7 +26,7 @@ use crate::questions::{chdir, cwd};
 use crate::scale::{limit, rounds};
 use crate::world::World;
 
-/// Each kind of namespace, as it is named in `user.max_*_namespaces`.
+/// Each kind of namespace, by its name in `user.max_*_namespaces`.
 pub(crate) const KINDS: [(&str, Contexts); 8] = [
     ("user", Contexts::USER),
     ("mnt", Contexts::MOUNT),
@@ -94,7 +94,7 @@ pub(crate) fn suite() -> Suite {
     suite
 }
 
-/// Every context that there is, the address space among them.
+/// Every context, including the address space.
 pub(crate) fn all() -> Contexts {
     everything::all_at_once() | PROCESS
 }
@@ -109,7 +109,7 @@ fn limited(kind: &str, bit: Contexts, shared: Contexts) -> Result<()> {
     chdir("/proc")?;
     let _limit = Setting::sysctl(&format!("user/max_{kind}_namespaces"), "0")?;
     world.refuses(all_and_close(), Errno::NOSPC, bit)?;
-    // The working directory still works, and is still the sharer's too, or not, as before.
+    // The working directory still works, and is shared with the sharer exactly if it was before.
     let moved = chdir("/sys")?;
     let followed = world.sharer.ask(cwd, "")? == moved;
     ensure!(followed == shared.contains(Contexts::FS));
@@ -138,48 +138,48 @@ fn overcommit(shared: Contexts) -> Result<()> {
     world.refuses(unshare(all()), Errno::NOMEM, Contexts::VM)
 }
 
-/// No task is made, so none is missed.
+/// A limit of tasks does not matter, because a request makes no task.
 fn no_task(shared: Contexts) -> Result<()> {
     let world = World::sharing(shared)?;
     let group = Cgroup::new("atomicity", "pids")?;
     group.add(getpid().as_raw_nonzero().get())?;
     group.set("pids.max", "1")?;
-    // Root of this machine is needed to remove the cgroup.
+    // Only root of the machine can remove the cgroup.
     let asked = all().difference(Contexts::USER);
     let reply = world.device.commit(unshare(asked));
-    // Mounts take a new fs_struct, also where the old one is nobody else's.
+    // A mount namespace needs a new fs_struct, even if the old one is not shared.
     world.ensure_replaced(reply, replaced(shared, asked) | Contexts::FS)
 }
 
-/// With no room at all, and then with more and more.
+/// Starts with no memory at all, and then allows more and more.
 fn no_memory(shared: Contexts) -> Result<()> {
     let group = Cgroup::new("atomicity", "memory")?;
     let times = rounds(16, 400);
     let mut stopped = BTreeSet::new();
-    // Until it has failed at three of them, or the test's time is over.
+    // Until it has failed at three of them, or until the test's time limit.
     for time in 0.. {
         if time >= times && stopped.len() > 2 {
             break;
         }
-        // By smaller steps where there is little: the last takes most.
+        // Smaller steps where the limit is low: the last allocations are the largest.
         let room = ((time % times).pow(2) << 20) / times.pow(2);
         stopped.insert(in_child(|| with_room(&group, shared, room))?);
     }
     Ok(())
 }
 
-/// Says what memory was missing for, if it was.
+/// Returns the context for which memory was missing, if any.
 fn with_room(group: &Cgroup, shared: Contexts, room: usize) -> Result<String> {
     let world = World::sharing(shared)?;
     let before = [world.snapshot()?, world.snapshot_of_sharer()?];
     let reply = group.with_room(room, || world.device.commit(unshare(all())))?;
     if reply.errno.is_none() {
-        // Mounts take a new fs_struct, also where the old one is nobody else's.
+        // A mount namespace needs a new fs_struct, even if the old one is not shared.
         world.ensure_replaced(reply, replaced(shared, all()) | Contexts::FS)?;
         return Ok("nothing".to_owned());
     }
-    // Not each part of a network says so when it has no memory: these were seen, the first of
-    // nl_fib_lookup_init().
+    // Some parts of a network report missing memory by other errnos. These were seen; the first is
+    // nl_fib_lookup_init()'s.
     let network = [
         Errno::AFNOSUPPORT,
         Errno::NOBUFS,

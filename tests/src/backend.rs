@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The two ways to leave a shared context, or to take part in one: the kernel's and the module's.
+//! The two ways to unshare or to attach a context: the kernel's and the module's.
 
 use std::fmt;
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -11,7 +11,7 @@ use unshare_device::Contexts;
 use crate::attach::target::attach;
 use crate::device::{Device, checked, unshare};
 
-/// Who does the work.
+/// The interface that carries out the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Backend {
     /// unshare(2) and setns(2)
@@ -28,7 +28,7 @@ impl Backend {
         }
     }
 
-    /// Takes `kinds` from the task behind `pidfd`.
+    /// Attaches `kinds` of the task behind `pidfd`.
     pub(crate) fn attach(
         self,
         device: &Device,
@@ -54,13 +54,13 @@ impl fmt::Display for Backend {
     }
 }
 
-/// unshare(2) itself, with all 64 bits, which the C library's wrapper does not have.
+/// unshare(2) itself, with all 64 bits, which the C library's wrapper lacks.
 pub(crate) fn syscall(contexts: Contexts) -> Result<(), Errno> {
     // SAFETY: The tests own every descriptor by its number in the table at hand.
     checked(unsafe { libc::syscall(libc::SYS_unshare, contexts.bits()) }).map(drop)
 }
 
-/// setns(2) itself, of which the C library has several bits under other names.
+/// setns(2) itself; the C library names some of its bits differently.
 pub(crate) fn setns(pidfd: BorrowedFd<'_>, kinds: Contexts) -> Result<(), Errno> {
     // SAFETY: setns(2) takes numbers only.
     checked(unsafe { libc::syscall(libc::SYS_setns, pidfd.as_raw_fd(), kinds.bits()) }).map(drop)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! A kernel without most of the contexts: the query says so, the log names what is missing, and a request
-//! is refused as unshare(2) and setns(2) refuse it there. What the kernel has is there nevertheless.
+//! A kernel without most contexts: the query reports that, the log names what is missing, and
+//! requests fail as unshare(2) and setns(2) do there. The contexts that the kernel has still work.
 
 use std::os::fd::AsFd;
 
@@ -21,13 +21,14 @@ use crate::world::World;
 
 const MEMORY: Contexts = Contexts::VM.union(Contexts::SIGHAND);
 
-/// What each kernel has; of System V semaphores, it is enough that nobody shares them.
+/// The contexts that every kernel has. A request for System V semaphores succeeds if they are not
+/// shared.
 const ALWAYS: Contexts = PROCESS
     .union(Contexts::THREAD)
     .union(Contexts::MOUNT)
     .union(Contexts::EMPTY_MNTNS);
 
-/// The kinds of namespaces that a kernel may lack, and the function that makes one.
+/// The kinds of namespaces that a kernel may lack, and the function that creates each.
 pub(crate) const KINDS: [(Contexts, &str); 7] = [
     (Contexts::UTS, "copy_utsname"),
     (Contexts::IPC, "copy_ipcs"),

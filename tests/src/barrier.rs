@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Where tasks that share memory, or a mapping at least, wait for each other.
+//! A barrier for tasks that share memory, or at least a mapping.
 
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Relaxed;
@@ -22,12 +22,12 @@ impl Barrier {
         Ok(Self(Mapping::new(PAGE, MapFlags::SHARED)?))
     }
 
-    /// What a [`Question`](crate::sharer::Question)'s argument says of it: see [`meet`].
+    /// Its name in the argument of a [`Question`](crate::sharer::Question): see [`meet`].
     pub(crate) fn name(&self) -> String {
         name(self.0.start())
     }
 
-    /// Comes to it, and waits for the others.
+    /// Arrives at the barrier, and waits for the others.
     pub(crate) fn come(&self, everybody: usize) -> Result<()> {
         // SAFETY: It lives as long as `self`.
         unsafe { meet(self.0.start().addr(), everybody.try_into()?) };
@@ -35,14 +35,14 @@ impl Barrier {
     }
 }
 
-/// Waits until `everybody` is at the barrier of that address, and allocates nothing.
+/// Waits until `everybody` tasks have arrived at the barrier of that address. Allocates nothing.
 ///
 /// # Safety
 ///
-/// It is the address of a [`Barrier`] that lives until everybody has come.
+/// It must be the address of a [`Barrier`] that lives until all tasks have arrived.
 pub(crate) unsafe fn meet(address: usize, everybody: u32) {
     let present: *const AtomicU32 = std::ptr::without_provenance(address);
-    // SAFETY: By the invariant it is one, and by the contract of this function it lives.
+    // SAFETY: By the invariant there is one, and the caller promises that it lives.
     let present = unsafe { &*present };
     if present.fetch_add(1, Relaxed) + 1 == everybody {
         let _ = futex::wake(present, futex::Flags::empty(), u32::MAX >> 1);

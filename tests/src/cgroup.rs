@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! A cgroup with a controller, for the length of a test.
+//! A cgroup with a controller, which lasts as long as a test.
 
 use std::fs;
 use std::path::PathBuf;
@@ -14,14 +14,14 @@ use crate::mailbox::Mailbox;
 use crate::memory::field_of;
 use crate::rseq;
 
-/// Removed when dropped; its tasks go to the root before.
+/// Removed when dropped; its tasks then move to the root.
 pub(crate) struct Cgroup(PathBuf);
 
 const SOON: Duration = Duration::from_secs(20);
 const ROOT: &str = "/sys/fs/cgroup";
 
 impl Cgroup {
-    /// With a controller as in `cgroup.controllers`: `memory`, `pids`.
+    /// Makes one with a controller of `cgroup.controllers`: `memory`, `pids`.
     pub(crate) fn new(name: &str, controller: &str) -> Result<Self> {
         let controllers = fs::read_to_string(format!("{ROOT}/cgroup.controllers"))?;
         if !controllers.split_whitespace().any(|one| one == controller) {
@@ -29,7 +29,7 @@ impl Cgroup {
         }
         let enable = format!("+{controller}");
         fs::write(format!("{ROOT}/cgroup.subtree_control"), enable)?;
-        // One that was killed leaves its own.
+        // A killed test leaves its cgroup behind.
         let path = PathBuf::from(format!("{ROOT}/{name}-{}", getpid().as_raw_nonzero()));
         fs::create_dir(&path).with_context(|| path.display().to_string())?;
         Ok(Self(path))
@@ -43,8 +43,9 @@ impl Cgroup {
         fs::write(self.0.join(file), value).with_context(|| format!("{file} = {value}"))
     }
 
-    /// Has the caller, which cannot be killed for it, do something with `room` bytes besides those that
-    /// it has. That is over after two seconds at the latest: it may wait for a page of its own, too.
+    /// Runs `work` in the caller with `room` bytes more than the caller has, and without the OOM
+    /// killer. The limit is lifted after two seconds at the latest, because the caller may also
+    /// wait for a page of its own.
     pub(crate) fn with_room<T>(&self, room: usize, work: impl FnOnce() -> T) -> Result<T> {
         const LIMIT: u32 = 1;
         const LIMITED: u32 = 2;
@@ -52,10 +53,10 @@ impl Cgroup {
         const LIFTED: u32 = 4;
         let mailbox = Mailbox::new()?;
         let page = mailbox.page();
-        // Outside, it can open files meanwhile.
+        // The helper is outside of the cgroup, so it can open files meanwhile.
         let helper = Child::spawn(|| {
             page.wait(&[LIMIT], SOON);
-            // What each processor keeps in stock for them goes when there is too little.
+            // With a low limit, the kernel returns what each processor has charged in advance.
             self.set("memory.max", "0")?;
             let used = fs::read_to_string(self.0.join("memory.current"))?;
             let used: usize = used.trim().parse()?;
@@ -73,18 +74,18 @@ impl Cgroup {
         page.wait(&[LIMITED], SOON);
         let outcome = work();
         page.post(DONE, "");
-        // A descriptor to wait at, and the like, takes memory.
+        // The wait itself needs memory.
         page.wait(&[LIFTED], SOON);
         helper.report(SOON)?;
         Ok(outcome)
     }
 
-    /// The bytes of anonymous memory that are charged to it.
+    /// Returns the bytes of anonymous memory that are charged to the cgroup.
     pub(crate) fn anon(&self) -> Result<u64> {
         self.number("memory.stat", "anon")
     }
 
-    /// A number in a file of lines `name value`.
+    /// Returns the number of a line `name value` in a file.
     pub(crate) fn number(&self, file: &str, name: &str) -> Result<u64> {
         let path = self.0.join(file);
         Ok(field_of(path.to_str().context("no text")?, name)?.parse()?)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! A forked child that does one thing and reports how it went.
+//! A forked child that does one thing and reports the result.
 
 use std::fmt;
 use std::os::fd::OwnedFd;
@@ -20,7 +20,7 @@ const DONE: u32 = 1;
 const FAILED: u32 = 2;
 const SKIPPED: u32 = 3;
 
-/// The reason why something cannot be tried on this kernel.
+/// The reason why a test cannot run on this kernel.
 #[derive(Debug)]
 pub(crate) struct Skip(pub(crate) String);
 
@@ -37,7 +37,7 @@ pub(crate) fn skip<T>(reason: impl Into<String>) -> Result<T> {
     Err(Skip(reason.into()).into())
 }
 
-/// A running child. Killed, with all that it started, and reaped when dropped.
+/// A running child. When dropped, it is killed with everything that it started, and reaped.
 pub(crate) struct Child {
     pub(crate) pid: Pid,
     mailbox: Mailbox,
@@ -45,10 +45,10 @@ pub(crate) struct Child {
 }
 
 impl Child {
-    /// Forks, and does `work` in the child.
+    /// Forks, and runs `work` in the child.
     pub(crate) fn spawn(work: impl FnOnce() -> Result<String>) -> Result<Self> {
         let mailbox = Mailbox::new()?;
-        // SAFETY: Whoever forks here has one thread, so the child may do what the parent may.
+        // SAFETY: A task that calls this has one thread, so the child may do what the parent may.
         match unsafe { libc::fork() } {
             -1 => Err(std::io::Error::last_os_error()).context("fork"),
             0 => run(&mailbox, work),
@@ -56,7 +56,7 @@ impl Child {
         }
     }
 
-    /// The child `pid`, which reports by `mailbox`.
+    /// The child `pid`, which reports through `mailbox`.
     pub(crate) fn born(pid: i32, mailbox: Mailbox) -> Result<Self> {
         Ok(Self {
             pid: Pid::from_raw(pid).context("no pid")?,
@@ -65,14 +65,14 @@ impl Child {
         })
     }
 
-    /// Waits for the child's report, but not longer than `limit`.
+    /// Waits for the child's report, for at most `limit`.
     pub(crate) fn report(mut self, limit: Duration) -> Result<String> {
         let end = self.end(limit)?;
         self.said()?
             .with_context(|| format!("ended without a report: {end:?}"))
     }
 
-    /// As [`report`](Self::report), of a child that somebody may kill before: then there is none.
+    /// As [`report`](Self::report), but returns `None` if the child was killed before it reported.
     pub(crate) fn report_unless_killed(mut self, limit: Duration) -> Result<Option<String>> {
         let end = self.end(limit)?;
         let said = self.said()?;
@@ -91,13 +91,13 @@ impl Child {
         }
     }
 
-    /// Ends a child that would never end by itself, and that has had nothing to complain of.
+    /// Ends a child that would run forever. Fails if the child has reported an error.
     pub(crate) fn stop(self) -> Result<()> {
         kill_process(self.pid, Signal::KILL)?;
         self.killed(Duration::from_secs(20))
     }
 
-    /// Waits until somebody kills the child, which until then has nothing to report.
+    /// Waits until the child is killed. Fails if the child has reported before.
     pub(crate) fn killed(mut self, limit: Duration) -> Result<()> {
         let end = self.end(limit)?;
         let said = self.mailbox.page().text();
@@ -115,7 +115,7 @@ impl Child {
     }
 }
 
-/// Waits for the end of a process, somebody else's child perhaps.
+/// Waits for the end of a process, which may be another task's child.
 pub(crate) fn wait_end(pidfd: &OwnedFd, limit: Duration) -> Result<()> {
     let limit_spec = limit.try_into()?;
     if poll(&mut [PollFd::new(pidfd, PollFlags::IN)], Some(&limit_spec))? == 0 {
@@ -138,20 +138,20 @@ impl Drop for Child {
             let _ = kill_process(self.pid, Signal::KILL);
             let _ = waitpid(Some(self.pid), WaitOptions::empty());
         }
-        // Its orphans, which came to us if we are a subreaper.
+        // Reaps its orphans, which became children of this process if it is a subreaper.
         while rustix::process::waitpgid(self.pid, WaitOptions::empty()).is_ok() {}
     }
 }
 
-/// Does `work` in a child of its own, so that what it changes about itself ends with it.
+/// Runs `work` in a separate child, so that changes to the task end with it.
 pub(crate) fn in_child(work: impl FnOnce() -> Result<String>) -> Result<String> {
-    // The test that waits has the time limit.
+    // The waiting test has its own time limit.
     Child::spawn(work)?.report(Duration::from_secs(3600))
 }
 
 fn run(mailbox: &Mailbox, work: impl FnOnce() -> Result<String>) -> ! {
     let _ = rustix::process::setsid();
-    // A parent that is killed drops nothing.
+    // A killed parent drops nothing, so it would not end this child.
     let _ = set_parent_process_death_signal(Some(Signal::KILL));
     let page: &'static _ = {
         let page: *const _ = mailbox.page();
@@ -162,7 +162,7 @@ fn run(mailbox: &Mailbox, work: impl FnOnce() -> Result<String>) -> ! {
     perform(page, work)
 }
 
-/// Does `work`, reports, and ends the process.
+/// Runs `work`, reports, and ends the process.
 pub(crate) fn perform(page: &Page, work: impl FnOnce() -> Result<String>) -> ! {
     let status = match panic::catch_unwind(panic::AssertUnwindSafe(work)) {
         Err(_) => 1,

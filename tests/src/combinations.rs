@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Contexts alone, in pairs, and all together: exactly what was asked for is replaced, and the
-//! sharer notices nothing.
+//! Contexts alone, in pairs, and all together: exactly the requested ones are replaced, and the
+//! sharer is not affected.
 
 use anyhow::Result;
 use unshare_device::Contexts;
@@ -74,7 +74,7 @@ fn exactly(shared: Contexts, bits: Contexts) -> Result<()> {
     Ok(())
 }
 
-/// What the sharer has stays as it is, but that it shares less of it.
+/// The sharer does not change, except that it shares less.
 fn sharer_stays(bits: Contexts) -> Result<()> {
     let world = World::sharing(PROCESS)?;
     let before = world.snapshot_of_sharer()?;
@@ -103,7 +103,8 @@ fn all_and_close() -> Result<()> {
 fn one_by_one() -> Result<()> {
     let world = World::sharing(PROCESS)?;
     let before = world.snapshot()?;
-    // The user namespace last: in it the caller may do no less, but is watched from outside.
+    // The user namespace comes last: in it the caller has no fewer rights, but the witness is
+    // outside.
     let all = all_at_once() | PROCESS;
     let rest = all.difference(Contexts::USER);
     for bit in rest.each().chain([Contexts::USER]) {

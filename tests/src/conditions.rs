@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What the caller of a [`Situation`](crate::situations::Situation) does to get into it.
+//! How the caller gets into a [`Situation`](crate::situations::Situation).
 
 use std::fs::File;
 use std::sync::mpsc;
@@ -20,12 +20,12 @@ use crate::questions::{change_root, chdir};
 use crate::situations::Body;
 use crate::world::World;
 
-/// From now on this thread is uid 1000, and may do what that uid may.
+/// Changes this thread to a uid and its rights, for good.
 pub(crate) fn become_user(id: u32) -> Result<()> {
     set_thread_groups(&[])?;
     set_thread_gid(Gid::from_raw(id))?;
     set_thread_uid(Uid::from_raw(id))?;
-    // As for a program that this user has started: its files under /proc are its own.
+    // As for a program that this user has started: the user owns its files in /proc.
     Ok(set_dumpable_behavior(DumpableBehavior::Dumpable)?)
 }
 
@@ -34,7 +34,7 @@ pub(crate) fn as_user(world: &mut World, body: Body<'_>) -> Result<String> {
     body(world)
 }
 
-/// As [`as_user`], with a way back for who has to put a sysctl back.
+/// As [`as_user`], but the caller can return, to restore a sysctl.
 pub(crate) fn as_user_for_now(world: &mut World, body: Body<'_>) -> Result<String> {
     let [root, user] = [0, 1000].map(Uid::from_raw);
     set_thread_res_uid(user, user, root)?;
@@ -47,7 +47,7 @@ pub(crate) fn with_thread(world: &mut World, body: Body<'_>) -> Result<String> {
     beside_thread(|| body(world))
 }
 
-/// While a second thread of this process does nothing.
+/// Runs `body` while a second thread of this process does nothing.
 pub(crate) fn beside_thread<T>(body: impl FnOnce() -> T) -> T {
     thread::scope(|scope| {
         let (begin, begun) = mpsc::channel();
@@ -56,7 +56,7 @@ pub(crate) fn beside_thread<T>(body: impl FnOnce() -> T) -> T {
             let _ = begin.send(());
             ended.recv().is_err()
         });
-        // What it maps for itself it has by then.
+        // By then, the thread has mapped all memory that it needs.
         let _ = begun.recv();
         let outcome = body();
         drop(end);
@@ -65,7 +65,7 @@ pub(crate) fn beside_thread<T>(body: impl FnOnce() -> T) -> T {
 }
 
 pub(crate) fn in_chroot(world: &mut World, body: Body<'_>) -> Result<String> {
-    // The sharer shares the root too: one of its own is left to the witness alone.
+    // The sharer has this root, too; only the witness has a different one.
     change_root("/sys")?;
     chdir("/")?;
     body(world)
@@ -95,7 +95,7 @@ pub(crate) fn pending_pid(world: &mut World, body: Body<'_>) -> Result<String> {
 }
 
 pub(crate) fn with_adjustments(world: &mut World, body: Body<'_>) -> Result<String> {
-    // What is left of it goes with a namespace of this test's own.
+    // What remains of it ends with a namespace of this test.
     syscall(Contexts::IPC)?;
     *world = World::here(Contexts::FS)?;
     let semaphore = Semaphore::new()?;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! All that the module reads of other tasks and changes of its caller, as often as a few tasks can: a
-//! race detector watches one place for a moment, and has to see somebody else come by.
+//! Everything that the module reads of other tasks and changes of its caller, as often as a few
+//! tasks can: the race detector watches one place for a moment, and must see another task access
+//! it.
 
 use std::fs;
 use std::sync::atomic::Ordering::Relaxed;
@@ -40,10 +41,10 @@ fn all_at_it() -> Result<()> {
     observer.stop()
 }
 
-/// Shares all with a task, and leaves it as it leaves, until it was looked at as often as that.
+/// Shares everything with a task and unshares it again, until other tasks have looked often enough.
 fn change(page: &Page) -> Result<String> {
     let device = Device::open()?;
-    // Making namespaces takes longer than all else.
+    // Creating namespaces takes longer than everything else.
     let [often, seldom] = [PROCESS, PROCESS | all_at_once()]
         .map(|contexts| format!("{} {}", device.number(), contexts.bits()));
     let times = rounds(if is_watched() { 1000 } else { 40 }, 20_000);
@@ -53,7 +54,7 @@ fn change(page: &Page) -> Result<String> {
         tried(Tried::Race);
         let sharer = Sharer::new(PROCESS)?;
         sharer.begin(leave, if round % 8 == 0 { &seldom } else { &often });
-        // Until the other has memory of its own, nothing here allocates.
+        // Until the other task has its own memory, nothing here allocates.
         let reply = device.commit(unshare(SHARED | Contexts::UTS));
         sharer.answer()?;
         ensure!(reply.errno.is_none(), "{reply:?}");
@@ -61,7 +62,8 @@ fn change(page: &Page) -> Result<String> {
     Ok(String::new())
 }
 
-/// A [`Question`](crate::sharer::Question): leaves contexts. `arg`: the device's number, and the bits.
+/// A [`Question`](crate::sharer::Question): unshares contexts. `arg`: the device's descriptor, and
+/// the bits.
 fn leave(arg: &str) -> Result<String> {
     let (device, bits) = arg.split_once(' ').context("two numbers")?;
     let mut args = unshare(Contexts::from_bits_retain(bits.parse()?));
@@ -71,7 +73,7 @@ fn leave(arg: &str) -> Result<String> {
     }
 }
 
-/// Asks what it shares with the others, and what would come of attaching to the task and to its child.
+/// Queries what it shares, and dry-runs attaching to the task and to its child.
 fn look(task: Pid, page: &Page) -> Result<String> {
     let device = Device::open()?;
     let kinds = ATTACHABLE.difference(Contexts::USER | Contexts::TIME);
@@ -82,7 +84,7 @@ fn look(task: Pid, page: &Page) -> Result<String> {
     loop {
         device.shared()?;
         page.word.fetch_add(1, Relaxed);
-        // A task that has been reaped has no file of them.
+        // A reaped task has no such file.
         let child = fs::read_to_string(&children).unwrap_or_default();
         let child = child.trim().parse().ok();
         for task in [Some(task), child.and_then(Pid::from_raw)]

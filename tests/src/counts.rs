@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `user.max_*_namespaces`: a namespace that nobody gets does not count.
+//! `user.max_*_namespaces`: a namespace that no task gets does not count.
 
 use std::fs;
 use std::thread::sleep;
@@ -18,7 +18,7 @@ use crate::dry_run::dry;
 use crate::harness::Suite;
 use crate::world::World;
 
-/// Those that leave no count behind. A user namespace counts until it is freed.
+/// The kinds whose count drops at once. A user namespace counts until it is freed.
 const KINDS: [(Contexts, &str); 7] = [
     (Contexts::MOUNT, "mnt"),
     (Contexts::UTS, "uts"),
@@ -55,7 +55,7 @@ pub(crate) fn suite() -> Suite {
     })
 }
 
-/// The caller in a user namespace of its own, whose counts begin at zero, and the device.
+/// Puts the caller into its own user namespace, whose counts begin at zero, and opens the device.
 fn at_limits(limits: &[(&str, u32)]) -> Result<Device> {
     let device = Device::open()?;
     syscall(Contexts::USER)?;
@@ -67,7 +67,7 @@ fn at_limits(limits: &[(&str, u32)]) -> Result<Device> {
     Ok(device)
 }
 
-/// After requests that make a namespace for nobody, one can be made for real.
+/// After requests whose namespaces no task got, there is room for a real one.
 fn leaves_room(
     kind: Contexts,
     name: &str,
@@ -101,7 +101,7 @@ fn all_dry() -> Result<()> {
     Ok(())
 }
 
-/// The namespaces that a new user namespace owns are counted by it and by those above it.
+/// The new user namespace and those above it count the namespaces that it owns.
 fn owned() -> Result<()> {
     let device = at_limits(&[("net", 1), ("pid", 1), ("ipc", 1), ("time", 0)])?;
     let owned = Contexts::USER | Contexts::NET | Contexts::PID | Contexts::IPC;
@@ -115,7 +115,7 @@ fn owned() -> Result<()> {
     Ok(())
 }
 
-/// When the workers that free the namespaces have run, the count is still that of what there is.
+/// After the workers have freed the namespaces, the count is still that of the existing ones.
 fn once() -> Result<()> {
     let device = at_limits(&[("net", 1), ("ipc", 1)])?;
     let both = Contexts::NET | Contexts::IPC;
@@ -123,7 +123,7 @@ fn once() -> Result<()> {
         World::ensure_reply(device.commit(dry(unshare(both))), both)?;
     }
     World::ensure_reply(device.commit(unshare(both)), both)?;
-    // There is nothing to wait for: the workers tell nobody.
+    // The end of the workers cannot be waited for.
     sleep(Duration::from_secs(3));
     for kind in [Contexts::NET, Contexts::IPC] {
         let reply = device.commit(unshare(kind));

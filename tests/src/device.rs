@@ -29,7 +29,7 @@ pub(crate) const UNSHARE_EMPTY_MNTNS: Contexts = Contexts::from_bits_retain(0x00
 /// An open `/dev/unshare`.
 pub(crate) struct Device(File);
 
-/// What one request came to.
+/// The result of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Reply {
     pub(crate) errno: Option<Errno>,
@@ -37,7 +37,7 @@ pub(crate) struct Reply {
     pub(crate) failed: Contexts,
 }
 
-/// A request to unshare and nothing else.
+/// A request that only unshares.
 pub(crate) fn unshare(contexts: Contexts) -> Args {
     Args {
         unshare: contexts.bits(),
@@ -45,7 +45,7 @@ pub(crate) fn unshare(contexts: Contexts) -> Args {
     }
 }
 
-/// A request for an own table without the descriptors from `first` to `last`.
+/// A request for a descriptor table without those from `first` to `last`.
 pub(crate) fn close_range(contexts: Contexts, first: u32, last: u32) -> Args {
     Args {
         options: CLOSE_RANGE,
@@ -62,7 +62,7 @@ impl Device {
         Ok(Self(file.context(path)?))
     }
 
-    /// Makes any ioctl, with a real pointer or a bad one.
+    /// Makes any ioctl, with a valid or an invalid pointer.
     pub(crate) fn ioctl(&self, number: u32, arg: *mut c_void) -> Option<Errno> {
         ioctl(self.0.as_raw_fd(), number, arg)
     }
@@ -71,7 +71,7 @@ impl Device {
         self.request(COMMIT, args)
     }
 
-    /// COMMIT or LOCAL. The out fields go in dirty, so that it shows when they are not written.
+    /// Makes COMMIT or LOCAL. The output fields are not zero before, so that a missing write shows.
     pub(crate) fn request(&self, number: u32, mut args: Args) -> Reply {
         args.replaced = u64::MAX;
         args.failed = u64::MAX;
@@ -91,7 +91,7 @@ impl Device {
         }
     }
 
-    /// What the caller shares at this moment.
+    /// Returns the contexts that the caller shares at this moment.
     pub(crate) fn shared(&self) -> Result<Contexts> {
         Ok(Contexts::from_bits_retain(self.query()?.shared))
     }
@@ -101,7 +101,7 @@ impl Device {
     }
 }
 
-/// For who has closed it without saying so.
+/// For a caller whose request has closed the descriptor.
 impl IntoRawFd for Device {
     fn into_raw_fd(self) -> RawFd {
         self.0.into_raw_fd()
@@ -114,18 +114,19 @@ impl AsFd for Device {
     }
 }
 
-/// ioctl(2) on a descriptor number. What it may do to memory is up to the caller of the test: the
-/// kernel checks the pointer.
+/// ioctl(2) on a descriptor number. The test answers for what it does to memory; the kernel checks
+/// the pointer.
 pub(crate) fn ioctl(fd: RawFd, number: u32, arg: *mut c_void) -> Option<Errno> {
     tried(Tried::Request);
-    // SAFETY: `arg` points to what `number` says, or is a bad pointer, which the kernel refuses.
+    // SAFETY: `arg` points to what `number` requires, or is a bad pointer, which the kernel
+    // refuses.
     match unsafe { libc::ioctl(fd, number.into(), arg) } {
         -1 => Some(last_errno()),
         _ => None,
     }
 }
 
-/// What the libc call that just failed says.
+/// Returns the errno of the libc call that has just failed.
 pub(crate) fn last_errno() -> Errno {
     Errno::from_io_error(&io::Error::last_os_error()).unwrap_or(Errno::IO)
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Where the module differs from unshare(2) and setns(2), and means to. Anything else that differs is a bug,
-//! and so is something in this list that does not differ.
+//! The intended differences between the module and unshare(2) and setns(2). Any other difference is
+//! a bug, and so is a listed one that does not occur.
 
 use std::ops::Range;
 
@@ -12,18 +12,18 @@ use crate::race;
 /// One case of [`differential`](crate::differential) or of [that of
 /// attaching](crate::attach::differential), and why its outcomes differ.
 pub(crate) struct Difference {
-    /// The series of kernels on which it does, if not on all: those from the first, and before the second.
+    /// The series of kernels on which it occurs: from the first one, and before the second.
     pub(crate) series: Range<(u32, u32)>,
     pub(crate) case: &'static str,
-    /// How the outcome of the syscall begins.
+    /// The beginning of the syscall's outcome.
     pub(crate) syscall: &'static str,
-    /// How the outcome of the ioctl begins.
+    /// The beginning of the ioctl's outcome.
     pub(crate) ioctl: &'static str,
     pub(crate) reason: &'static str,
 }
 
 impl Difference {
-    /// Whether it is there on a kernel of that release.
+    /// Whether it occurs on a kernel of that release.
     pub(crate) fn is_on(&self, release: &str) -> bool {
         let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(str::parse);
         let (Some(Ok(version)), Some(Ok(patchlevel))) = (numbers.next(), numbers.next()) else {
@@ -160,7 +160,7 @@ pub(crate) const INTENDED: [Difference; 18] = [
     Difference {
         series: ALL,
         case: order::UNKNOWN_BIT,
-        // That of the other fault, where a system call checks that first.
+        // The errno of the other fault, if the system call checks that one first.
         syscall: "",
         ioctl: "Invalid argument",
         reason: "what is not understood is refused before anything else is looked at",

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The same request by unshare(2) and by the ioctl: the same errno, and the same effect.
+//! The same request by unshare(2) and by the ioctl has the same errno and the same effect.
 
 use std::fmt::Write;
 
@@ -80,12 +80,12 @@ fn cases() -> Vec<Case> {
         Contexts::from_bits_retain(1),
         Contexts::from_bits_retain(1 << 63),
     ]);
-    // Pairs with what changes who may do the others, and what implies more than itself; of each
-    // pair by itself, `combinations` knows what has to come of it.
+    // Pairs with contexts that change permissions or imply others. `combinations` checks the other
+    // pairs without the syscall.
     for strong in [Contexts::USER, Contexts::MOUNT] {
         let others = singles().into_iter().filter(|&other| other != strong);
         let pairs = others.map(|other| strong | other);
-        // The syscall does not have this bit, and so no pair with it.
+        // The syscall lacks this bit.
         requests.extend(pairs.filter(|pair| !pair.contains(Contexts::EMPTY_MNTNS)));
     }
     requests.push(Contexts::IPC | Contexts::SYSVSEM);
@@ -116,8 +116,8 @@ fn cases() -> Vec<Case> {
     cases
 }
 
-/// Requests for a namespace on a kernel that has none of the kind, and for adjustments of semaphores on one
-/// that has no semaphores.
+/// Requests for a kind of namespace that the kernel lacks, and for semaphore adjustments on a
+/// kernel without semaphores.
 pub(crate) fn without() -> Vec<Case> {
     let kinds = KINDS.map(|(kind, _)| kind);
     let wanted = kinds.into_iter().chain([Contexts::SYSVSEM]);
@@ -129,7 +129,7 @@ pub(crate) fn without() -> Vec<Case> {
     wanted.map(case).collect()
 }
 
-/// Makes the request one way and tells what came of it, point by point.
+/// Makes the request one way, and describes the outcome point by point.
 fn outcome(case: &Case, backend: Backend) -> Result<String> {
     let mut world = World::sharing(case.situation.shared)?;
     (case.situation.within)(&mut world, &mut |world| {
@@ -146,7 +146,7 @@ fn describe(result: Result<(), Errno>, before: &Snapshot, after: &Snapshot) -> R
         Err(errno) => errno.to_string(),
     };
     for point in before.changed(after) {
-        // What a namespace or a mount is numbered differs from one to the next.
+        // The numbers of namespaces and mounts differ between runs.
         let numbered = point.starts_with("ns/") || ["root", "cwd"].contains(&&*point);
         let value = match numbered {
             true => "a new one",
@@ -158,13 +158,13 @@ fn describe(result: Result<(), Errno>, before: &Snapshot, after: &Snapshot) -> R
 }
 
 pub(crate) fn compare(case: &Case) -> Result<()> {
-    // Each in a process of its own, of which this one will do for the second.
+    // Each way in a separate process; this process is the second one.
     let syscall = in_child(|| outcome(case, Backend::Syscall))?;
     let ioctl = outcome(case, Backend::Ioctl)?;
     judge(&case.name(), &syscall, &ioctl)
 }
 
-/// Whether two outcomes are the same, unless they are meant to differ, and as the list says.
+/// Fails if two outcomes differ, unless the list says that they do, and how.
 pub(crate) fn judge(case: &str, syscall: &str, ioctl: &str) -> Result<()> {
     let kernel = rustix::system::uname();
     let release = kernel.release().to_str()?;

@@ -51,7 +51,7 @@ pub(crate) fn dry(args: Args) -> Args {
     }
 }
 
-/// The dry run changes nothing, and says what the request itself says afterwards.
+/// The dry run changes nothing, and has the same result as the request itself.
 pub(crate) fn as_if_done(args: Args) -> Result<Reply> {
     let world = World::sharing(PROCESS)?;
     let before = [world.snapshot()?, world.snapshot_of_sharer()?];
@@ -63,7 +63,7 @@ pub(crate) fn as_if_done(args: Args) -> Result<Reply> {
     Ok(done)
 }
 
-/// As above, of a request that succeeds: what it replaces.
+/// As above, for a request that succeeds. Returns what it replaces.
 fn done(args: Args) -> Result<Contexts> {
     let reply = as_if_done(args)?;
     ensure!(reply.errno.is_none(), "{reply:?}");

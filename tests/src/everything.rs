@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! All that can be asked for, and what each of it shows as.
+//! Everything that a request can name, and how it shows.
 
 use std::collections::BTreeSet;
 
 use unshare_device::Contexts;
 
-/// What a test's caller shares with a task made by clone(2).
+/// What a test's caller shares with a sharer.
 pub(crate) const SHARED: Contexts = Contexts::FS.union(Contexts::FILES).union(Contexts::SYSVSEM);
 
-/// What a process can share with another: the address space too, and the handlers in it.
+/// Everything that processes can share, including the address space and signal handlers.
 pub(crate) const PROCESS: Contexts = SHARED.union(Contexts::VM).union(Contexts::SIGHAND);
 
-/// Every context that can be asked for together with the others: an empty mount namespace would
-/// take the witness's way to look at the caller.
+/// Every context that a request can name together with the others. An empty mount namespace would
+/// hide the caller from the witness.
 pub(crate) fn all_at_once() -> Contexts {
     SHARED | Contexts::NAMESPACES.difference(Contexts::EMPTY_MNTNS)
 }
 
-/// Every context that unshare accepts when nothing of [`Contexts::VM`] is shared, one by one.
+/// Every context, one by one, that unshare accepts if nothing of [`Contexts::VM`] is shared.
 pub(crate) fn singles() -> Vec<Contexts> {
     let threads = Contexts::VM | Contexts::SIGHAND | Contexts::THREAD;
     (SHARED | Contexts::NAMESPACES | threads).each().collect()
@@ -31,7 +31,7 @@ pub(crate) fn pairs() -> Vec<Contexts> {
     singles.iter().enumerate().flat_map(of).collect()
 }
 
-/// What a request for `asked` replaces, of a caller that shares `shared`.
+/// Returns what a request for `asked` replaces if the caller shares `shared`.
 pub(crate) fn replaced(shared: Contexts, asked: Contexts) -> Contexts {
     let mut replaced = asked & (shared | all_at_once().difference(SHARED));
     if asked.intersects(Contexts::VM | Contexts::THREAD) {
@@ -49,7 +49,7 @@ pub(crate) fn replaced(shared: Contexts, asked: Contexts) -> Contexts {
     replaced
 }
 
-/// The points of a snapshot in which a caller that shared [`PROCESS`] has changed.
+/// Returns the points of a snapshot in which a caller that shared [`PROCESS`] must have changed.
 pub(crate) fn points(replaced: Contexts) -> BTreeSet<String> {
     let points = replaced.each().flat_map(|context| match context {
         Contexts::VM => vec!["kcmp/vm"],

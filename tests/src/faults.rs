@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Each allocation that a request makes, and each copy from or to user space, fails once: the request
-//! fails, and nothing has changed; or it does without.
+//! Each allocation of a request, and each of its copies from and to user space, fails once: the
+//! request then fails and has changed nothing, or succeeds without it.
 
 use std::collections::BTreeSet;
 
@@ -28,7 +28,7 @@ pub(crate) fn suite() -> Suite {
             format!("{bits}: a failed allocation changes nothing"),
             limit(),
             move || {
-                // A network takes hundreds.
+                // A network makes hundreds of allocations.
                 let step = if bits.contains(Contexts::NET) {
                     sparse()
                 } else {
@@ -61,7 +61,7 @@ pub(crate) fn suite() -> Suite {
             attach_fails(1, SHARED, SHARED)
         })
         .slow("all kinds attached and all contexts unshared: a failed allocation changes nothing", limit(), || {
-            // A task whose children belong to another PID namespace cannot unshare that.
+            // A task whose children are in another PID namespace cannot unshare that kind.
             attach_fails(sparse(), all().difference(Contexts::PID), PROCESS)
         })
         .by_lot(3)
@@ -69,24 +69,24 @@ pub(crate) fn suite() -> Suite {
 
 fn attach_fails(step: usize, contexts: Contexts, shared: Contexts) -> Result<()> {
     let target = Target::new(KINDS)?;
-    // Without an id there, the caller can make no user namespace below the target's.
+    // Without a mapped ID there, the caller cannot make a user namespace below the target's.
     target.ask(map, "")?;
     each_fails(step, shared, || target.attach_and(ATTACHABLE, contexts))
 }
 
-/// How far apart the chances are that are tried of a request that has hundreds. (A kernel with fault
-/// injection checks everything, and [`rounds`] halves what it is to do.)
+/// The distance between the tried allocations of a request that makes hundreds. ([`rounds`] halves
+/// this on a kernel with all checks, which every kernel with fault injection is.)
 fn sparse() -> usize {
     rounds(8, 1)
 }
 
-/// Has one chance fail after the other, by `step`, until the request has no more of them. The caller
-/// shares `shared`.
+/// Makes one allocation after the other fail, by `step`, until the request makes no more. The
+/// caller shares `shared`.
 pub(crate) fn each_fails(step: usize, shared: Contexts, request: impl Fn() -> Args) -> Result<()> {
     let _settings = Injection::settings()?;
     let (mut next, mut failed, mut survived) = (1 + dice("faults").usize(..step), 0, 0);
     loop {
-        // Until a request succeeds: after that it takes a new caller.
+        // Runs until a request succeeds, which uses the caller up.
         let end = in_child(|| up_to_success(shared, &request, (next..).step_by(step)))?;
         let (number, left) = end.split_once(' ').context("no number")?;
         let number = number.parse::<usize>()?;
@@ -98,7 +98,7 @@ pub(crate) fn each_fails(step: usize, shared: Contexts, request: impl Fn() -> Ar
         survived += 1;
     }
     eprintln!("faults: {failed} times it failed, and {survived} times it did without");
-    // Each new context takes something that it cannot do without, and so does the answer.
+    // Each new context needs an allocation that must not fail, and so does the answer.
     let contexts = Contexts::from_bits_retain(request().unshare).each().count();
     ensure!(
         failed * step > contexts,
@@ -107,8 +107,9 @@ pub(crate) fn each_fails(step: usize, shared: Contexts, request: impl Fn() -> Ar
     Ok(())
 }
 
-/// Has the request fail at one chance after the other until it succeeds nevertheless, and then does all
-/// that it is to do. Gives the number of that chance, and what is left of it: 0 if there were so many.
+/// Makes one allocation after the other fail until the request succeeds, and checks its effect.
+/// Returns the number of that allocation, and the kernel's count of those left: 0 if it was
+/// reached.
 fn up_to_success(
     shared: Contexts,
     request: impl Fn() -> Args,
@@ -126,7 +127,7 @@ fn up_to_success(
             ensure_whole(args, reply, shared, &before[0].changed(&world.snapshot()?))?;
             return Ok(format!("{nth} {left}"));
         }
-        // Else each number would fail, and there is no last one.
+        // Otherwise each number would fail, and there would be no last one.
         ensure!(
             left == "0",
             "nothing was made to fail, and it failed: {reply:?}"
@@ -139,14 +140,15 @@ fn up_to_success(
     unreachable!("there are numbers enough");
 }
 
-/// A request that succeeds, one that could do without something too, has done just what it was to do.
+/// Checks that a successful request has its full effect, even if an allocation failed that it can
+/// do without.
 fn ensure_whole(
     args: Args,
     reply: Reply,
     shared: Contexts,
     changed: &BTreeSet<String>,
 ) -> Result<()> {
-    // What is attached besides, the tests of attaching know.
+    // The tests of attaching check what was attached.
     if args.attach != 0 {
         return Ok(());
     }

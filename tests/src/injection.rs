@@ -9,21 +9,22 @@ use anyhow::{Context, Result};
 
 use crate::machine::Setting;
 
-/// Of this thread's chances to fail, which one does: `Documentation/fault-injection/fault-injection.rst`.
+/// The file that selects which allocation of this thread fails:
+/// `Documentation/fault-injection/fault-injection.rst`.
 pub(crate) const FAIL_NTH: &str = "/proc/thread-self/fail-nth";
 
-/// Allocations of those who watch the others. They do without.
+/// Caches of debugging tools. These tools cope with failures.
 const WATCHERS: [&str; 2] = ["kmemleak_object", "debug_objects_cache"];
 
-/// The failures of the thread that opened it.
+/// The injected failures of the thread that opened it.
 pub(crate) struct Injection(File);
 
 impl Injection {
-    /// What can fail, for as long as these last: all that a request takes.
+    /// Lets everything fail that a request uses, as long as these settings last.
     pub(crate) fn settings() -> Result<Vec<Setting>> {
         let settings = [
             ("failslab/cache-filter", "Y"),
-            // Also those that could wait for memory: all of ours can.
+            // Also allocations that may wait for memory, as all of this module may.
             ("failslab/ignore-gfp-wait", "N"),
             ("fail_page_alloc/ignore-gfp-wait", "N"),
             ("fail_page_alloc/min-order", "0"),
@@ -42,17 +43,16 @@ impl Injection {
         Ok(Self(file.context(FAIL_NTH)?))
     }
 
-    /// Has the chance of that number, counted from now and 1, fail.
+    /// Lets the allocation or copy number `nth` from now fail; the first is 1.
     pub(crate) fn arm(&self, nth: usize) -> Result<()> {
         Ok(self.0.write_all_at(nth.to_string().as_bytes(), 0)?)
     }
 
-    /// Has nothing fail any more. Returns what the kernel says was left: 0 where it has failed, the
-    /// number of chances to come, or `pending`.
+    /// Stops injecting. Returns what the kernel has left: 0 after the failure, the number of
+    /// allocations before it, or `pending`.
     pub(crate) fn disarm(&self) -> Result<String> {
         let mut left = [0; 16];
-        // Where the failure is still to come, it may be this read's, or that of the write, and then
-        // it is used up.
+        // If the failure has not happened yet, this read or the write may use it up.
         let read = self.0.read_at(&mut left, 0);
         let stop = || self.0.write_at(b"0", 0);
         stop().or_else(|_| stop()).context("writing to fail-nth")?;
@@ -62,8 +62,8 @@ impl Injection {
     }
 }
 
-/// Has the allocations of all caches fail when it is their turn, but not those of the [`WATCHERS`]. It
-/// means nothing where `failslab/cache-filter` is not set, and so it stays.
+/// Lets allocations of all caches fail, except for those of the [`WATCHERS`]. Without
+/// `failslab/cache-filter` this has no effect, so it is not undone.
 fn mark_caches() -> Result<()> {
     for entry in fs::read_dir("/sys/kernel/slab")? {
         let entry = entry?;

@@ -10,7 +10,7 @@ pub(crate) struct Ktap {
     next: usize,
 }
 
-/// What became of one test.
+/// The result of one test.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict<'a> {
     Ok,
@@ -19,7 +19,7 @@ pub(crate) enum Verdict<'a> {
 }
 
 impl Ktap {
-    /// Opens the report of `tests` tests.
+    /// Begins the report of `tests` tests.
     pub(crate) fn new(tests: usize) -> io::Result<Self> {
         let ktap = Self { depth: 0, next: 1 };
         ktap.line("KTAP version 1")?;
@@ -27,7 +27,7 @@ impl Ktap {
         Ok(ktap)
     }
 
-    /// Opens the report of a test that is itself made of `tests` tests.
+    /// Begins the report of a test that consists of `tests` tests.
     pub(crate) fn subtest(&self, name: &str, tests: usize) -> io::Result<Self> {
         let ktap = Self {
             depth: self.depth + 1,
@@ -39,13 +39,13 @@ impl Ktap {
         Ok(ktap)
     }
 
-    /// Diagnostic lines; they come before the result that they explain.
+    /// Writes diagnostic lines, which precede the result that they explain.
     pub(crate) fn diagnostic(&self, text: &str) -> io::Result<()> {
         text.lines()
             .try_for_each(|line| self.line(&format!("# {line}")))
     }
 
-    /// The result of the next test.
+    /// Writes the result of the next test.
     pub(crate) fn result(&mut self, name: &str, verdict: Verdict<'_>) -> io::Result<()> {
         let number = self.next;
         self.next += 1;

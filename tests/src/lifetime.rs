@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The module comes and goes: in use it stays, and nothing of it is left behind.
+//! Loading and unloading: a module that is in use stays, and an unloaded one leaves nothing behind.
 
 use std::fs;
 use std::os::fd::IntoRawFd;
@@ -76,7 +76,7 @@ pub(crate) fn suite() -> Suite {
         .test("the loaded module has the version of Cargo.toml", version)
 }
 
-/// The kernel's word for a module that has users.
+/// The errno for a module that is in use.
 const IN_USE: Result<(), Errno> = Err(Errno::WOULDBLOCK);
 
 fn in_use() -> Result<()> {
@@ -126,7 +126,7 @@ fn again_and_again() -> Result<()> {
         unload().context("delete_module")
     };
     let times = rounds(100, 1000);
-    // What only the first times allocate is not counted.
+    // Allocations that only the first rounds make do not count.
     (0..times / 10).try_for_each(|_| round())?;
     let before = Slabs::count()?;
     (times / 10..times).try_for_each(|_| round())?;
@@ -136,7 +136,7 @@ fn again_and_again() -> Result<()> {
 fn failures_leave_nothing() -> Result<()> {
     let times = rounds(40, 1000);
     let world = World::sharing(SHARED)?;
-    // The last step that can fail on purpose.
+    // The last step that a test can make fail.
     let _limit = Setting::sysctl("user/max_time_namespaces", "0")?;
     leaves_nothing(times, times, || {
         let reply = world.device.commit(unshare(all_at_once()));
@@ -158,14 +158,15 @@ fn successes_leave_nothing() -> Result<()> {
     })
 }
 
-/// One task opens the device, uses and closes it, another unloads the module, each many times.
+/// One task opens the device, uses it and closes it; another one unloads the module; both many
+/// times.
 fn race() -> Result<()> {
     const ENOUGH: usize = 10;
     let mailbox = Mailbox::new()?;
     let opened = &mailbox.page().word;
     let user = Child::spawn(|| {
         while opened.load(Relaxed) < ENOUGH {
-            // Between two loads there is no node, or one without a device.
+            // While the module is unloaded, the node is missing or has no device.
             if let Ok(device) = Device::open() {
                 let reply = device.commit(unshare(Contexts::UTS));
                 ensure!(reply.errno.is_none(), "{reply:?}");
@@ -215,7 +216,7 @@ fn untested_override() -> Result<()> {
     World::sharing(Contexts::FS)?.replaces(unshare(Contexts::FS), Contexts::FS, &["kcmp/fs"])
 }
 
-/// Made with UNSHARE_HIDE=kallsyms_lookup_name.
+/// Built with UNSHARE_HIDE=kallsyms_lookup_name.
 fn hidden() -> Result<()> {
     let line = refused("unshare-hidden")?;
     let named = line.starts_with("unshare: ") && line.contains("kallsyms_lookup_name");
@@ -223,7 +224,7 @@ fn hidden() -> Result<()> {
     Ok(())
 }
 
-/// Made with UNSHARE_HIDE=dup_fd.
+/// Built with UNSHARE_HIDE=dup_fd.
 fn partial() -> Result<()> {
     const FILES: Contexts = Contexts::FILES;
     let all = Device::open()?.query()?;
@@ -231,7 +232,7 @@ fn partial() -> Result<()> {
     let mut log = KernelLog::from_now()?;
     load("unshare-partial", "")?.context("finit_module")?;
     let mut lines = log.lines()?;
-    // KUnit, where the kernel has it, logs something of its own.
+    // On some kernels KUnit logs, too.
     lines.retain(|line| line.starts_with("unshare: "));
     ensure!(lines.len() == 1, "not one line: {lines:#?}");
     ensure!(

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `UNSHARE_IOC_LOCAL`: COMMIT for what needs no privilege.
+//! `UNSHARE_IOC_LOCAL`: COMMIT for requests that need no privilege.
 
 use anyhow::Result;
 use rustix::io::Errno;
@@ -69,7 +69,7 @@ fn lowest() -> Result<()> {
     let all = Contexts::NAMESPACES;
     let lowest = Contexts::from_bits_retain(1 << all.bits().trailing_zeros());
     refuses(unshare(all), Errno::PERM, lowest)?;
-    // The syscall's bit is another name of the one that is reported.
+    // The syscall's own bit is reported by the name that clone3(2) has.
     refuses(
         unshare(UNSHARE_EMPTY_MNTNS),
         Errno::PERM,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What tests change about the whole machine, and its way back.
+//! What tests change about the whole machine, and how it is restored.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Seek, Write};
@@ -14,20 +14,20 @@ use crate::child::skip;
 use crate::module;
 use crate::swap;
 
-/// A setting of the kernel with another value, until dropped.
+/// A setting of the kernel that has another value until this is dropped.
 pub(crate) struct Setting {
-    // Kept open, so that a task that has lost its /proc can still put the value back.
+    // Kept open, so that a task without a /proc can still restore the value.
     file: File,
     old: Vec<u8>,
 }
 
 impl Setting {
-    /// Sets a sysctl, as in `fs/nr_open`.
+    /// Sets a sysctl, named as in `fs/nr_open`.
     pub(crate) fn sysctl(name: &str, value: &str) -> Result<Self> {
         Self::new(path_of(name), value)
     }
 
-    /// Sets what is in a file; a kernel without that file ends the test as skipped.
+    /// Writes a value to a file. On a kernel without that file, the test is skipped.
     pub(crate) fn new(path: impl AsRef<Path>, value: &str) -> Result<Self> {
         let path = path.as_ref();
         let shown = path.display();
@@ -42,14 +42,14 @@ impl Setting {
         Ok(setting)
     }
 
-    /// Puts the old value back before that.
+    /// Restores the old value before this is dropped.
     pub(crate) fn put_back(&self) -> Result<()> {
         Ok(self.write(&self.old)?)
     }
 
     fn write(&self, value: &[u8]) -> io::Result<()> {
         let mut file = &self.file;
-        // Files of debugfs have no positions.
+        // debugfs files have no positions.
         let _ = file.rewind();
         file.write_all(value)
     }
@@ -65,8 +65,8 @@ fn path_of(sysctl: &str) -> PathBuf {
     Path::new("/proc/sys").join(sysctl)
 }
 
-/// A machine on which nobody waits for a processor that is busy elsewhere: loading a module stops
-/// each of the others many times over.
+/// A machine with one active processor: loading a module stops the other processors many times, and
+/// waits for each.
 pub(crate) struct OneProcessor {
     _offline: Setting,
     _expedited: Setting,
@@ -84,7 +84,7 @@ impl OneProcessor {
 const SECOND_PROCESSOR: &str = "/sys/devices/system/cpu/cpu1/online";
 const RCU_EXPEDITED: &str = "/sys/kernel/rcu_expedited";
 
-/// A value as it was, and the file that has it. Opening one takes longer than reading it.
+/// A saved value and its file, which stays open because opening takes longer than reading.
 struct Saved {
     path: PathBuf,
     file: File,
@@ -99,7 +99,7 @@ impl Saved {
     }
 }
 
-/// All that a small file has in it now.
+/// Returns the contents of a small file.
 fn read(file: &File) -> io::Result<Vec<u8>> {
     let mut value = vec![0; 256];
     let len = file.read_at(&mut value, 0)?;
@@ -107,7 +107,7 @@ fn read(file: &File) -> io::Result<Vec<u8>> {
     Ok(value)
 }
 
-/// The values that a test may change, as they were.
+/// The saved values of everything that a test may change.
 pub(crate) struct Machine {
     settings: Vec<Saved>,
     mode: Option<u32>,
@@ -134,7 +134,7 @@ impl Machine {
         })
     }
 
-    /// Puts back what a test, perhaps a killed one, left changed, and names it.
+    /// Restores and names what a test, perhaps a killed one, has left changed.
     pub(crate) fn restore(&self) -> Result<Vec<String>> {
         let mut left = Vec::new();
         if self.mode.is_some() && !module::is_loaded() {
@@ -173,7 +173,7 @@ fn open_up(mode: u32) -> Result<()> {
     fs::set_permissions(device(), Permissions::from_mode(mode)).context("chmod of the device")
 }
 
-/// The device node, opened up to everybody until dropped.
+/// The device node with access for every user, until this is dropped.
 pub(crate) struct OpenToAll(u32);
 
 impl OpenToAll {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! A page that two tasks share and talk through.
+//! A page through which two tasks communicate.
 //!
-//! Not a pipe: what is said must arrive also when the test has just emptied its descriptor table.
+//! It is not a pipe, because a message must arrive even if the test has just emptied its descriptor
+//! table.
 
 use std::cell::UnsafeCell;
 use std::ffi::c_void;
@@ -19,20 +20,20 @@ use rustix::thread::futex;
 
 const ROOM: usize = 256 * 1024;
 
-/// What lies in the shared page.
+/// The contents of the shared page.
 #[repr(C)]
 pub(crate) struct Page {
     state: AtomicU32,
     len: AtomicUsize,
-    /// A number that goes along with the text.
+    /// A number that accompanies the text.
     pub(crate) word: AtomicUsize,
     text: UnsafeCell<[u8; ROOM]>,
 }
 
-// SAFETY: The text is touched only by who has the turn, as `state` says.
+// SAFETY: Only the side whose turn it is touches the text; `state` says whose turn it is.
 unsafe impl Sync for Page {}
 
-/// Memory of this process's own.
+/// Memory that this process owns.
 ///
 /// # Invariants
 ///
@@ -44,11 +45,11 @@ pub(crate) struct Mapping {
 
 // SAFETY: Any thread may use or remove a mapping.
 unsafe impl Send for Mapping {}
-// SAFETY: As above; who shares what lies in it sees to that.
+// SAFETY: As above; users of its contents synchronize.
 unsafe impl Sync for Mapping {}
 
 impl Mapping {
-    /// Zeroes, shared with children or copied for them as `flags` say.
+    /// Maps zeroes, which children share or copy, as `flags` say.
     pub(crate) fn new(len: usize, flags: MapFlags) -> rustix::io::Result<Self> {
         let access = ProtFlags::READ | ProtFlags::WRITE;
         // SAFETY: A new anonymous mapping overlays nothing.
@@ -94,10 +95,12 @@ impl Mailbox {
 }
 
 impl Page {
-    /// Leaves `text` and then announces `state`. One side writes at a time: the states say whose turn it is.
+    /// Writes `text` and then sets `state`. One side writes at a time: the state says whose turn it
+    /// is.
     pub(crate) fn post(&self, state: u32, text: &str) {
         let text = &text.as_bytes()[..text.len().min(ROOM)];
-        // SAFETY: It is this side's turn, so nobody else touches the text, and it fits.
+        // SAFETY: It is this side's turn, so the other side does not touch the text, and the text
+        // fits.
         unsafe {
             ptr::copy_nonoverlapping(text.as_ptr(), self.text.get().cast(), text.len());
         }
@@ -114,15 +117,15 @@ impl Page {
         self.with_text(str::to_owned)
     }
 
-    /// Looks at the text where it lies, and so allocates nothing. `look` posts nothing.
+    /// Lets `look` read the text in place, without an allocation. `look` must not post.
     pub(crate) fn with_text<T>(&self, look: impl FnOnce(&str) -> T) -> T {
         let len = self.len.load(Relaxed);
-        // SAFETY: It is this side's turn, so nobody writes the text, of which `len` bytes were left.
+        // SAFETY: It is this side's turn, so the text does not change; it has `len` bytes.
         let bytes = unsafe { std::slice::from_raw_parts(self.text.get().cast::<u8>(), len) };
         look(std::str::from_utf8(bytes).unwrap_or("(not UTF-8)"))
     }
 
-    /// Waits until the state is one of `wanted`; `None` when `limit` has passed before.
+    /// Waits until the state is one of `wanted`; returns `None` after `limit`.
     pub(crate) fn wait(&self, wanted: &[u32], limit: Duration) -> Option<u32> {
         let end = Instant::now() + limit;
         loop {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What tests ask about memory: of the own task, or of a [`Sharer`](crate::sharer::Sharer).
+//! Questions about memory, of the task itself or of a [`Sharer`](crate::sharer::Sharer).
 
 use std::ffi::c_void;
 use std::fs;
@@ -14,17 +14,17 @@ use crate::mailbox::Mapping;
 
 pub(crate) const PAGE: usize = 4096;
 
-/// A mapping of `pages` pages of which each begins with its number and `mark`.
+/// Maps `pages` pages, each of which begins with its number plus `mark`.
 pub(crate) fn marked(pages: usize, mark: u64, flags: MapFlags) -> Result<Mapping> {
     let mapping = Mapping::new(pages * PAGE, flags)?;
     mark_all(&mapping, mark);
     Ok(mapping)
 }
 
-/// As above, with advice about them that is given before they are touched.
+/// As above, with advice that is given before the pages are touched.
 pub(crate) fn marked_as(pages: usize, mark: u64, advice: Advice) -> rustix::io::Result<Mapping> {
     let mapping = Mapping::new(pages * PAGE, MapFlags::PRIVATE)?;
-    // SAFETY: The advice changes nothing of what is there: nothing is.
+    // SAFETY: The mapping has no contents yet that the advice could change.
     unsafe { madvise(mapping.start(), mapping.len(), advice)? };
     mark_all(&mapping, mark);
     Ok(mapping)
@@ -39,14 +39,14 @@ pub(crate) fn mark_all(mapping: &Mapping, mark: u64) {
     }
 }
 
-/// The number of pages that do not begin as [`marked`] left them.
+/// Counts the pages that do not begin as [`marked`] wrote them.
 pub(crate) fn unmarked(mapping: &Mapping, mark: u64) -> usize {
     (0..mapping.len() / PAGE)
         .filter(|&page| read(mapping.start().wrapping_byte_add(page * PAGE)) != mark + page as u64)
         .count()
 }
 
-/// A number at a mapped address, read as another task may write it.
+/// Reads a number at a mapped address that another task may be writing.
 pub(crate) fn read(address: *const c_void) -> u64 {
     // SAFETY: Callers pass addresses of mappings that they hold.
     unsafe { ptr::read_volatile(address.cast()) }
@@ -70,19 +70,19 @@ pub(crate) fn poke(arg: &str) -> Result<String> {
     Ok(String::new())
 }
 
-/// An address, for [`peek`] and [`poke`].
+/// Names an address for [`peek`] and [`poke`].
 pub(crate) fn name(address: *const c_void) -> String {
     address.addr().to_string()
 }
 
-/// Whether something is mapped at an address.
+/// Whether an address is mapped.
 pub(crate) fn is_mapped(address: *mut c_void) -> bool {
     let mut resident = 0_u8;
     // SAFETY: mincore(2) writes a byte for the one page.
     checked(unsafe { libc::mincore(address, 1, &raw mut resident) }).is_ok()
 }
 
-/// The value of a line of a file of the form `name: value`, as in /proc/PID/status.
+/// Returns the value of a line `name: value` in a file, as in /proc/PID/status.
 pub(crate) fn field(path: &str, name: &str) -> Result<String> {
     let text = fs::read_to_string(path).with_context(|| path.to_owned())?;
     let value = text
@@ -94,14 +94,14 @@ pub(crate) fn field(path: &str, name: &str) -> Result<String> {
         .to_owned())
 }
 
-/// A [`field`] in kB, in bytes.
+/// Returns a [`field`] that is in kB, in bytes.
 pub(crate) fn bytes(path: &str, name: &str) -> Result<u64> {
     let value = field(path, name)?;
     let number = value.strip_suffix(" kB").context("not in kB")?;
     Ok(number.parse::<u64>()? * 1024)
 }
 
-/// As [`field`], of a file whose lines are `name value`.
+/// As [`field`], for a file with lines `name value`.
 pub(crate) fn field_of(path: &str, name: &str) -> Result<String> {
     let text = fs::read_to_string(path).with_context(|| path.to_owned())?;
     let value = text

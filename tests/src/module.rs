@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The module as something that is loaded and unloaded.
+//! Loading and unloading the module.
 
 use std::ffi::CString;
 use std::fs::{self, File};
@@ -10,21 +10,21 @@ use anyhow::{Context, Result};
 use rustix::io::Errno;
 use rustix::system::{delete_module, finit_module, init_module};
 
-/// Where the harness puts the module, and variants of it that are made to fail.
+/// The folder in which the harness puts the module and its variants.
 const FOLDER: &str = "/lib/unshare";
 
-/// Loads a variant: `unshare` is the real one.
+/// Loads a variant; `unshare` is the module itself.
 pub(crate) fn load(variant: &str, parameters: &str) -> Result<Result<(), Errno>> {
     let file = File::open(path_of(variant)).with_context(|| absent(variant))?;
     Ok(finit_module(&file, &CString::new(parameters)?, 0))
 }
 
-/// What is in the file of a variant.
+/// Returns the contents of a variant's file.
 pub(crate) fn image(variant: &str) -> Result<Vec<u8>> {
     fs::read(path_of(variant)).with_context(|| absent(variant))
 }
 
-/// Loads what is, perhaps, a module.
+/// Loads an image, which may be invalid.
 pub(crate) fn load_image(image: &[u8]) -> Result<(), Errno> {
     init_module(image, c"")
 }
@@ -46,13 +46,13 @@ pub(crate) fn is_loaded() -> bool {
     Path::new("/sys/module/unshare").exists()
 }
 
-/// How many users the kernel counts.
+/// Returns the kernel's count of users.
 pub(crate) fn users() -> Result<usize> {
     let count = fs::read_to_string("/sys/module/unshare/refcnt")?;
     Ok(count.trim().parse()?)
 }
 
-/// The module is unloaded, and comes back when this is dropped.
+/// Keeps the module unloaded, and loads it again when dropped.
 pub(crate) struct Unloaded;
 
 impl Unloaded {

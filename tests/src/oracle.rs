@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What can be seen of a task's contexts from outside, point by point.
+//! What others can see of a task's contexts, point by point.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -15,7 +15,7 @@ use rustix::process::Pid;
 use crate::check::{bail, ensure};
 use crate::device::checked;
 
-/// `STATX_MNT_ID_UNIQUE`: a mount's number that no later mount gets.
+/// `STATX_MNT_ID_UNIQUE`: a number that no later mount gets.
 const MNT_ID_UNIQUE: StatxFlags = StatxFlags::from_bits_retain(0x4000);
 
 const NAMESPACES: [&str; 10] = [
@@ -31,7 +31,7 @@ const NAMESPACES: [&str; 10] = [
     "user",
 ];
 
-/// The lines of `/proc/PID/status` that say who the task is and how it takes signals.
+/// The lines of `/proc/PID/status` about the task's identity and its signals.
 const STATUS: [&str; 15] = [
     "Umask",
     "Uid",
@@ -50,7 +50,7 @@ const STATUS: [&str; 15] = [
     "NSpid",
 ];
 
-/// kcmp(2)'s names.
+/// The types of kcmp(2).
 #[derive(Clone, Copy)]
 #[repr(i32)]
 pub(crate) enum Kcmp {
@@ -62,18 +62,18 @@ pub(crate) enum Kcmp {
     Sysvsem = 6,
 }
 
-/// Point by point, what a task looks like.
+/// The state of a task, point by point.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Snapshot(BTreeMap<String, String>);
 
 impl Snapshot {
-    /// Reads a [`Question`](crate::sharer::Question)'s answer that [`observe`] gave.
+    /// Parses the answer of [`observe`], a [`Question`](crate::sharer::Question).
     pub(crate) fn parse(text: &str) -> Self {
         let points = text.lines().filter_map(|line| line.split_once('\t'));
         Self(points.map(|(k, v)| (k.to_owned(), v.to_owned())).collect())
     }
 
-    /// The points in which two snapshots differ.
+    /// Returns the points in which two snapshots differ.
     pub(crate) fn changed(&self, after: &Self) -> BTreeSet<String> {
         let points = self.0.keys().chain(after.0.keys());
         points
@@ -82,7 +82,7 @@ impl Snapshot {
             .collect()
     }
 
-    /// Adds what the task says of itself: nobody else can see that.
+    /// Adds points that only the task itself can see.
     pub(crate) fn with_own_points(mut self) -> Result<Self> {
         let fd = self.0.get_mut("fd").context("no fd")?;
         write!(fd, " close on exec {:?}", closed_on_exec())?;
@@ -95,7 +95,7 @@ impl Snapshot {
         Ok(value?)
     }
 
-    /// Fails, naming each point that is not as it was.
+    /// Fails if the snapshots differ, and names each point.
     pub(crate) fn ensure_same(&self, after: &Self) -> Result<()> {
         let mut text = String::new();
         for point in self.changed(after) {
@@ -107,8 +107,8 @@ impl Snapshot {
     }
 }
 
-/// A [`Question`](crate::sharer::Question): the snapshot of a task, compared with a partner. In `arg`
-/// are both pids, and the address of a [canary](memory_is_shared).
+/// A [`Question`](crate::sharer::Question): returns the snapshot of a task, compared with a
+/// partner. `arg`: both PIDs, and the address of a [canary](memory_is_shared).
 pub(crate) fn observe(arg: &str) -> Result<String> {
     let numbers = arg
         .split(' ')
@@ -153,8 +153,8 @@ pub(crate) fn observe(arg: &str) -> Result<String> {
     Ok(text)
 }
 
-/// Whether two tasks have one address space: what kcmp(2) says of it, and what they read at the address
-/// of the canary, where one of the two has just written what was never there before.
+/// Whether two tasks share their address space: by kcmp(2), and by what they read at the canary's
+/// address after one of them has written a new number there.
 fn memory_is_shared(task: i32, partner: i32, canary: usize) -> Result<bool> {
     let shared = same(task, partner, Kcmp::Vm)?;
     let word = |pid| peek_into(pid, canary);
@@ -166,7 +166,7 @@ fn memory_is_shared(task: i32, partner: i32, canary: usize) -> Result<bool> {
     Ok(shared)
 }
 
-/// The number at an address of another task, if there is something.
+/// Returns the number at an address of another task, if that is mapped.
 fn peek_into(pid: i32, address: usize) -> Option<u64> {
     let mut number = 0_u64;
     let here = libc::iovec {
@@ -182,7 +182,7 @@ fn peek_into(pid: i32, address: usize) -> Option<u64> {
     (len == 8).then_some(number)
 }
 
-/// The mappings of a task, but for those that grow by themselves, or that the kernel adds on its own.
+/// Returns the mappings of a task, except those that grow by themselves or that the kernel adds.
 fn mappings(task: i32) -> Result<String> {
     let maps = fs::read_to_string(format!("/proc/{task}/maps"))?;
     let steady = |line: &&str| {
@@ -193,14 +193,15 @@ fn mappings(task: i32) -> Result<String> {
     Ok(lines.join("; "))
 }
 
-/// The open descriptors of a task, and what each refers to.
+/// Returns the open descriptors of a task, and what each refers to.
 pub(crate) fn descriptors(task: i32) -> Result<String> {
     let folder = format!("/proc/{task}/fd");
     let mut all = BTreeMap::new();
     for entry in fs::read_dir(&folder).context(folder)? {
         let entry = entry?;
         let number: u32 = entry.file_name().to_string_lossy().parse()?;
-        // One that was closed meanwhile is the observer's own, if it shares the table.
+        // If the observer shares the table, it sees its own descriptors, which may be closed
+        // meanwhile.
         if let Ok(target) = fs::read_link(entry.path()) {
             all.insert(number, target);
         }
@@ -208,7 +209,7 @@ pub(crate) fn descriptors(task: i32) -> Result<String> {
     Ok(format!("{all:?}"))
 }
 
-/// Those of this task's first descriptors that execve(2) closes.
+/// Returns which of this task's first descriptors are close-on-exec.
 fn closed_on_exec() -> Vec<i32> {
     let closed = |&fd: &i32| {
         // SAFETY: F_GETFD takes no argument, and a number that is not open is refused.
@@ -217,9 +218,9 @@ fn closed_on_exec() -> Vec<i32> {
     (0..64).filter(closed).collect()
 }
 
-/// The handlers, flags and masks of this task's signals.
+/// Returns the handlers, flags and masks of this task's signals.
 fn signal_actions() -> Result<String> {
-    /// `struct sigaction` of the kernel: handler, flags, restorer, mask.
+    /// The kernel's `struct sigaction`: handler, flags, restorer, mask.
     type Action = [u64; 4];
     let mut text = String::new();
     for signal in 1..=64 {
@@ -237,19 +238,19 @@ fn signal_actions() -> Result<String> {
 fn namespace(folder: &OwnedFd, name: &str) -> String {
     match readlinkat(folder, name, Vec::new()) {
         Ok(link) => link.to_string_lossy().into_owned(),
-        // A pid namespace before its first process.
+        // A PID namespace before its first process has no link.
         Err(error) => error.to_string(),
     }
 }
 
-/// The mount and the inode that a path leads to.
+/// Returns the mount and the inode of a path.
 pub(crate) fn place(path: &str) -> Result<String> {
     let mask = StatxFlags::BASIC_STATS | MNT_ID_UNIQUE;
     let stat = statx(CWD, path, AtFlags::empty(), mask).with_context(|| path.to_owned())?;
     Ok(format!("mount {} inode {}", stat.stx_mnt_id, stat.stx_ino))
 }
 
-/// The inode of a [`place`].
+/// Returns the inode of a [`place`].
 pub(crate) fn inode(place: &str) -> Result<&str> {
     Ok(place.split_once(" inode ").context("no inode")?.1)
 }
@@ -259,7 +260,7 @@ pub(crate) fn same(a: i32, b: i32, kind: Kcmp) -> Result<bool> {
     kcmp(a, b, kind, 0, 0)
 }
 
-/// Whether two descriptors are one open file.
+/// Whether two descriptors refer to one open file.
 pub(crate) fn same_file(a: (Pid, i32), b: (Pid, i32)) -> Result<bool> {
     let [(a, a_fd), (b, b_fd)] = [a, b].map(|(pid, fd)| (pid.as_raw_nonzero().get(), fd));
     kcmp(a, b, Kcmp::File, a_fd, b_fd)
@@ -270,7 +271,7 @@ fn kcmp(a: i32, b: i32, kind: Kcmp, a_index: i32, b_index: i32) -> Result<bool> 
     let order = unsafe { libc::syscall(libc::SYS_kcmp, a, b, kind as i32, a_index, b_index) };
     match checked(order) {
         Ok(order) => Ok(order == 0),
-        // Of semaphores, on a kernel that has none.
+        // For semaphores, on a kernel without them.
         Err(Errno::OPNOTSUPP) => Ok(false),
         Err(errno) => Err(errno).context("kcmp"),
     }

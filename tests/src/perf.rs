@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Who watches a task by perf learns of its new namespaces.
+//! A task that traces another one by perf is notified of its new namespaces.
 
 use std::ffi::c_void;
 use std::os::fd::{FromRawFd, OwnedFd};
@@ -18,7 +18,7 @@ use crate::child::in_child;
 use crate::device::{Device, checked};
 use crate::harness::Suite;
 
-/// `struct perf_event_attr`, as far as its first published version goes, and a little more.
+/// `struct perf_event_attr`, up to a little more than its first published version.
 #[repr(C)]
 #[derive(Default)]
 pub(crate) struct Attributes {
@@ -31,15 +31,15 @@ pub(crate) struct Attributes {
 }
 
 impl Attributes {
-    /// Opens the event for a task; 0 is the one that calls.
+    /// Opens the event for a task; 0 is the calling one.
     ///
     /// # Safety
     ///
-    /// What `rest` points to must be there.
+    /// The memory to which `rest` points must exist.
     pub(crate) unsafe fn open_for(mut self, pid: i32) -> Result<OwnedFd> {
         self.size = size_of::<Self>().try_into()?;
         let (any_cpu, no_group, no_flags) = (-1, -1, 0);
-        // SAFETY: The attributes are as long as they say, and the caller answers for the rest.
+        // SAFETY: The attributes have the size that they say; the caller promises the rest.
         let event = checked(unsafe {
             libc::syscall(
                 libc::SYS_perf_event_open,
@@ -50,18 +50,18 @@ impl Attributes {
                 no_flags,
             )
         });
-        // SAFETY: The kernel has just made this descriptor for us.
+        // SAFETY: The kernel has just made this descriptor.
         Ok(unsafe { OwnedFd::from_raw_fd(event.context("perf_event_open")?.try_into()?) })
     }
 }
 
 const SOFTWARE: u32 = 1;
 const DUMMY: u64 = 9;
-/// The bit `namespaces` of the flags.
+/// The flag `namespaces`.
 const NAMESPACES: u64 = 1 << 28;
 pub(crate) const RECORD_NAMESPACES: u32 = 16;
 const PAGE: usize = 4096;
-/// Where in its first page a ring tells how far it is written.
+/// The offset of the write position in a ring's first page.
 const DATA_HEAD: usize = 1024;
 
 pub(crate) fn suite() -> Suite {
@@ -84,7 +84,7 @@ fn compare(bits: Contexts) -> Result<()> {
     Ok(())
 }
 
-/// The kinds of the records that a request leaves.
+/// Returns the types of the records that a request causes.
 fn records(backend: Backend, bits: Contexts) -> Result<String> {
     let device = Device::open()?;
     let records = Records::of(0)?;
@@ -92,7 +92,7 @@ fn records(backend: Backend, bits: Contexts) -> Result<String> {
     Ok(format!("{:?}", records.kinds()?))
 }
 
-/// Maps a page that describes the ring of an event, and one of data.
+/// Maps the two pages of an event's ring: the control page and a data page.
 fn map(event: &OwnedFd) -> Result<*mut c_void> {
     let access = ProtFlags::READ | ProtFlags::WRITE;
     // SAFETY: A new mapping, at an address that the kernel picks.
@@ -108,14 +108,14 @@ fn map(event: &OwnedFd) -> Result<*mut c_void> {
     })
 }
 
-/// What perf records about the namespaces of a task: mapped, and so it is in no copy of the memory.
+/// perf's records about a task's namespaces, in a mapping that no copy of the memory has.
 pub(crate) struct Records {
     ring: *mut c_void,
     event: OwnedFd,
 }
 
 impl Records {
-    /// Begins to record about the task `pid`, or about the caller for 0.
+    /// Starts recording the task `pid`, or the caller for 0.
     pub(crate) fn of(pid: i32) -> Result<Self> {
         let attributes = Attributes {
             kind: SOFTWARE,
@@ -123,7 +123,7 @@ impl Records {
             flags: NAMESPACES,
             ..Attributes::default()
         };
-        // SAFETY: They point to nothing.
+        // SAFETY: The attributes have no pointers.
         let event = unsafe { attributes.open_for(pid)? };
         let ring = map(&event)?;
         Ok(Self { ring, event })
@@ -139,7 +139,7 @@ impl Records {
         self.ring
     }
 
-    /// The kinds of what was recorded so far.
+    /// Returns the types of the records so far.
     pub(crate) fn kinds(&self) -> Result<Vec<u32>> {
         // SAFETY: The kernel keeps the position there, aligned, as long as the ring is mapped.
         let head = unsafe { &*self.ring.byte_add(DATA_HEAD).cast::<AtomicU64>() }.load(Acquire);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `UNSHARE_IOC_QUERY`: what can be had, and what is shared at this moment.
+//! `UNSHARE_IOC_QUERY`: what the kernel supports, and what is shared at this moment.
 
 use anyhow::Result;
 use unshare_device::Contexts;
@@ -116,7 +116,7 @@ fn longer() -> Result<()> {
         query: Query::default(),
         tail: [0xff; 100],
     };
-    // The size is the 14 bits from bit 16 on.
+    // The size is in the 14 bits from bit 16 on.
     let number = QUERY + (64 << 16);
     ensure!(
         world

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What a [`Sharer`](crate::sharer::Sharer) is asked, and what tests do themselves to compare.
+//! Questions for a [`Sharer`](crate::sharer::Sharer), which tests also call themselves to compare.
 
 use std::env;
 use std::fs::{self, File};
@@ -36,7 +36,7 @@ pub(crate) fn change_root(path: &str) -> Result<String> {
     root("")
 }
 
-/// The umask; set to `arg`, in octal, unless that is empty.
+/// Returns the umask, and sets it to `arg` (octal) unless that is empty.
 pub(crate) fn mask(arg: &str) -> Result<String> {
     let old = umask(Mode::empty());
     let new = match arg {
@@ -47,7 +47,7 @@ pub(crate) fn mask(arg: &str) -> Result<String> {
     Ok(format!("{new:?}"))
 }
 
-/// The mount and inode of any path.
+/// Returns the mount and inode of a path.
 pub(crate) fn place_of(path: &str) -> Result<String> {
     place(path)
 }
@@ -65,31 +65,31 @@ pub(crate) fn pid(_: &str) -> Result<String> {
     Ok(getpid().as_raw_nonzero().to_string())
 }
 
-/// Whether the descriptor numbered `arg` is open.
+/// Whether the descriptor `arg` is open.
 pub(crate) fn is_open(arg: &str) -> Result<String> {
     Ok(open_here(arg.parse()?).to_string())
 }
 
-/// Opens a path and leaves it open; gives the number.
+/// Opens a path and leaves it open; returns the descriptor's number.
 pub(crate) fn open(path: &str) -> Result<String> {
     Ok(File::open(path)?.into_raw_fd().to_string())
 }
 
-/// Closes the descriptor numbered `arg`.
+/// Closes the descriptor `arg`.
 pub(crate) fn close(arg: &str) -> Result<String> {
     // SAFETY: The tests own every descriptor by its number in the table at hand.
     unsafe { rustix::io::close(arg.parse()?) };
     Ok(String::new())
 }
 
-/// A line of a file of the task's own under /proc.
+/// Returns a line of one of the task's files in /proc.
 pub(crate) fn read(path: &str) -> Result<String> {
     Ok(fs::read_to_string(path)?)
 }
 
-/// Listens on an abstract name, which belongs to a network namespace.
+/// Listens on an abstract socket name, which belongs to a network namespace.
 pub(crate) fn listen(name: &str) -> Result<String> {
-    // Kept alive for as long as the task lives.
+    // Kept as long as the task lives.
     static LISTENING: Mutex<Vec<UnixListener>> = Mutex::new(Vec::new());
     let address = SocketAddr::from_abstract_name(name)?;
     let socket = UnixListener::bind_addr(&address)?;
@@ -97,7 +97,7 @@ pub(crate) fn listen(name: &str) -> Result<String> {
     Ok(String::new())
 }
 
-/// Whether somebody listens on an abstract name.
+/// Whether a socket listens on an abstract name.
 pub(crate) fn reaches(name: &str) -> Result<bool> {
     match UnixStream::connect_addr(&SocketAddr::from_abstract_name(name)?) {
         Ok(_) => Ok(true),
@@ -108,7 +108,7 @@ pub(crate) fn reaches(name: &str) -> Result<bool> {
 
 /// Whether the caller's descriptor `fd` is open.
 pub(crate) fn open_here(fd: i32) -> bool {
-    // SAFETY: fcntl(2) with F_GETFD does no harm to whatever the number means, if anything.
+    // SAFETY: fcntl(2) with F_GETFD changes nothing, whatever the number refers to.
     let fd = unsafe { BorrowedFd::borrow_raw(fd) };
     rustix::io::fcntl_getfd(fd) != Err(Errno::BADF)
 }

@@ -29,23 +29,25 @@ const CAUGHT: u32 = 1;
 const BLIND: u32 = 2;
 
 pub(crate) fn compare() -> Result<()> {
-    // unshare(2) is caught soon, if somewhat later on a busy machine.
+    // unshare(2) is caught soon, though later on a busy machine.
     let (number, syscall) = changes(Backend::Syscall, |_, elapsed| elapsed.as_secs() >= 120)?;
-    // Four times as many would catch the module too, but once in fifty runs.
+    // If the module changed both one after the other, four times as many changes would show it, in
+    // forty-nine of fifty runs.
     let (_, ioctl) = changes(Backend::Ioctl, |changes, elapsed| {
         changes >= 4 * number && elapsed.as_secs() >= 1
     })?;
     judge(CASE, &syscall, &ioctl)
 }
 
-/// Goes from one mount namespace to the next under an observer's eyes, until that is caught or `enough`.
+/// Moves from one mount namespace to the next while an observer looks, until the observer catches a
+/// mixture or `enough`.
 fn changes(backend: Backend, enough: impl Fn(usize, Duration) -> bool) -> Result<(usize, String)> {
     let told = in_child(|| observed(backend, enough))?;
     let (changes, outcome) = told.split_once(' ').context("two words")?;
     Ok((changes.parse()?, outcome.to_owned()))
 }
 
-/// How many changes there were, and what was seen of them.
+/// Returns how many changes there were, and what the observer saw.
 fn observed(backend: Backend, enough: impl Fn(usize, Duration) -> bool) -> Result<String> {
     let device = Device::open()?;
     let mailbox = Mailbox::new()?;
@@ -61,7 +63,7 @@ fn observed(backend: Backend, enough: impl Fn(usize, Duration) -> bool) -> Resul
     let start = Instant::now();
     let mut changes = 0;
     while !enough(changes, start.elapsed()) && page.state() != CAUGHT {
-        // The observer must have seen this state before the next.
+        // The observer must see this state before the next change.
         let seen = page.word.load(Relaxed);
         while page.state() == 0 && page.word.load(Relaxed) < seen + 2 {
             yield_now();
@@ -79,8 +81,8 @@ fn observed(backend: Backend, enough: impl Fn(usize, Duration) -> bool) -> Resul
     Ok(format!("{changes} {seen}"))
 }
 
-/// Looks, as fast as it can, which root goes with which namespace. In a task that changes both at
-/// once, a namespace has one root, and a root one namespace.
+/// Looks as fast as it can which root is in which namespace. If a task changes both at once, each
+/// namespace has one root, and each root one namespace.
 fn observe(task: i32, page: &Page) -> Result<String> {
     let mut root_of = HashMap::new();
     let mut namespace_of = HashMap::new();
@@ -99,7 +101,7 @@ fn observe(task: i32, page: &Page) -> Result<String> {
     }
 }
 
-/// The number of a task's mount namespace, which no later one gets.
+/// Returns the number of a task's mount namespace, which no later one gets.
 fn namespace(task: i32) -> Result<u64> {
     /// `NS_GET_MNTNS_ID`
     const GET_ID: u32 = 2 << 30 | 8 << 16 | 0xb7 << 8 | 5;

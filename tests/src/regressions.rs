@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What has gone wrong in this corner of Linux, each bug by its name: here it must not.
+//! Known bugs of this part of Linux, by name; each must not occur here.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -105,7 +105,8 @@ fn detached(shared: Contexts) -> Result<()> {
 
 /// `ksys_unshare()` forgot the namespaces that it had made when `set_cred_ucounts()` failed.
 fn nsproxy() -> Result<()> {
-    // It has no counter to make, and cannot fail, where the namespaces were counted for the same uid.
+    // The call allocates a counter, and so can fail, only if the namespaces were counted for
+    // another uid.
     let [root, user] = [0, 1000].map(Uid::from_raw);
     set_thread_res_uid(user, root, root)?;
     let times = rounds(10, 1000);
@@ -116,7 +117,7 @@ fn nsproxy() -> Result<()> {
     })
 }
 
-/// `dup_fd()` copied whole words of `full_fds_bits`, and left what was beyond the last descriptor.
+/// `dup_fd()` copied whole words of `full_fds_bits`, and kept bits beyond the last descriptor.
 fn bitmap() -> Result<()> {
     for kept in [3, 63, 64, 65, 100, 128, 640] {
         in_child(|| {
@@ -134,7 +135,8 @@ fn bitmap() -> Result<()> {
     Ok(())
 }
 
-/// A task's list of shared memory went along to another IPC namespace, whose lock did not guard it.
+/// A task took its list of shared memory into another IPC namespace, whose lock does not protect
+/// it.
 fn segments() -> Result<()> {
     for _ in 0..5 {
         in_child(|| {
@@ -147,7 +149,7 @@ fn segments() -> Result<()> {
                 let reply = world.device.commit(unshare(Contexts::IPC));
                 ensure!(reply.replaced == Contexts::IPC, "{reply:?}");
             }
-            // A number of the first namespace means nothing in the last.
+            // A number of the first namespace has no meaning in the last.
             all.into_iter().for_each(remove_segment);
             attach_segment(new_segment()?)?;
             Ok(String::new())
@@ -156,7 +158,7 @@ fn segments() -> Result<()> {
     Ok(())
 }
 
-/// Who is in a chroot would get out of it as root of a user namespace.
+/// A chrooted task could leave its chroot as root of a user namespace.
 fn chroot() -> Result<()> {
     in_chroot(&mut World::alone()?, &mut |world| {
         world.refuses(unshare(Contexts::USER), Errno::PERM, Contexts::USER)?;
@@ -165,7 +167,7 @@ fn chroot() -> Result<()> {
     .map(drop)
 }
 
-/// A chroot that the root of a user namespace may make moved the root of a privileged task, too.
+/// The chroot of a user namespace's root also moved the root of a privileged task.
 fn shared_root() -> Result<()> {
     let place = folder("shared-root")?;
     let world = World::sharing(Contexts::FS)?;
@@ -178,17 +180,17 @@ fn shared_root() -> Result<()> {
     Ok(())
 }
 
-/// Between its looks at a target `setns()` took namespaces that nobody was in any more.
+/// Between two looks at a target, `setns()` took namespaces that no task was in any more.
 fn exiting() -> Result<()> {
     let mut dice = dice("a target that exits meanwhile");
     let (mut attached, mut late) = (0, 0);
     let mut lead = Lead::default();
-    // Until both have come, or the test's time is over.
+    // Until both outcomes have occurred, or until the test's time limit.
     while attached + late < rounds(12, 2000) || attached == 0 || late == 0 {
         let target = Target::new(KINDS)?;
         let [attach, kill] = [(); 2].map(|()| dice.u64(..400));
         let delays = lead.delays(attach, kill);
-        // A task that ends gives up its directories, and then its namespaces.
+        // A task that ends releases its directories before its namespaces.
         let kinds = [KINDS, ATTACHABLE][(attached + late) % 2];
         let is_attached = in_child(|| attach_to_dying(&target, kinds, delays))? == "attached";
         match is_attached {
@@ -201,10 +203,10 @@ fn exiting() -> Result<()> {
     Ok(())
 }
 
-/// How long before the request the target is killed, in microseconds: negative if after it.
+/// How long before the request the target is killed, in microseconds; negative if after it.
 ///
-/// A slow kernel needs milliseconds to end a task, a fast one does it in a few microseconds. So the
-/// lead grows while the target is attached to, falls while it is gone, and stays where both happen.
+/// A slow kernel takes milliseconds to end a task, a fast one a few microseconds. So the lead grows
+/// while the target is still attached, and shrinks while it is gone; it settles where both occur.
 #[derive(Debug, Default)]
 struct Lead {
     micros: i64,
@@ -220,7 +222,7 @@ impl Lead {
         [attach + before, kill + after].map(Duration::from_micros)
     }
 
-    /// Steps get longer while the outcome is the same, and shorter when it changes.
+    /// Steps grow while the outcome stays the same, and shrink when it changes.
     fn follow(&mut self, is_attached: bool) {
         let [least, most] = Self::STEPS;
         let is_same = (self.step > 0) == is_attached;
@@ -234,7 +236,7 @@ impl Lead {
     }
 }
 
-/// Waits, and awake: a sleep has a length of its own.
+/// Waits actively, because a sleep is not exact enough.
 fn spin(time: Duration) {
     let start = Instant::now();
     while start.elapsed() < time {}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! As much of io_uring as the tests use.
+//! The part of io_uring that the tests use.
 
 use std::ffi::c_void;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -44,7 +44,7 @@ impl Ring {
             Err(Errno::NOSYS) => return skip("this kernel has no io_uring"),
             fd => fd.context("io_uring_setup")?,
         };
-        // SAFETY: The kernel has just made this descriptor for us.
+        // SAFETY: The kernel has just made this descriptor.
         let fd = unsafe { OwnedFd::from_raw_fd(fd.try_into()?) };
         let map = |offset| {
             let access = ProtFlags::READ | ProtFlags::WRITE;
@@ -69,14 +69,14 @@ impl Ring {
         })
     }
 
-    /// A word of the rings, of which the kernel told the offset in a word of the parameters.
+    /// Returns a word of the rings. The kernel wrote its offset to a word of the parameters.
     fn word(&self, parameter: usize) -> &AtomicU32 {
         let offset = self.params[parameter] as usize;
         // SAFETY: The offset is in the mapping, which stays.
         unsafe { &*self.ring.byte_add(offset).cast() }
     }
 
-    /// Registers a page as the one buffer for [`READ_FIXED`].
+    /// Registers a page as the only buffer for [`READ_FIXED`].
     pub(crate) fn register_buffer(&self, page: &Mapping) -> Result<()> {
         const REGISTER_BUFFERS: u32 = 0;
         let buffer = libc::iovec {
@@ -120,7 +120,7 @@ impl Ring {
         self.submit_entry(entry)
     }
 
-    /// Submits a request that waits at a private futex of 32 bits while it has the `value`.
+    /// Submits a request that waits at a private 32-bit futex while that has the `value`.
     pub(crate) fn wait_at(&self, futex: usize, value: u64) -> Result<()> {
         const SIZE_U32_PRIVATE: u32 = 2 | 128;
         let mut entry = [0; 64];
@@ -132,7 +132,7 @@ impl Ring {
         self.submit_entry(entry)
     }
 
-    /// Submits a request that cancels one other: all have the same mark, which is zero.
+    /// Submits a request that cancels another one. All requests have the same user data, zero.
     pub(crate) fn cancel(&self) -> Result<()> {
         let mut entry = [0; 64];
         entry[0] = ASYNC_CANCEL;
@@ -142,7 +142,7 @@ impl Ring {
     fn submit_entry(&self, entry: [u8; 64]) -> Result<()> {
         let tail = self.word(11).load(Acquire);
         let place = tail & 7;
-        // SAFETY: The place is free: fewer than eight are under way.
+        // SAFETY: The entry is free: fewer than eight are in flight.
         unsafe {
             self.entries.add(place as usize).write(entry);
             self.ring

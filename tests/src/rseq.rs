@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The `struct rseq` of this thread, in which the kernel says, on its way back to user space, where the
-//! thread runs.
+//! The `struct rseq` of this thread, in which the kernel records where the thread runs when it
+//! returns to user space.
 
 use std::arch::asm;
 
@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use crate::device::checked;
 
 unsafe extern "C" {
-    /// Where the C library has it, from the thread pointer on.
+    /// The C library's offset of it from the thread pointer.
     static __rseq_offset: isize;
     static __rseq_size: u32;
 }
@@ -21,7 +21,7 @@ pub(crate) fn is_registered() -> bool {
     unsafe { __rseq_size != 0 }
 }
 
-/// The word at `offset` in it.
+/// Returns the word at `offset` in it.
 pub(crate) fn word(offset: isize) -> *const u32 {
     // SAFETY: The C library sets it once, at its start.
     thread_pointer()
@@ -31,7 +31,7 @@ pub(crate) fn word(offset: isize) -> *const u32 {
 
 fn thread_pointer() -> *const u8 {
     let thread;
-    // SAFETY: Reads the word at which each thread has its own address.
+    // SAFETY: Reads the word in which each thread has its own address.
     #[cfg(target_arch = "x86_64")]
     unsafe {
         asm!("mov {}, fs:[0]", out(reg) thread, options(nostack, readonly));
@@ -44,13 +44,13 @@ fn thread_pointer() -> *const u8 {
     thread
 }
 
-/// An instruction that nobody has, of each architecture.
+/// The signature before an abort handler: an instruction that no program uses.
 const SIGNATURE: u32 = match cfg!(target_arch = "aarch64") {
     true => 0xd428_bc00,
     false => 0x5305_3053,
 };
 
-/// Has the kernel write to the page at `own` for this task, which has none yet.
+/// Registers the page at `own` for this task, which has none yet.
 pub(crate) fn register(own: *mut u8) -> Result<()> {
     // More than the first programs had, which are told of each switch, for theirs is updated at each.
     const LENGTH: u32 = 64;

@@ -15,11 +15,12 @@ use crate::child::reap;
 use crate::device::checked;
 use crate::mailbox::{Mailbox, Mapping, Page};
 
-/// What a sharer is asked: it gets the argument and gives the answer. A plain function, because it
-/// is called in another task, in which nothing of the asker's closure need exist.
+/// A question for a sharer: a function that takes the argument and returns the answer. It is a
+/// plain function because it runs in another task, in which a closure of the asking task may not
+/// exist.
 ///
-/// A sharer of the asker's memory has its heap and thread-local storage, too. A question that works
-/// while the asker does something else must not allocate, and comes and goes without that.
+/// A sharer of the asking task's memory also has its heap and thread-local storage. If the asking
+/// task continues meanwhile, the question must not allocate, nor wait or answer by means that do.
 pub(crate) type Question = fn(&str) -> Result<String>;
 
 const ASKED: u32 = 1;
@@ -29,7 +30,7 @@ const END: u32 = 4;
 
 const STACK: usize = 1 << 20;
 
-/// Ended and reaped when dropped, before its stack goes.
+/// Ended and reaped when dropped, before its stack is unmapped.
 pub(crate) struct Sharer {
     pub(crate) pid: Pid,
     mailbox: Mailbox,
@@ -38,15 +39,15 @@ pub(crate) struct Sharer {
 }
 
 impl Sharer {
-    /// Makes a task by clone(2) that shares `contexts` with the caller, and nothing else.
+    /// Starts a task by clone(2) that shares only `contexts` with the caller.
     pub(crate) fn new(contexts: Contexts) -> Result<Self> {
         let mailbox = Mailbox::new()?;
         let stack = Mapping::new(STACK, MapFlags::PRIVATE)?;
         let page: *const Page = mailbox.page();
         let flags = i32::try_from(contexts.bits())? | libc::SIGCHLD;
-        // SAFETY: The stack is the new task's alone, also in a shared address space, and like the
-        // page outlives it: `drop` reaps first. While one of the two works, the other sleeps in a
-        // futex, so that they can share this thread's storage.
+        // SAFETY: Only the new task uses the stack, even in a shared address space. The stack and
+        // the page outlive the task: `drop` reaps first. While one of the two tasks works, the
+        // other sleeps in a futex, so they can share this thread's storage.
         let pid =
             checked(unsafe { libc::clone(serve, stack.end(), flags, page.cast_mut().cast()) });
         Ok(Self {
@@ -57,20 +58,20 @@ impl Sharer {
         })
     }
 
-    /// Has the sharer answer a question.
+    /// Asks the sharer a question, and waits for the answer.
     pub(crate) fn ask(&self, question: Question, arg: &str) -> Result<String> {
         self.begin(question, arg);
         self.answer()
     }
 
-    /// Has the sharer think about a question.
+    /// Asks the sharer a question without waiting.
     pub(crate) fn begin(&self, question: Question, arg: &str) {
         let page = self.mailbox.page();
         page.word.store(question as usize, Relaxed);
         page.post(ASKED, arg);
     }
 
-    /// What the sharer says to the question that it got.
+    /// Waits for the answer to the last question.
     pub(crate) fn answer(&self) -> Result<String> {
         let page = self.mailbox.page();
         match self.wait() {
@@ -80,25 +81,25 @@ impl Sharer {
         }
     }
 
-    /// Waits until the sharer has an answer, and allocates nothing.
+    /// Waits until the sharer has an answer. Allocates nothing.
     pub(crate) fn wait(&self) -> Option<u32> {
         let page = self.mailbox.page();
         page.wait(&[ANSWERED, COULD_NOT], Duration::from_secs(20))
     }
 
-    /// Waits until a question is answered that somebody asked who has been killed since.
+    /// Waits for the answer to a question of a task that was killed meanwhile.
     pub(crate) fn settle(&self) {
         if self.mailbox.page().state() == ASKED {
             self.wait();
         }
     }
 
-    /// Whether the sharer has an answer already.
+    /// Whether the sharer already has an answer.
     pub(crate) fn is_through(&self) -> bool {
         [ANSWERED, COULD_NOT].contains(&self.mailbox.page().state())
     }
 
-    /// Ends the task, whatever it is doing. Returns what was wrong with the last question, if anything.
+    /// Ends the task, whatever it does. Returns the error of the last question, if any.
     pub(crate) fn interrupt(mut self) -> Option<String> {
         let _ = kill_process(self.pid, Signal::KILL);
         self.reaped = waitpid(Some(self.pid), WaitOptions::empty()).is_ok();
@@ -106,7 +107,7 @@ impl Sharer {
         (page.state() == COULD_NOT).then(|| page.text())
     }
 
-    /// Waits until something else has ended the sharer.
+    /// Waits until another task has ended the sharer.
     pub(crate) fn end(mut self, limit: Duration) -> Result<WaitStatus> {
         let status = reap(self.pid, limit)?;
         self.reaped = true;
@@ -119,14 +120,14 @@ impl Drop for Sharer {
         if self.reaped {
             return;
         }
-        // Who has become an unprivileged user since cannot kill a sharer of root's.
+        // A task that has become an unprivileged user cannot kill a sharer of root.
         self.mailbox.page().post(END, "");
         let _ = kill_process(self.pid, Signal::KILL);
         let _ = waitpid(Some(self.pid), WaitOptions::empty());
     }
 }
 
-/// The life of a sharer.
+/// The main loop of a sharer.
 extern "C" fn serve(page: *mut libc::c_void) -> i32 {
     // SAFETY: `new` passed a page that outlives this task.
     let page = unsafe { &*page.cast::<Page>() };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Conditions under which a request is made, among them all that make unshare(2) fail.
+//! Conditions in which a request is made, including all that make unshare(2) fail.
 
 use anyhow::Result;
 use unshare_device::Contexts;
@@ -13,17 +13,17 @@ use crate::everything::SHARED;
 use crate::machine::Setting;
 use crate::world::World;
 
-/// What is done while a situation lasts.
+/// What runs while a situation lasts.
 pub(crate) type Body<'a> = &'a mut dyn FnMut(&World) -> Result<String>;
 
 #[derive(Debug)]
 pub(crate) struct Situation {
     pub(crate) name: &'static str,
-    /// What the caller shares with another task.
+    /// The contexts that the caller shares with another task.
     pub(crate) shared: Contexts,
-    /// Does something while the situation lasts.
+    /// Runs something while the situation lasts.
     pub(crate) within: fn(&mut World, Body<'_>) -> Result<String>,
-    /// The requests that are worth trying in it.
+    /// The requests to try in it.
     pub(crate) requests: &'static [Contexts],
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! How many objects of each kind the kernel has allocated.
+//! The number of objects that each cache of the kernel has allocated.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,31 +12,32 @@ use anyhow::{Context, Result};
 
 use crate::check::bail;
 
-/// Does the same thing many times: no kind of object grows by `leak` or more.
+/// Runs something many times, and fails if a cache has `leak` or more objects more.
 pub(crate) fn leaves_nothing(
     times: usize,
     leak: usize,
     mut request: impl FnMut() -> Result<()>,
 ) -> Result<()> {
-    // What only the first times allocate is not counted.
+    // Allocations that only the first rounds make do not count.
     (0..5).try_for_each(|_| request())?;
     let mut round = || {
         let before = Slabs::count()?;
         (0..times).try_for_each(|_| request())?;
         before.ensure_flat(leak)
     };
-    // What each CPU keeps in stock counts as in use, and grows by some dozens; but not every time.
+    // Objects in a processor's own stock count as in use, and may grow by some dozens, but not
+    // every time.
     round().or_else(|_| round()).or_else(|_| round())
 }
 
-/// How long nothing may be given back before nothing is expected any more.
+/// How long the number of objects must not fall before the test stops waiting.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Objects in use, by cache.
 pub(crate) struct Slabs(BTreeMap<String, usize>);
 
 impl Slabs {
-    /// What is in use, and no more than that.
+    /// Counts the objects in use, after freed ones were returned.
     pub(crate) fn count() -> Result<Self> {
         for entry in fs::read_dir("/sys/kernel/slab")? {
             let entry = entry?;
@@ -48,7 +49,8 @@ impl Slabs {
         Self::read()
     }
 
-    /// What the kernel takes to be in use, with all that was freed and not yet given back.
+    /// Counts the objects that the kernel regards as in use, including freed ones that were not
+    /// returned yet.
     fn read() -> Result<Self> {
         let table = fs::read_to_string("/proc/slabinfo").context("/proc/slabinfo")?;
         let mut counts = BTreeMap::new();
@@ -56,8 +58,8 @@ impl Slabs {
             let mut words = line.split_whitespace();
             let (name, active) = (words.next(), words.next());
             let name = name.context("no cache")?.to_owned();
-            // One is given back by the hundred, when enough have come together; the other is the
-            // stock of debugobjects, which grows by batches.
+            // The first is freed in batches of a hundred; the second is the stock of debugobjects,
+            // which grows in batches.
             if !["vmap_area", "debug_objects_cache"].contains(&&*name) {
                 counts.insert(name, active.context("no count")?.parse()?);
             }
@@ -65,20 +67,21 @@ impl Slabs {
         Ok(Self(counts))
     }
 
-    /// The caches that have `leak` objects more than before, or even more.
+    /// Returns the caches that have at least `leak` objects more than before.
     fn grown(&self, leak: usize) -> Result<BTreeMap<String, usize>> {
         let mut counts = Self::read()?.0;
         counts.retain(|name, count| *count >= self.0.get(name).unwrap_or(&0) + leak);
         Ok(counts)
     }
 
-    /// No cache has `leak` objects more than before. What is freed later is waited for, as long as it is.
+    /// Fails if a cache has `leak` objects more than before. Waits as long as objects are still
+    /// being freed.
     pub(crate) fn ensure_flat(&self, leak: usize) -> Result<()> {
         let mut grown = self.grown(leak)?;
         let mut fell = Instant::now();
         while !grown.is_empty() {
             let most = grown.values().sum::<usize>();
-            // Only where it may make a difference: it takes long.
+            // Shrinks only caches that have grown, because it takes long.
             for name in grown.keys() {
                 shrink(&Path::new("/sys/kernel/slab").join(name))?;
             }
@@ -98,7 +101,7 @@ impl Slabs {
     }
 }
 
-/// Has a cache give back what was freed: that is kept for a while, and by KASAN for longer.
+/// Makes a cache return its freed objects, which it keeps for a while, and KASAN for longer.
 fn shrink(cache: &Path) -> Result<()> {
     fs::write(cache.join("shrink"), "1").with_context(|| cache.display().to_string())
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The test specification in Documentation/userspace-api/unshare.rst, section 8, by its numbers.
+//! The test specification in Documentation/userspace-api/unshare.rst, section 8, item by item.
 //!
-//! Item 1 was written for a kernel that could unshare neither signal handlers nor signals. Handlers
-//! can be unshared here, since they are a structure of the task's own; signals cannot: who shares
-//! them is a thread of one process, which has one process number and one parent to report to.
+//! Item 1 was written for a kernel that could unshare neither signal handlers nor signals. Here
+//! handlers can be unshared, because they are a structure of the task's own. Signals cannot: tasks
+//! that share them are threads of one process, with one PID and one parent.
 
 use anyhow::Result;
 use rustix::io::Errno;
@@ -61,7 +61,7 @@ pub(crate) fn suite() -> Suite {
     })
 }
 
-/// Namespaces of mounts are what the specification means: the only ones there were.
+/// The specification means mount namespaces, the only namespaces of its time.
 fn implied() -> Result<()> {
     let world = World::sharing(FS)?;
     world.replaces(
@@ -75,7 +75,7 @@ fn implied() -> Result<()> {
     Ok(())
 }
 
-/// By what a program notices: each of the four is the sharer's too, or it is not.
+/// Checks by its effects whether each of the four contexts is shared with the sharer.
 fn each(bits: Contexts) -> Result<()> {
     let path = folder("spec2006")?;
     stage()?;
@@ -101,6 +101,6 @@ fn each(bits: Contexts) -> Result<()> {
     write(memory.start(), 2);
     let at_sharer = world.sharer.ask(peek, &name(memory.start()))?;
     ensure!((at_sharer == "1") == bits.contains(VM), "memory");
-    // The syscall's verdict: nothing that was asked for is left to do.
+    // The syscall agrees: nothing of the request is still shared.
     Ok(syscall(bits.difference(MOUNT))?)
 }

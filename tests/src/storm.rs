@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Item 4 of the test specification in Documentation/userspace-api/unshare.rst, section 8: tasks that
-//! share all that a process has, and at the same moment execute, exit, and unshare this or that.
+//! Item 4 of the test specification in Documentation/userspace-api/unshare.rst, section 8: tasks
+//! that share everything that a process has, and that execute, exit and unshare contexts at the
+//! same time.
 
 use std::fs;
 use std::thread::sleep;
@@ -39,7 +40,7 @@ pub(crate) fn suite() -> Suite {
         )
 }
 
-/// What a task does when all are there.
+/// What a task does when all tasks are ready.
 #[derive(Clone, Copy)]
 enum Deed {
     Execute,
@@ -48,7 +49,7 @@ enum Deed {
 }
 
 impl Deed {
-    /// A fifth of the tasks execute, a fifth exit, and the others leave some of what they share.
+    /// A fifth of the tasks execute, a fifth exit, and the others unshare some of what they share.
     fn draw(number: usize, dice: &mut Rng) -> Self {
         match number % 10 {
             0 | 5 => Self::Execute,
@@ -60,7 +61,8 @@ impl Deed {
         }
     }
 
-    /// As a [`Question`](crate::sharer::Question)'s argument, which is read without allocating.
+    /// Its form in the argument of a [`Question`](crate::sharer::Question), which is parsed without
+    /// allocating.
     fn name(self) -> u64 {
         match self {
             Self::Execute => 1,
@@ -72,14 +74,14 @@ impl Deed {
 
 const EXIT_STATUS: i32 = 7;
 
-/// A [`Question`](crate::sharer::Question): meets the others, and does what `arg` says: the deed, the
-/// address of the barrier, and how many there are.
+/// A [`Question`](crate::sharer::Question): meets the other tasks at a barrier, and does what `arg`
+/// says. `arg`: the deed, the address of the barrier, and the number of tasks.
 fn act(arg: &str) -> Result<String> {
     let mut words = arg.split(' ').map(str::parse::<usize>);
     let mut number = || Ok::<_, anyhow::Error>(words.next().context("too few numbers")??);
     let (deed, barrier, everybody) = (number()?, number()?, number()?);
     let device = Device::open()?;
-    // SAFETY: The asker has it until all have answered or are dead.
+    // SAFETY: The asking task keeps it until all have answered or are dead.
     unsafe { meet(barrier, everybody.try_into()?) };
     match deed {
         1 => {
@@ -95,12 +97,13 @@ fn act(arg: &str) -> Result<String> {
             };
             bail!("execve came back");
         }
-        // SAFETY: Always sound; the others use nothing that it would tear down.
+        // SAFETY: Always sound; the other tasks use nothing that it would tear down.
         2 => unsafe { libc::_exit(EXIT_STATUS) },
         bits => {
             let asked = Contexts::from_bits_retain(bits.try_into()?);
             let reply = device.commit(unshare(asked));
-            // The others may have left before, and who is alone with something keeps it.
+            // The others may have left before, and a task that shares with nobody keeps what it
+            // has.
             ensure!(
                 reply.errno.is_none() && replaced(PROCESS, asked).contains(reply.replaced),
                 "{reply:?} of {asked}"
@@ -112,7 +115,7 @@ fn act(arg: &str) -> Result<String> {
     }
 }
 
-/// Tasks that wait for each other, and for this one, to begin.
+/// Tasks that wait for each other, and for this one, before they begin.
 struct Round {
     world: World,
     barrier: Barrier,
@@ -122,7 +125,7 @@ struct Round {
 }
 
 impl Round {
-    /// Makes the tasks, and asks each of them to do its deed when all the others are there.
+    /// Starts the tasks, and asks each to act when all others are ready.
     fn new(count: usize, dice: &mut Rng) -> Result<Self> {
         tried(Tried::Race);
         let world = World::alone()?;
@@ -149,22 +152,23 @@ impl Round {
         })
     }
 
-    /// Lets them begin. While they are at it they leave the heap alone that all of them share.
+    /// Lets them begin. Meanwhile this task does not use the heap, which all of them share.
     fn begin(&self) -> Result<()> {
         self.barrier.come(self.deeds.len() + 1)
     }
 }
 
-/// Nothing is any different for who stays.
+/// Checks that nothing has changed for the task that stays.
 fn ensure_unnoticed(world: &World, before: &Snapshot) -> Result<()> {
     let mut changed = before.changed(&world.snapshot()?);
-    // What the others had opened stays open in the table that they left, and their stacks are gone.
+    // Descriptors that the others opened stay open in the table that they left, and their stacks
+    // are gone.
     changed.retain(|point| !["fd", "maps"].contains(&&**point));
     ensure!(changed.is_empty(), "the {changed:?} of who stays changed");
     Ok(())
 }
 
-/// One round of ten, each of which does what it is to do, and of which the caller notices nothing.
+/// One round of ten tasks, each of which succeeds without affecting the caller.
 fn at_once(dice: &mut Rng) -> Result<()> {
     let round = Round::new(10, dice)?;
     round.begin()?;
@@ -189,11 +193,11 @@ fn at_once(dice: &mut Rng) -> Result<()> {
     ensure_unnoticed(&round.world, &round.before)
 }
 
-/// Rounds in which nothing is left, of so many tasks; each in a process of its own, with whose table
-/// of descriptors goes what the tasks have opened there.
+/// Rounds of so many tasks, after which nothing is left. Each runs in a separate process, whose
+/// descriptor table ends with it.
 fn storm(name: &str, times: usize, tasks: usize, round: fn(&mut Rng) -> Result<()>) -> Result<()> {
     let mut dice = dice(name);
-    // Less than there would be if each of those who unshare left one.
+    // Less than if each task that unshares left one object behind.
     leaves_nothing(times, times * tasks / 4, || {
         let mut dice = dice.fork();
         in_child(|| round(&mut dice).map(|()| String::new())).map(drop)
@@ -204,7 +208,7 @@ fn ten() -> Result<()> {
     storm("ten at once", rounds(6, 1000), 10, at_once)
 }
 
-/// Attaches to the tasks, one after the other, and lets them go again.
+/// Attaches to the tasks by ptrace(2), one after the other, and detaches again.
 fn trace(tasks: &[Pid]) -> Result<String> {
     loop {
         for task in tasks {
@@ -218,7 +222,7 @@ fn trace(tasks: &[Pid]) -> Result<String> {
                 libc::ptrace(libc::PTRACE_INTERRUPT, task, none, none);
                 libc::waitpid(task, std::ptr::null_mut(), libc::__WALL);
                 if libc::ptrace(libc::PTRACE_DETACH, task, none, none) != 0 {
-                    // It has died since, and its parent may reap it when its tracer has.
+                    // It has died meanwhile; its parent may reap it only after its tracer has.
                     libc::waitpid(task, std::ptr::null_mut(), libc::__WALL);
                 }
             }
@@ -226,7 +230,7 @@ fn trace(tasks: &[Pid]) -> Result<String> {
     }
 }
 
-/// Reads what /proc tells of the tasks.
+/// Reads the files of the tasks in /proc.
 fn look(tasks: &[Pid]) -> Result<String> {
     loop {
         for task in tasks {
@@ -248,9 +252,9 @@ fn fork(_: &[Pid]) -> Result<String> {
     }
 }
 
-/// One round of 32, not all of which live to do what they are to.
+/// One round of 32 tasks, some of which die before they act.
 fn beset(dice: &mut Rng) -> Result<()> {
-    // Its world has the device open, which keeps the module in use.
+    // The tasks' world has the device open, so the module stays in use.
     let round = Round::new(32, dice)?;
     let pids: Vec<_> = round.tasks.iter().map(|task| task.pid).collect();
     let beside = [trace, look, fork]

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Swap space, for the length of a test.
+//! Swap space that lasts as long as a test.
 
 use std::ffi::CStr;
 use std::fs;
@@ -12,10 +12,10 @@ use crate::check::ensure;
 use crate::child::skip;
 use crate::device::checked;
 
-/// It is 4 MiB large, unless the kernel was told otherwise.
+/// A RAM disk of 4 MiB, the kernel's default.
 const DISK: &CStr = c"/dev/ram0";
 
-/// The first RAM disk as swap space. When dropped, what is in it goes back to its owners.
+/// The first RAM disk as swap space. Dropping it swaps everything in again.
 pub(crate) struct Swap(());
 
 impl Swap {
@@ -37,7 +37,7 @@ impl Swap {
     }
 
     pub(crate) fn off(self) -> Result<()> {
-        // A second attempt, by the drop, does no harm.
+        // The drop tries again, which does no harm.
         swapoff().context("swapoff")
     }
 }
@@ -53,7 +53,7 @@ fn swapoff() -> Result<(), rustix::io::Errno> {
     checked(unsafe { libc::swapoff(DISK.as_ptr()) }).map(drop)
 }
 
-/// Takes away the swap space that a killed test has left, and tells whether there was any.
+/// Removes the swap space that a killed test has left. Returns whether there was any.
 pub(crate) fn take_away() -> bool {
     swapoff().is_ok()
 }

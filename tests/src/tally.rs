@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! How much was tried, by all tests and their children together.
+//! Counts what all tests and their children try.
 
 use std::fmt;
 use std::sync::OnceLock;
@@ -20,20 +20,20 @@ pub(crate) enum Tried {
     Request,
     /// An allocation, or a copy from or to user space, that was made to fail.
     Fault,
-    /// A round in which tasks get in each other's way.
+    /// A round in which tasks interfere with each other.
     Race,
-    /// An input of the fuzzer's.
+    /// An input of the fuzzer.
     Input,
 }
 
 const NAMES: [&str; 4] = ["requests", "faults", "races", "inputs"];
 
-/// Zeroes at first, and shared with all processes made later.
+/// The counts, shared with all processes that are made later.
 struct Tally(Mapping);
 
 static TALLY: OnceLock<Tally> = OnceLock::new();
 
-/// Once, before any test.
+/// Must be called once, before any test.
 pub(crate) fn begin() -> Result<()> {
     let mapping = Mapping::new(size_of::<[AtomicU64; NAMES.len()]>(), MapFlags::SHARED)?;
     ensure!(TALLY.set(Tally(mapping)).is_ok(), "one is enough");
@@ -46,14 +46,14 @@ pub(crate) fn tried(what: Tried) {
     }
 }
 
-/// All counts so far, by name.
+/// Returns all counts so far, by name.
 pub(crate) fn report() -> String {
     TALLY.get().map(Tally::to_string).unwrap_or_default()
 }
 
 impl Tally {
     fn counts(&self) -> &[AtomicU64; NAMES.len()] {
-        // SAFETY: The mapping is as large as that, zeroes are valid, and all access is atomic.
+        // SAFETY: The mapping is large enough, zeroes are valid, and all access is atomic.
         unsafe { &*self.0.start().cast() }
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Two ways to an address space of one's own, from the same parent: fork(2), and the ioctl in a
-//! vfork child. The second is to come out as the first.
+//! Two ways to a copy of the same parent's address space: fork(2), and the ioctl in a vfork child.
+//! Both must have the same result.
 
 use std::fmt;
 use std::time::Duration;
@@ -15,14 +15,14 @@ use crate::vfork::vfork;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Twin {
-    /// Has had its own since its birth.
+    /// Has had its own memory since its start.
     Forked,
-    /// Has asked for it.
+    /// Has requested its own memory.
     Unshared,
 }
 
 impl Twin {
-    /// What the twin sees that leaves its parent at this moment.
+    /// Returns what the twin sees right after it has left its parent.
     pub(crate) fn look(self, look: impl FnOnce() -> Result<String>) -> Result<String> {
         let device = Device::open()?;
         let shared = match self {
@@ -30,7 +30,7 @@ impl Twin {
             Self::Unshared => Contexts::VM,
         };
         let child = vfork(shared, || {
-            // Makes room on the stack and in the heap in both, and replaces nothing in the first.
+            // Uses stack and heap in both; replaces nothing in the forked one.
             let reply = device.commit(unshare(Contexts::VM));
             ensure!(
                 reply.errno.is_none() && reply.replaced == shared,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! As uid 1000, with the device node opened up: what unshare(2) allows to everybody, and no more.
+//! As uid 1000, with an open device node: what unshare(2) allows to every user, and no more.
 
 use anyhow::Result;
 use rustix::io::Errno;
@@ -64,7 +64,7 @@ pub(crate) fn suite() -> Suite {
     })
 }
 
-/// Opens the node to everybody and does something as uid 1000.
+/// Opens the node to every user, and runs something as uid 1000.
 fn as_alice(body: impl FnOnce() -> Result<()>) -> Result<()> {
     let opened = OpenToAll::new()?;
     let outcome = in_child(|| {
@@ -75,7 +75,7 @@ fn as_alice(body: impl FnOnce() -> Result<()>) -> Result<()> {
     outcome.map(drop)
 }
 
-/// The caller is uid 1000, and so is whoever opened the device; root watches.
+/// A world in which the caller is uid 1000 and opens the device; the witness is root.
 fn sharing(contexts: Contexts) -> Result<World> {
     let mut world = World::sharing(contexts)?;
     become_user(ALICE)?;
@@ -116,7 +116,8 @@ fn by_local() -> Result<()> {
     })
 }
 
-/// The user namespace, with `more`, as uid 1000. Returns a world in which the caller is its root.
+/// Unshares the user namespace and `more` as uid 1000. Returns a world in which the caller is root
+/// of it.
 fn with_user(more: Contexts) -> Result<World> {
     let world = sharing(Contexts::empty())?;
     let bits = USER | more;
@@ -142,7 +143,7 @@ fn user_and_net() -> Result<()> {
     as_alice(|| {
         let world = with_user(NET)?;
         ensure!(world.snapshot()?.get("CapEff")? == world.snapshot()?.get("CapBnd")?);
-        // CAP_NET_ADMIN there.
+        // Needs CAP_NET_ADMIN in that namespace.
         std::fs::write("/proc/sys/net/ipv4/ip_forward", "1")?;
         Ok(())
     })
@@ -165,7 +166,7 @@ fn user_and_all() -> Result<()> {
     })
 }
 
-/// In the order in which the namespaces are made.
+/// The order in which the namespaces are created.
 fn first_of_many() -> Result<()> {
     use Contexts as C;
     let order = [C::MOUNT, C::UTS, C::IPC, C::PID, C::CGROUP, C::NET, C::TIME];

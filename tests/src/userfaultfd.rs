@@ -21,48 +21,48 @@ const MODE_MISSING: u64 = 1;
 const EVENT_PAGEFAULT: u8 = 0x12;
 const EVENT_FORK: u8 = 0x13;
 
-/// A feature: that it is told of a fork, and has the child's too.
+/// A feature: the descriptor reports forks, and returns one for the child.
 pub(crate) const FORKS: u64 = 1 << 1;
 
 pub(crate) struct Userfaultfd(OwnedFd);
 
 impl Userfaultfd {
-    /// For the memory of the calling task, with these features.
+    /// Opens one for the memory of the calling task, with these features.
     pub(crate) fn new(features: u64) -> Result<Self> {
         // SAFETY: userfaultfd(2) takes a number.
         let fd = match checked(unsafe { libc::syscall(libc::SYS_userfaultfd, 0) }) {
             Err(Errno::NOSYS) => return skip("this kernel has no userfaultfd"),
             fd => fd.context("userfaultfd")?,
         };
-        // SAFETY: The kernel has just made this descriptor for us.
+        // SAFETY: The kernel has just made this descriptor.
         let made = Self(unsafe { OwnedFd::from_raw_fd(fd.try_into()?) });
         made.control(API, &mut [0xaa, features, 0])?;
         Ok(made)
     }
 
-    /// Asks to be told of the first access to each page.
+    /// Registers memory: the descriptor reports the first access to each page.
     pub(crate) fn register(&self, memory: &Mapping) -> Result<()> {
         self.register_first(memory, memory.len())
     }
 
-    /// The same, of as much as the memory begins with.
+    /// The same for the first `len` bytes of the memory.
     pub(crate) fn register_first(&self, memory: &Mapping, len: usize) -> Result<()> {
         let start = memory.start().addr() as u64;
         self.control(REGISTER, &mut [start, len as u64, MODE_MISSING, 0])
     }
 
-    /// Waits for a fork, and gives that of the child.
+    /// Waits for a fork, and returns the child's descriptor.
     pub(crate) fn forked(&self) -> Result<Self> {
         let (EVENT_FORK, fd, _) = self.message()? else {
             bail!("no fork, but something else");
         };
-        // SAFETY: The message makes the descriptor ours.
+        // SAFETY: The message gives the descriptor to this task.
         Ok(Self(unsafe {
             OwnedFd::from_raw_fd((fd & 0xffff_ffff).try_into()?)
         }))
     }
 
-    /// Waits for an access to a page that is not there, and tells its address.
+    /// Waits for an access to a missing page, and returns its address.
     pub(crate) fn fault(&self) -> Result<u64> {
         let (EVENT_PAGEFAULT, _, address) = self.message()? else {
             bail!("no page fault, but something else");
@@ -70,7 +70,7 @@ impl Userfaultfd {
         Ok(address)
     }
 
-    /// Has the page be there, with a first number: who waits goes on.
+    /// Provides the page, which begins with the number `first`. The waiting task continues.
     pub(crate) fn answer(&self, address: u64, first: u64) -> Result<()> {
         let mut page = vec![0_u64; 2 * PAGE / 8];
         page.fill(first);
@@ -79,7 +79,7 @@ impl Userfaultfd {
         self.copy(page_address, source as u64, PAGE)
     }
 
-    /// Has the memory be there, as a copy of as much at `source`.
+    /// Provides all of the memory, as a copy of that at `source`.
     pub(crate) fn fill(&self, memory: &Mapping, source: *const c_void) -> Result<()> {
         let at = memory.start().addr() as u64;
         self.copy(at, source.addr() as u64, memory.len())
@@ -89,7 +89,7 @@ impl Userfaultfd {
         self.control(COPY, &mut [at, source, len as u64, 0, 0])
     }
 
-    /// One message: what it is about, and two numbers that go with it.
+    /// Reads one message: its type and two numbers.
     fn message(&self) -> Result<(u8, u64, u64)> {
         let mut text = [0_u64; 4];
         let fd = self.0.as_raw_fd();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! A child on a stack of its own, which may share the caller's memory.
+//! A child on a separate stack, which may share the caller's memory.
 
 use std::ffi::c_void;
 
@@ -14,17 +14,16 @@ use crate::mailbox::{Mailbox, Mapping, Page};
 
 const STACK: usize = 1 << 20;
 
-/// What the child finds at its start.
+/// What the child gets at its start.
 struct Start<F> {
     work: Option<F>,
     page: *const Page,
 }
 
-/// Makes a child by clone(2) that shares `contexts`, and has it do `work`.
+/// Starts a child by clone(2) that shares `contexts` and runs `work`.
 ///
-/// If these are the address space among others, the caller sleeps until the child leaves it, as
-/// after vfork(2): where the function returns, caller and child have nothing in common but what is
-/// mapped as shared.
+/// If they include the address space, the caller sleeps until the child leaves it, as after
+/// vfork(2). When this returns, caller and child share only mappings that are MAP_SHARED.
 pub(crate) fn vfork<F>(contexts: Contexts, work: F) -> Result<Child>
 where
     F: FnOnce() -> Result<String>,
@@ -39,8 +38,8 @@ where
     if contexts.contains(Contexts::VM) {
         flags |= libc::CLONE_VFORK;
     }
-    // SAFETY: Where memory is shared, the caller sleeps while the child uses what is borrowed;
-    // after that, and where memory is not shared, the child has a copy of all of it.
+    // SAFETY: If memory is shared, the caller sleeps while the child uses what it borrows. After
+    // that, and if memory is not shared, the child has a copy.
     let pid =
         checked(unsafe { libc::clone(begin::<F>, stack.end(), flags, (&raw mut start).cast()) });
     Child::born(pid.context("clone")?, mailbox)
@@ -52,7 +51,7 @@ where
 {
     // SAFETY: `vfork` passed it, and sleeps or has another copy.
     let start = unsafe { &mut *start.cast::<Start<F>>() };
-    // SAFETY: The page is mapped in this child for as long as it lives.
+    // SAFETY: The page is mapped in this child as long as it lives.
     let page = unsafe { &*start.page };
     let _ = rustix::process::setsid();
     match start.work.take() {

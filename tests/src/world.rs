@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The stage of most tests: the calling task, a task it shares contexts with, and a witness who
-//! shares nothing and watches the two.
+//! The participants of most tests: the calling task, a task that it shares contexts with, and a
+//! witness that shares nothing and observes both.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -25,13 +25,13 @@ pub(crate) struct World {
     pub(crate) device: Device,
     pub(crate) sharer: Sharer,
     pub(crate) witness: Witness,
-    /// The thread that is watched, by the number that it has out here.
+    /// The observed thread, by its number in the initial PID namespace.
     task: i32,
-    /// A page with a number that grows each time somebody looks.
+    /// A page with a number that grows with each observation.
     canary: Mapping,
 }
 
-/// Who watches. Making one takes time, so one does for all tests that leave it as it is.
+/// The task that observes. Starting one takes time, so all tests that do not change it share one.
 pub(crate) enum Witness {
     Common,
     Own(Sharer),
@@ -40,7 +40,7 @@ pub(crate) enum Witness {
 static COMMON: OnceLock<Sharer> = OnceLock::new();
 
 impl Witness {
-    /// Makes the common witness, before any test.
+    /// Starts the common witness, before any test.
     pub(crate) fn appoint() -> Result<()> {
         let witness = Sharer::new(Contexts::empty())?;
         witness.ask(end_with_parent, "")?;
@@ -48,13 +48,14 @@ impl Witness {
         Ok(())
     }
 
-    /// The common witness is at nobody's service, after somebody who asked was killed.
+    /// Waits until the common witness is idle again after a task that asked it was killed.
     pub(crate) fn settle() {
         Self::Common.deref().settle();
     }
 }
 
-/// A [`Question`](crate::sharer::Question): who is never dropped holds what the tests write to open.
+/// A [`Question`](crate::sharer::Question): makes the witness end with its parent. It is never
+/// dropped, and would keep open what the tests write to.
 fn end_with_parent(_: &str) -> Result<String> {
     set_parent_process_death_signal(Some(Signal::KILL))?;
     Ok(String::new())
@@ -77,14 +78,14 @@ impl World {
         Self::with(Witness::Common, contexts)
     }
 
-    /// The same, with a witness who is in the namespaces that the caller is in now.
+    /// The same, with a witness in the caller's current namespaces.
     pub(crate) fn here(contexts: Contexts) -> Result<Self> {
         Self::with(Witness::Own(Sharer::new(Contexts::empty())?), contexts)
     }
 
     fn with(witness: Witness, contexts: Contexts) -> Result<Self> {
         let task = getpid().as_raw_nonzero().get();
-        // Numbers that are nobody else's.
+        // Numbers that no other world uses.
         let first = u64::try_from(task)? << 32;
         Ok(Self {
             witness,
@@ -100,27 +101,27 @@ impl World {
         Self::sharing(Contexts::empty())
     }
 
-    /// From now on the calling thread is the one that is watched.
+    /// Makes the calling thread the observed one.
     pub(crate) fn watch_this_thread(&mut self) -> Result<()> {
-        // The number in a PID namespace that the thread may be in would mean nothing to the witness.
+        // The thread's number in its own PID namespace would mean nothing to the witness.
         let link = fs::read_link("/proc/thread-self")?;
         let number = link.file_name().context("no number")?.to_string_lossy();
         self.task = number.parse()?;
         Ok(())
     }
 
-    /// What the watched task looks like to the witness.
+    /// Returns the observed task's snapshot, as the witness sees it.
     pub(crate) fn snapshot(&self) -> Result<Snapshot> {
         let sharer = self.sharer.pid.as_raw_nonzero().get();
         self.observe(self.task, sharer)?.with_own_points()
     }
 
-    /// What the sharer looks like to the witness, compared with the watched task.
+    /// Returns the sharer's snapshot, compared with the observed task.
     pub(crate) fn snapshot_of_sharer(&self) -> Result<Snapshot> {
         self.snapshot_of(self.sharer.pid)
     }
 
-    /// What another task looks like to the witness, compared with the watched one.
+    /// Returns another task's snapshot, compared with the observed one.
     pub(crate) fn snapshot_of(&self, task: Pid) -> Result<Snapshot> {
         self.observe(task.as_raw_nonzero().get(), self.task)
     }
@@ -132,18 +133,18 @@ impl World {
         Ok(Snapshot::parse(&self.witness.ask(observe, &arg)?))
     }
 
-    /// Makes the request and tells which points of the caller changed.
+    /// Makes the request. Returns the reply and the points in which the caller has changed.
     pub(crate) fn commit(&self, args: Args) -> Result<(Reply, BTreeSet<String>)> {
         let before = self.snapshot()?;
         let reply = self.device.commit(args);
         Ok((reply, before.changed(&self.snapshot()?)))
     }
 
-    /// The request succeeds and says that it replaced `replaced`; exactly `points` change.
+    /// Checks that the request succeeds and replaces `replaced`, and that exactly `points` change.
     pub(crate) fn replaces(&self, args: Args, replaced: Contexts, points: &[&str]) -> Result<()> {
         let (reply, changed) = self.commit(args)?;
         Self::ensure_reply(reply, replaced)?;
-        // What is attached only is shared with the target.
+        // A context that was only attached is shared with the target.
         let attached = Contexts::from_bits_retain(args.attach & !args.unshare);
         self.ensure_own(replaced.difference(attached))?;
         let points = points.iter().map(ToString::to_string).collect();
@@ -154,13 +155,14 @@ impl World {
         Ok(())
     }
 
-    /// The reply of a success, which names `replaced`; and the caller shares none of that any more.
+    /// Checks that the reply is a success with `replaced`, and that the caller shares none of these
+    /// contexts any more.
     pub(crate) fn ensure_replaced(&self, reply: Reply, replaced: Contexts) -> Result<()> {
         Self::ensure_reply(reply, replaced)?;
         self.ensure_own(replaced)
     }
 
-    /// The reply of a success, which names `replaced`.
+    /// Checks that the reply is a success with `replaced`.
     pub(crate) fn ensure_reply(reply: Reply, replaced: Contexts) -> Result<()> {
         let expected = Reply {
             errno: None,
@@ -171,9 +173,9 @@ impl World {
         Ok(())
     }
 
-    /// The caller shares none of these contexts.
+    /// Checks that the caller shares none of these contexts.
     fn ensure_own(&self, contexts: Contexts) -> Result<()> {
-        // The descriptor may have been in the range that the request closed.
+        // The request may have closed the device's descriptor.
         if rustix::io::fcntl_getfd(&self.device).is_ok() {
             let still = self.device.shared()? & contexts;
             ensure!(still.is_empty(), "the query says still shared: {still}");
@@ -181,7 +183,7 @@ impl World {
         Ok(())
     }
 
-    /// The request fails with `errno` because of `failed`, and nothing at all changes.
+    /// Checks that the request fails with `errno` and `failed`, and that nothing changes.
     pub(crate) fn refuses(&self, args: Args, errno: Errno, failed: Contexts) -> Result<()> {
         let before = [self.snapshot()?, self.snapshot_of_sharer()?];
         let reply = self.device.commit(args);

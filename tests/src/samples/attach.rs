@@ -67,7 +67,7 @@ pub(crate) fn suite() -> Suite {
         )
 }
 
-/// The command's own links, in the order of KINDS.
+/// Returns the command's links, in the order of KINDS.
 fn links_of(line: &str) -> Result<Vec<String>> {
     let links = KINDS.map(|(_, link)| link).join(" ");
     let look = format!("for link in {links}; do readlink /proc/self/$link; done");
@@ -77,7 +77,8 @@ fn links_of(line: &str) -> Result<Vec<String>> {
     Ok(links)
 }
 
-/// The command is in the container's namespaces of these kinds, and in the caller's others.
+/// Checks that the command is in the container's namespaces of these kinds, and in the caller's
+/// others.
 fn is_in(container: &Container, line: &str, kinds: &[&str]) -> Result<()> {
     for ((kind, link), its) in KINDS.iter().zip(links_of(line)?) {
         let expected = match kinds.contains(kind) {
@@ -103,7 +104,7 @@ fn all_kinds() -> Result<()> {
     let container = Container::new(ALL)?;
     let line = format!("unshare-run --attach {}", container.pid);
     is_in(&container, &line, &KINDS.map(|(kind, _)| kind))?;
-    // Where only some differ, the others are no obstacle.
+    // Namespaces that do not differ are no obstacle.
     let container = Container::new("--uts --net")?;
     let line = format!("unshare-run --attach {}", container.pid);
     is_in(&container, &line, &["uts", "net"])
@@ -165,11 +166,11 @@ fn credentials() -> Result<()> {
     let container = Container::of_user(ALICE, "--map-root-user")?;
     let line = format!("unshare-run --attach {}:user", container.pid);
     prints(&format!("{line} -- sh -c id -u; id -G"), "0\n0\n")?;
-    // Root out here is nobody in there.
+    // Root outside has no mapping inside.
     let preserve = format!("{line} --preserve-credentials -- id -u");
     prints(&preserve, "65534\n")?;
 
-    // Groups cannot be given up in there, nor by Alice out here: as of nsenter.
+    // Alice cannot drop groups, neither outside nor inside, as with nsenter(1).
     let mut as_alice = command(&format!("{line} -- id -u"));
     as_alice.uid(ALICE).gid(ALICE);
     let said = exits(as_alice, 1)?;
@@ -190,7 +191,7 @@ fn nested_user() -> Result<()> {
     let its = as_alice.uid(ALICE).gid(ALICE).output()?;
     let printed = String::from_utf8(its.stdout)?;
     let words: Vec<_> = printed.split_whitespace().collect();
-    // Root here is root there, who is Alice.
+    // The caller is root there, in a namespace that belongs to Alice.
     let [inside, outside, count, user, net] = words[..] else {
         crate::check::bail!("{printed}: {}", String::from_utf8_lossy(&its.stderr));
     };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! A process to attach to, with namespaces of its own.
+//! A process with its own namespaces, to attach to.
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
@@ -11,14 +11,14 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::command;
 
-/// All that it can have of its own.
+/// Everything that it can have of its own.
 pub(crate) const ALL: &str =
     "--mount --uts --ipc --net --cgroup --time --map-root-user --pid --fork";
 
-/// Killed when dropped.
+/// A container, which is killed when dropped.
 pub(crate) struct Container {
     pub(crate) pid: i32,
-    /// Its first process, or the one that waits for it.
+    /// Its first process, or the process that waits for it.
     child: Child,
 }
 

@@ -13,7 +13,7 @@ use crate::contexts::files::dup_to;
 use crate::harness::Suite;
 use crate::machine::{OpenToAll, Setting};
 
-/// An option of unshare-run, and what it is about under /proc/self/ns.
+/// An option of unshare-run, and its link in /proc/self/ns.
 const NAMESPACES: [(&str, &str); 8] = [
     ("--mount", "mnt"),
     ("--uts", "uts"),
@@ -81,7 +81,7 @@ fn own_namespace(option: &str, kind: &str) -> Result<()> {
     let ours = fs::read_link(&link)?.display().to_string();
     let its = run(&format!("unshare-run {option} -- readlink {link}"))?;
     let said = String::from_utf8_lossy(&its.stderr);
-    // There is nothing to read for processes to come before there is one.
+    // The PID namespace of future children has no link before the first child.
     ensure!(
         its.status.success() || kind == "pid_for_children",
         "{}: {said}",
@@ -127,7 +127,7 @@ fn close_from() -> Result<()> {
 fn process_one() -> Result<()> {
     let line = "unshare-run --pid --fork --mount-proc -- sh -c echo $$; ls -d /proc/[0-9]*";
     let printed = output(line)?;
-    // The shell itself, and the ls that it started.
+    // The shell itself, and the ls that it has started.
     ensure!(printed.starts_with("1\n/proc/1\n"), "{printed}");
     ensure!(printed.lines().count() <= 3, "{printed}");
     Ok(())
