@@ -52,7 +52,7 @@ const SIGNATURE: u32 = match cfg!(target_arch = "aarch64") {
 
 /// Registers the page at `own` for this task, which has none yet.
 pub(crate) fn register(own: *mut u8) -> Result<()> {
-    // More than the first programs had, which are told of each switch, for theirs is updated at each.
+    // Longer than the first version, for which the kernel writes the fields at every switch.
     const LENGTH: u32 = 64;
     // SAFETY: The kernel writes to the page alone.
     checked(unsafe { libc::syscall(libc::SYS_rseq, own, LENGTH, 0, SIGNATURE) })?;

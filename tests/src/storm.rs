@@ -164,7 +164,7 @@ fn ensure_unnoticed(world: &World, before: &Snapshot) -> Result<()> {
     // Descriptors that the others opened stay open in the table that they left, and their stacks
     // are gone.
     changed.retain(|point| !["fd", "maps"].contains(&&**point));
-    ensure!(changed.is_empty(), "the {changed:?} of who stays changed");
+    ensure!(changed.is_empty(), "the {changed:?} of the caller changed");
     Ok(())
 }
 

@@ -212,6 +212,6 @@ fn by_last_thread(target: &Target, backend: Backend) -> Result<String> {
         Ok(String::new())
     })?;
     page.wait(&[TOLD], Duration::from_secs(20))
-        .context("nobody is told anything")?;
+        .context("no outcome was reported")?;
     Ok(page.text())
 }

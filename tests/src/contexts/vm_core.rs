@@ -83,7 +83,7 @@ pub(crate) fn around_dump() -> Result<()> {
     for _ in 0..rounds(2, 200) {
         let collector = Collector::ready()?;
         let world = World::sharing(VM)?;
-        // One more whose memory it is, and who stays.
+        // Another task that shares the memory, and stays.
         let other = Sharer::new(VM)?;
         kill_process(world.sharer.pid, Signal::QUIT)?;
         sleep(Duration::from_micros(dice.u64(..20_000)));

@@ -41,38 +41,38 @@ pub(crate) struct Options {
 }
 
 const AFTER_HELP: &str = "\
-When it pays:
-  A fork copies the page tables of all that the parent has written to, and after it the parent
-  faults once for each page that it writes to again, needed or not. With a large parent, of whose
-  children most exec or exit at once, and which cannot be told apart before they have looked: that
-  is a server with a big cache which starts CGI programs and, sometimes, a worker from its own
+When it is faster:
+  A fork copies the page tables of everything that the parent has written to. Afterwards the
+  parent takes a page fault for each page that it writes to again. This is saved if the parent is
+  large, if most of its children exec or exit at once, and if it does not know beforehand which
+  ones: a server with a big cache that starts CGI programs and, sometimes, a worker from its own
   image; a shell with its subshells; a test runner.
-  It does not pay
-    when most children need their own memory: it is a vfork and a fork then;
-    when all exec: that is vfork, or posix_spawn(3), which know it from the start;
-    when looking takes long: the parent's thread stands still meanwhile.
+  It is slower
+    if most children need their own memory, because each is a vfork and a fork then;
+    if all children exec, for which vfork or posix_spawn(3) is enough;
+    if looking takes long, because the parent's thread does not run meanwhile.
 
-The rules of the child, until it has left its parent's memory:
-  Stack      its own. vfork(3) shares the parent's, and a child that returns from a function
-             destroys it: that child could never go on after the copy.
-  Memory     what it writes is written for its parent. This is no bug: an answer can be left there.
-  Allocator  not used. It would work while the parent stands still, but everything that was
-             allocated stays so in the parent, which does not know of it. If the parent has other
-             threads, they go on, and share the thread-locals of the child with nobody's
-             knowledge: there, no lock either.
-  Signals    all blocked, so that no handler runs in the borrowed memory. Those that have a
-             handler are reset before exec, as exec will do anyway.
-  Functions  those that signal-safety(7) lists. No exit handlers, no output through buffers, no
-             panic: the child ends by exit(2) alone.
-  errno      is the parent's own.
-After the copy a child of a parent with one thread may do all that a forked child may: the parent
-stood at one known point. In a copy of several threads, as after fork, a lock may be held by nobody.
-Handlers registered with pthread_atfork(3) do not run, and what the C library remembers of the
-thread's id is the parent's: no robust, recursive or error-checking mutexes.
+Rules for the child, until it has left its parent's memory:
+  Stack      The child has its own. vfork(3) shares the parent's stack: a child that returns from
+             a function destroys it, and could not continue after the copy.
+  Memory     What the child writes, the parent sees. A child may leave an answer in this way.
+  Allocator  The child does not use it. It would work while the parent does not run, but what it
+             allocates stays allocated in the parent, which does not know of it. If the parent
+             has other threads, they run, and the child has the thread-locals of the thread that
+             made it: locks do not exclude anything then.
+  Signals    All are blocked, so that no handler runs in the borrowed memory. Those with a handler
+             are reset before exec, as exec does anyway.
+  Functions  Only those that signal-safety(7) lists. No exit handlers, no buffered output, no
+             panic: the child ends by exit(2) itself.
+  errno      It is the parent's.
+After the copy, a child of a parent with one thread may do everything that a forked child may,
+because the parent stood at one known point. The copy of a process with threads may contain locks
+that no thread will release, as after a fork. Handlers of pthread_atfork(3) do not run, and the C
+library has the parent's thread ID: no robust, recursive or error-checking mutexes.
 
 Exit status:
-  0 if all that was written was seen by those who were to see it, and by nobody else. 1 if not, or
-  if /dev/unshare cannot do it. 2 for a wrong option.
+  0 if every write was seen by exactly the tasks that must see it. 1 if not, or if /dev/unshare
+  cannot do it. 2 for a wrong option.
 
 See also:
   vfork(2), clone(2), posix_spawn(3), signal-safety(7)";

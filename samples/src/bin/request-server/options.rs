@@ -38,24 +38,23 @@ pub(crate) struct Options {
 }
 
 const AFTER_HELP: &str = "\
-Requests, one a connection, of one line; and what the worker stops sharing for each:
-  limit N                    nothing: it sets how many bytes cat answers with, for all workers
-  stats                      nothing: it says what the server's memory has
+Requests are one line, one for each connection. For each, the worker stops sharing:
+  limit N                    nothing: sets how many bytes cat answers with, for all workers
+  stats                      nothing: reports the counts in the server's memory
   cat DIR FILE               directories and umask, descriptors
   put DIR UMASK FILE TEXT    directories and umask, descriptors
-  files                      descriptors: it says how many are left to it
+  files                      descriptors: reports how many the worker still has
   host NAME                  the UTS namespace
   tmp DIR TEXT               the mount namespace, directories and umask, descriptors
-  scratch WORD               memory and signal handlers: it works in the server's document
-Who leaves the descriptors keeps 0, 1, 2 and its own connection: nobody else's.
+  scratch WORD               memory and signal handlers: works in a copy of the server's document
+A worker with its own descriptors keeps 0, 1, 2 and its own connection.
 
-A worker serves one request: what it has left it cannot come back to.
-
-What the workers may do, sharing the thread-locals of the server as they do, stands in worker.rs.
+A worker serves one request, because it cannot return to a context that it has left. The rules for
+workers, which have the server's thread-locals, are in worker.rs.
 
 Exit status:
-  0: a client was answered; a server was told to end (SIGTERM, SIGINT), and its memory was as it
-  should be; the self-test found everything as it should be. 1 if not. 2 for a wrong option.
+  0 if a client was answered; if a server was ended by SIGTERM or SIGINT and its memory had not
+  changed; if the self-test passed. 1 if not. 2 for a wrong option.
 
 See also:
   Documentation/userspace-api/unshare.rst of the kernel, 2.2; clone(2)";
