@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""A mirror of Debian on 127.0.0.1 that lacks some packages, as the archive does when it has moved on.
+"""A Debian mirror on 127.0.0.1 that lacks some packages, as the archive does after it has removed them.
 
-mirror.py KEYS PORT PATTERN: serves lists without the packages whose names begin with PATTERN, signed by a key of its
-own, which goes to the folder KEYS; everything else is at Debian's own mirror, to which it redirects.
+mirror.py KEYS PORT PATTERN: serves package lists without the packages whose names begin with PATTERN. Signs the lists
+with a new key, which it writes to the folder KEYS. Redirects requests for packages to Debian's own mirror.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ SUITES = ("trixie", "trixie-backports", "forky", "sid")
 
 
 def gpg(home, *arguments, **options):
-    """Runs gpg with keys of its own, and returns what it says."""
+    """Runs gpg with the keys in a folder, and returns its output."""
     command = ["gpg", "--homedir", home, "--batch", "--quiet", "--passphrase", "", "--pinentry-mode", "loopback"]
     return subprocess.run([*command, *arguments], check=True, stdout=subprocess.PIPE, **options).stdout
 
@@ -51,7 +51,7 @@ def lists(home, pattern):
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Answers with a list, or says where else the file is."""
+    """Serves a list, or redirects to the file."""
 
     files = {}
 

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# packages.sh RELEASE BEFORE: what a person does who has installed the packages, on a Debian system of that person's.
-# systemd has started it, at the end of a boot of the kernel RELEASE; BEFORE lists the files that were there
-# before the packages came. Speaks KTAP and the verdict to the ports that qemu/deb_test reads.
+# packages.sh RELEASE BEFORE: uses the installed packages as a person does, on a throw-away Debian system. systemd
+# starts it at the end of a boot of the kernel RELEASE; BEFORE lists the files from before the packages were installed.
+# Writes KTAP and the verdict to the ports that qemu/deb_test reads.
 
 set -uo pipefail
 export LC_ALL=C PATH=/usr/sbin:/usr/bin HOME=/root MANPAGER=cat MANWIDTH=100 DEBIAN_FRONTEND=noninteractive
@@ -12,7 +12,7 @@ release=$1 before=$2
 ports=/dev/virtio-ports
 packages=(unshare-dkms unshare-dev unshare-tools)
 
-# What is said in the course of a test is shown when it fails.
+# The output of a test is shown if the test fails.
 passed=0 failed=0
 log=$(mktemp)
 result() {
@@ -27,7 +27,7 @@ result() {
 	fi
 }
 
-# check NAME: runs the function that stands before it, `try`, in a shell of its own that ends with the first mistake.
+# check NAME: runs the preceding function, `try`, in a subshell that ends with the first error.
 check() {
 	(
 		set -e
@@ -36,7 +36,7 @@ check() {
 	result $? "$1"
 }
 
-# fails COMMAND...: for `set -e` knows no `!`.
+# fails COMMAND...: succeeds if the command fails, which `set -e` does not see behind a `!`.
 fails() {
 	if "$@"; then
 		echo "that should have failed: $*"
@@ -65,7 +65,7 @@ as() {
 tests() {
 	try() {
 		same "$(uname -r)" "$release"
-		# Nothing but what the module's loading and dkms's depmod write.
+		# Only loading the module and dkms's depmod may have changed files.
 		same "$(dpkg --verify "linux-image-$release" "linux-modules-$release" "linux-binary-$release")" ''
 	}
 	check "the kernel is Debian's, as it is"
@@ -82,7 +82,7 @@ tests() {
 		module=$(dkms status unshare | sed 's/,.*//')
 		dkms unbuild "$module"
 		fails modinfo unshare
-		# Nothing is said of the kernel: it is the one that runs.
+		# No kernel is named: dkms takes the running one.
 		dkms install "$module"
 		[[ $(modinfo -n unshare) == "/lib/modules/$release/updates/dkms/unshare.ko"* ]]
 	}
@@ -113,7 +113,7 @@ tests() {
 	check "unshare-run runs commands for root"
 
 	try() {
-		# A container's process, for all that scratch-copy can see.
+		# To scratch-copy, this process looks like one of a container.
 		rm -f /tmp/ready
 		unshare-run --mount -- sh -c 'touch /tmp/ready; exec sleep 1000' &
 		timeout 60 sh -c 'until test -e /tmp/ready; do sleep 0.1; done'
@@ -124,7 +124,7 @@ tests() {
 	check "scratch-copy leaves nothing behind"
 
 	try() {
-		# The very lines of the manual.
+		# Runs the lines of the manual as they are.
 		man unshare-device | sed -n '/To open it to a group/,/trigger/p' | sed 1d >/tmp/lines
 		cat /tmp/lines
 		same "$(wc -l </tmp/lines)" 7
@@ -174,7 +174,7 @@ tests() {
 	check "a C program compiles, and runs"
 
 	try() {
-		# The administrator's own, which no package takes away.
+		# The administrator copied these, so no package removes them.
 		rm /etc/udev/rules.d/60-unshare.rules /etc/sysusers.d/unshare-group.conf
 		apt-get purge -y "${packages[@]}"
 		fails test -e /sys/module/unshare
@@ -185,7 +185,7 @@ tests() {
 	check "apt removes the packages, and the module"
 
 	try() {
-		# What a running system writes anyhow, and what dkms has made for itself.
+		# Excludes what a running system writes, and what dkms makes for itself.
 		find / -xdev ! -type d -printf '%p\n' | sort | comm -13 "$before" - | grep -vE \
 			'^/(tmp|root|home|etc|var/(\.updated|log|tmp|mail|lib/(systemd|dpkg|private|dbus|dkms/mok\..*)|cache/(man|ldconfig|apt|debconf)))(/|$)' >/tmp/left || :
 		same "$(cat /tmp/left; find / -xdev -name '*unshare*' ! -path '/var/log/*' | sort | comm -13 "$before" -)" ''

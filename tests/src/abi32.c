@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A 32-bit program at the device: the same layout, by the compat way into the
- * kernel. It has no C library, since few machines have a 32-bit one.
+ * A 32-bit program that uses the device: it has the same layout, through the
+ * kernel's compat entry. It has no C library, because few machines have one for
+ * 32 bits.
  */
 #include "unshare.h"
 
@@ -23,7 +24,7 @@
 #define O_RDWR		2
 #define SIGUSR1		10
 
-/* A vfork child may not return to where its parent has yet to return to. */
+/* A vfork child must not return from a frame to which its parent still returns. */
 #define INLINE static inline __attribute__((always_inline))
 
 #ifdef __arm__
@@ -52,7 +53,7 @@ INLINE long syscall4(long number, long a, long b, long c, long d)
 	return result;
 }
 
-/* Called by nobody, so not with a stack that is aligned as a caller leaves it. */
+/* No function calls it, so the stack is not aligned as after a call. */
 #define START	__attribute__((force_align_arg_pointer))
 #endif
 
@@ -61,7 +62,7 @@ static long syscall(long number, long a, long b, long c)
 	return syscall4(number, a, b, c, 0);
 }
 
-/* Compilers call it of themselves. */
+/* Compilers insert calls of it. */
 void *memset(void *to, int byte, __SIZE_TYPE__ size)
 {
 	volatile char *at = to;
@@ -108,7 +109,7 @@ _Static_assert(__builtin_offsetof(struct unshare_args, close_last) == 28, "close
 _Static_assert(__builtin_offsetof(struct unshare_args, replaced) == 32, "replaced");
 _Static_assert(__builtin_offsetof(struct unshare_args, failed) == 40, "failed");
 
-/* Where nothing can be written. */
+/* Memory that is not writable. */
 static const struct unshare_args read_only = { .unshare = CLONE_NEWUTS };
 
 static long ioctl(long device, unsigned long number, const void *arg)
@@ -158,12 +159,12 @@ static void test(void)
 	CHECK(ioctl(device, UNSHARE_IOC_COMMIT, &args) == -EINVAL);
 	CHECK(args.replaced == 0 && args.failed == CLONE_NEWPID);
 
-	/* A bit of the upper half that means nothing. */
+	/* A bit of the upper half that has no meaning. */
 	args.unshare = 1ULL << 63;
 	CHECK(ioctl(device, UNSHARE_IOC_COMMIT, &args) == -EINVAL);
 	CHECK(args.replaced == 0 && args.failed == 0);
 
-	/* And one that does. */
+	/* And one that has. */
 	args.unshare = CLONE_EMPTY_MNTNS;
 	CHECK(ioctl(device, UNSHARE_IOC_COMMIT, &args) == 0);
 	CHECK(args.replaced == (CLONE_NEWNS | CLONE_FS));
@@ -202,9 +203,9 @@ static void catch(int signal)
 }
 
 /*
- * A task that has left its address space returns from signals by what the old
- * one had for that: the vdso of i386, arm's page of signal returns. There is no
- * C library here that would bring its own.
+ * A task that has left its address space returns from a signal through code
+ * that it had in the old one: the vDSO of i386, or arm's page of signal
+ * returns. This program has no C library that would provide such code.
  */
 static void test_signal(void)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The header by itself, as C99, as C++, and for 32 and 64 bits: it is
- * enough that this compiles.
+ * The header alone. This file must compile as C99 and C++, for 32 and 64
+ * bits; it is not run.
  */
 #include "unshare.h"
 
@@ -18,7 +18,7 @@ HOLDS(numbers_differ, UNSHARE_IOC_COMMIT != UNSHARE_IOC_LOCAL);
 HOLDS(held_numbers, UNSHARE_IOC_ENTER == 0xBE04 && UNSHARE_IOC_LEAVE == 0xBE05);
 HOLDS(masked, (UNSHARE_IOC_ENTER & UNSHARE_IOC_MASK) == UNSHARE_IOC_ENTER);
 
-/* Each macro, used. */
+/* Uses each macro. */
 unsigned long long bits(const char **path, int *options);
 
 unsigned long long bits(const char **path, int *options)
