@@ -22,7 +22,7 @@ static void attach(int device, int pidfd)
 	};
 
 	if (ioctl(device, UNSHARE_IOC_COMMIT, &args) < 0)
-		err(1, "nothing has changed: refused by context %#llx", args.failed);
+		err(1, "%s: nothing has changed", unshare_context_name(args.failed));
 }
 
 int main(int argc, char **argv)
