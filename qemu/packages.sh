@@ -9,7 +9,7 @@
 release=trixie
 
 # What each set includes. `fuzz` includes none, because its rustc has the same file name as the kernels' rustc.
-declare -A includes=([run]='' [build]=run [check]=build [system]=check [arm64]=build [fuzz]='')
+declare -A includes=([run]='' [build]=run [check]=build [system]=check [arm64]=build [go]=run [fuzz]='')
 
 # make run, vm, modules; the stock half of make test.
 base=(
@@ -36,6 +36,9 @@ system=(e2fsprogs gpg gpg-agent mmdebstrap uidmap)
 
 # ARCH=arm64.
 arm64=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-system-arm qemu-user)
+
+# bindings/go.
+go=(golang-go)
 
 # make fuzz, and the checks of tests/fuzz: LibAFL needs a newer rustc than Debian's kernels were built by.
 fuzz=("${base[@]}" cargo-web g++ libclang1-19 qemu-system-x86 rust-web-clippy rustc-web rustfmt-web)

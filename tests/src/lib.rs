@@ -198,6 +198,7 @@ fn suites() -> Vec<Suite> {
         samples::scratch_copy::suite(),
         samples::suite(),
         samples::c::suite(),
+        samples::go::suite(),
         bench::guard::suite(),
         lifetime::suite(),
         hardening::suite(),

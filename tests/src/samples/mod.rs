@@ -5,6 +5,7 @@
 pub(crate) mod attach;
 pub(crate) mod c;
 mod container;
+pub(crate) mod go;
 pub(crate) mod scratch_copy;
 pub(crate) mod unshare_run;
 

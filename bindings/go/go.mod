@@ -1,0 +1,3 @@
+module unshare.ko/bindings/go
+
+go 1.19

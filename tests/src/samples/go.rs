@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! `bindings/go`: its own tests, which are a program that `qemu/go` builds.
+
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::harness::Suite;
+
+const PROGRAM: &str = "/bin/unshare-go-tests";
+
+pub(crate) fn suite() -> Suite {
+    Suite::new("go").slow(
+        "each test of bindings/go passes",
+        Duration::from_secs(300),
+        each_passes,
+    )
+}
+
+fn each_passes() -> Result<()> {
+    let output = Command::new(PROGRAM)
+        .args(["-test.v", "-test.count=1"])
+        .output()
+        .context("make test brings this program, make vm does not")?;
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let said = String::from_utf8_lossy(&output.stderr);
+    let names = |verdict: &str| -> Vec<_> {
+        let lines = printed.lines().map(str::trim_start);
+        lines
+            .filter_map(|line| line.strip_prefix(verdict))
+            .collect()
+    };
+    ensure!(
+        output.status.success() && names("--- SKIP: ").is_empty(),
+        "{}: failed: {:?}, skipped: {:?}\n{printed}{said}",
+        output.status,
+        names("--- FAIL: "),
+        names("--- SKIP: "),
+    );
+    let (begun, passed) = (names("=== RUN ").len(), names("--- PASS: ").len());
+    ensure!(begun > 0 && begun == passed, "{passed} of {begun} passed");
+    Ok(())
+}
