@@ -154,7 +154,7 @@ tests() {
 
 	try() {
 		local page text
-		for page in unshare-device:4 unshare-run:1 scratch-copy:1 private-tmp:8; do
+		for page in unshare-device:4 unshare-run:1 scratch-copy:1; do
 			text=$(man "${page#*:}" "${page%:*}")
 			[[ $text == *NAME*"${page%:*}"*DESCRIPTION* ]]
 			same "$(man --warnings "${page#*:}" "${page%:*}" 2>&1 >/dev/null)" ''

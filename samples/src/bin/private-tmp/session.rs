@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use rustix::mount::{MountPropagationFlags, mount_change};
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 use unshare_device::{Contexts, Request};
-use unshare_samples::{Fork, exec, explain, fork, open_device};
+use unshare_tools::{Fork, exec, explain, fork, open_device};
 
 use crate::PROGRAM;
 use crate::account::Account;

@@ -4,7 +4,7 @@ use std::fs;
 
 use anyhow::{Context, Result};
 use rustix::process::{getegid, geteuid};
-use unshare_samples::Target;
+use unshare_tools::Target;
 
 /// Who the caller is outside of the user namespace that it is about to get.
 #[derive(Clone, Copy, Debug)]

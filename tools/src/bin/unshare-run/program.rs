@@ -12,7 +12,7 @@ use nix::fcntl::AtFlags;
 use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::unistd::execveat;
 use rustix::fs::{Access, CWD, Mode, OFlags, access, openat};
-use unshare_samples::exec_failed;
+use unshare_tools::exec_failed;
 
 /// A program that was opened before the request, for a mount namespace where no path leads to it.
 #[derive(Debug)]

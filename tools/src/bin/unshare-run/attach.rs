@@ -5,7 +5,7 @@ use std::str::FromStr;
 use anyhow::{Error, Result, bail};
 use rustix::process::Pid;
 use unshare_device::{Contexts, Query};
-use unshare_samples::{Target, parse_pid};
+use unshare_tools::{Target, parse_pid};
 
 use crate::names::{ATTACHABLE, name};
 

@@ -16,7 +16,7 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, Result};
 use clap::Parser;
 use unshare_device::{Contexts, Device, Request};
-use unshare_samples::{Fork, RootOfNamespace, Target, exec, explain, finish, fork, open_device};
+use unshare_tools::{Fork, RootOfNamespace, Target, exec, explain, finish, fork, open_device};
 
 use crate::idmap::Ids;
 use crate::options::Options;
@@ -35,7 +35,7 @@ fn run(options: &Options) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
 
-    let command = unshare_samples::command(&options.command).unwrap_or_else(shell);
+    let command = unshare_tools::command(&options.command).unwrap_or_else(shell);
     let program = match options.empty_mount {
         true => Some(Program::open(&command)?),
         false => None,

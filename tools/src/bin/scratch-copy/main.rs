@@ -14,7 +14,7 @@ use clap::Parser;
 use rustix::mount::{MountPropagationFlags, mount_change};
 use rustix::process::chdir;
 use unshare_device::{Contexts, Request};
-use unshare_samples::{
+use unshare_tools::{
     Fork, RootOfNamespace, Target, command, exec, explain, finish, fork, open_device,
 };
 

@@ -9,10 +9,9 @@ use std::process::Command;
 
 use unshare_device::Contexts;
 
-const PROGRAMS: [(&str, &str); 3] = [
+const PROGRAMS: [(&str, &str); 2] = [
     (env!("CARGO_BIN_EXE_unshare-run"), "unshare-run.1"),
     (env!("CARGO_BIN_EXE_scratch-copy"), "scratch-copy.1"),
-    (env!("CARGO_BIN_EXE_private-tmp"), "private-tmp.8"),
 ];
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use rustix::process::Pid;
-use unshare_samples::parse_pid;
+use unshare_tools::parse_pid;
 
 /// Run a command in a private, throw-away copy of a running container's mounts.
 ///
