@@ -7,13 +7,14 @@ use std::os::fd::OwnedFd;
 use std::panic;
 use std::time::Duration;
 
-use anyhow::{Context, Error, Result, bail, ensure};
+use anyhow::{Context, Error, Result};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{
     Pid, PidfdFlags, Signal, WaitOptions, WaitStatus, kill_process, kill_process_group, pidfd_open,
     set_parent_process_death_signal, waitpid,
 };
 
+use crate::check::{bail, ensure};
 use crate::mailbox::{Mailbox, Page};
 
 const DONE: u32 = 1;
@@ -85,7 +86,8 @@ impl Child {
         let page = self.mailbox.page();
         match page.state() {
             DONE => Ok(Some(page.text())),
-            FAILED => bail!(page.text()),
+            // The text says where the check is.
+            FAILED => Err(Error::msg(page.text())),
             SKIPPED => skip(page.text()),
             _ => Ok(None),
         }

@@ -48,13 +48,28 @@ impl Selection {
     }
 }
 
-/// Returns the names most like `name`: those that contain it, and then by how few letters differ.
+/// Returns the names most like `name`: those that contain it first, and then the most similar ones. Of a suite that
+/// `name` begins with, only the tests.
 fn nearest(name: &str, suites: &[&str], titles: &[String]) -> Vec<String> {
+    let suite = name.split_once(':').map(|(suite, _)| suite);
+    let suite = suite.filter(|suite| suites.contains(suite));
     let titles = titles.iter().map(String::as_str);
-    let mut all: Vec<&str> = suites.iter().copied().chain(titles).collect();
-    all.sort_by_cached_key(|candidate| {
-        let other = !candidate.contains(name);
-        (other, strsim::damerau_levenshtein(candidate, name))
+    let mut all: Vec<&str> = match suite {
+        Some(suite) => {
+            let beginning = format!("{suite}:");
+            titles
+                .filter(|title| title.starts_with(&beginning))
+                .collect()
+        }
+        None => suites.iter().copied().chain(titles).collect(),
+    };
+    all.sort_by(|one, other| {
+        let key = |candidate: &str| {
+            let contains = candidate.contains(name);
+            (contains, strsim::jaro_winkler(candidate, name))
+        };
+        let (one, other) = (key(one), key(other));
+        other.0.cmp(&one.0).then(other.1.total_cmp(&one.1))
     });
     all.dedup();
     all.into_iter()
@@ -108,9 +123,13 @@ mod tests {
 
     #[test]
     fn a_name_that_matches_nothing_is_refused_with_the_nearest_names() {
-        for (name, nearest) in [("dropped", "'files_dropped'"), ("fils", "'files'")] {
+        for (name, nearest) in [
+            ("dropped", "are 'files_dropped'"),
+            ("fils", "are 'files'"),
+            ("files: ohter", "are 'files: other', 'files: one'"),
+        ] {
             let error = Selection::new(name, &SUITES, &titles()).err().unwrap();
-            assert!(error.to_string().contains(nearest), "{error}");
+            assert!(error.to_string().contains(nearest), "{name}: {error}");
         }
     }
 }

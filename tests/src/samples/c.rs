@@ -5,10 +5,11 @@
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
 use super::container::Container;
 use super::{command, exits, output};
+use crate::check::ensure;
 use crate::contexts::mount::folder;
 use crate::harness::Suite;
 use crate::machine::OpenToAll;
@@ -43,7 +44,7 @@ fn attach() -> Result<()> {
     let printed = shell.stdin(File::open(&script)?).output()?;
     let printed = String::from_utf8(printed.stdout)?;
     let [net, mnt, mount] = printed.lines().collect::<Vec<_>>()[..] else {
-        anyhow::bail!("the shell printed {printed:?}");
+        crate::check::bail!("the shell printed {printed:?}");
     };
     ensure!(net == container.link("ns/net")?, "its network: {net}");
     ensure!(mnt != container.link("ns/mnt")?, "the mounts are shared");
