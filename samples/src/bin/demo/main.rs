@@ -75,8 +75,8 @@ fn run(options: &Options) -> Result<()> {
 fn ask_first(stage: &Stage) -> Result<()> {
     stage.scene(
         "Ask first",
-        ": a dry run reports what a request would replace, and changes nothing:\n   \
-         a program knows early whether the real request can work.",
+        ": a dry run reports what a request would replace, changing nothing.\n   \
+         A program can find out early whether the real request will work.",
     );
     stage.request(
         &Request::new().unshare(THREE).dry_run(true),
@@ -88,7 +88,7 @@ fn ask_first(stage: &Stage) -> Result<()> {
 fn all_or_nothing(stage: &Stage) -> Result<()> {
     stage.scene(
         "All or nothing",
-        ": a limit now forbids the last part. The error names that part, the\n   \
+        ": a limit now forbids the last part. The error names it, the\n   \
          other two stay shared, and the program has nothing to undo.",
     );
     let limit = Limit::set("/proc/sys/user/max_uts_namespaces", 0)?;
@@ -134,8 +134,8 @@ fn open_spares() -> Result<()> {
 fn own_memory(stage: &Stage) -> Result<()> {
     stage.scene(
         "Own memory",
-        ": a child borrows the caller's memory, as after vfork(2), and gets a\n   \
-         copy only when it needs one. No system call of Linux can do that.",
+        ": a child borrows the caller's memory, as after vfork(2), and gets\n   \
+         a copy only when it needs one. No system call of Linux can do that.",
     );
     stage.own_memory()
 }
@@ -143,8 +143,8 @@ fn own_memory(stage: &Stage) -> Result<()> {
 fn own_everything(stage: &Stage, contexts: Contexts) -> Result<()> {
     stage.scene(
         "Everything else",
-        ": one request, as for a container. fs is replaced unasked: CLONE_NEWNS\n   \
-         implies CLONE_FS, because a directory belongs to a mount namespace.",
+        ": one request, as for a container. fs is replaced unasked:\n   \
+         CLONE_NEWNS implies CLONE_FS, as a directory belongs to a mount namespace.",
     );
     let namespaces = Contexts::NAMESPACES - Contexts::EMPTY_MNTNS - Contexts::UTS;
     let rest = (namespaces | Contexts::SYSVSEM) & contexts;

@@ -111,7 +111,7 @@ impl Stage {
         table::header();
         table::named("asked for", asked);
         table::named("replaced", borrower.replaced);
-        table::sharing("shared now", told_after & table::all());
+        table::sharing("child shares", told_after & table::all());
         println!("The child writes a number to a variable of the caller, before and after that:");
         let read = [at_commit, at_end];
         table::values(&[("child writes", borrower.wrote), ("caller reads", read)]);
