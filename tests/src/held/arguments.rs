@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::os::fd::{AsFd, AsRawFd};
 use std::ptr;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use rustix::fs::{Mode, OFlags, open};
 use rustix::io::{Errno, FdFlags, fcntl_getfd};
 use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap, mmap_anonymous, mprotect};
@@ -14,6 +14,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use unshare_device::{Contexts, raw};
 
 use super::{ALL, ENTER, Eye, Held, KINDS, LEAVE, command, leave_last, try_hold};
+use crate::check::ensure;
 use crate::attach::target::Target;
 use crate::device::{
     Args, COMMIT, DRY_RUN, Device, HOLD, LOCAL, QUERY, Reply, close_range, ioctl, unshare,

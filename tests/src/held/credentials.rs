@@ -6,7 +6,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::thread;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use rustix::io::Errno;
 use rustix::process::Uid;
 use rustix::thread::{
@@ -16,6 +16,7 @@ use rustix::thread::{
 use unshare_device::Contexts;
 
 use super::{ALL, Eye, Held, KINDS, points};
+use crate::check::ensure;
 use crate::attach::target::Target;
 use crate::backend::syscall;
 use crate::child::in_child;

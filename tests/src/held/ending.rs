@@ -13,13 +13,14 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use rustix::io::{Errno, dup2, read as read_from, write as write_to};
 use rustix::pipe::pipe;
 use rustix::process::{geteuid, getpid};
 use unshare_device::Contexts;
 
 use super::{ALL, Eye, Held, LEAVE, command, leave_last};
+use crate::check::ensure;
 use crate::attach::target::Target;
 use crate::backend::setns;
 use crate::child::{Child, in_child};

@@ -9,13 +9,14 @@ use std::path::Path;
 use std::sync::Barrier;
 use std::thread;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use rustix::io::Errno;
 use rustix::process::getpid;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use unshare_device::Contexts;
 
 use super::{ALL, Eye, Held, KINDS, points, set_umask, umask};
+use crate::check::ensure;
 use crate::attach::target::Target;
 use crate::backend::syscall;
 use crate::child::in_child;

@@ -2,11 +2,12 @@
 
 //! Each allocation of HOLD and of ENTER fails once, and nothing has changed. LEAVE has none.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use rustix::io::Errno;
 use unshare_device::Contexts;
 
 use super::{ALL, Eye, Held, try_hold};
+use crate::check::ensure;
 use crate::backend::syscall;
 use crate::child::in_child;
 use crate::device::{Device, unshare};
@@ -91,7 +92,7 @@ fn each_enter_fails(held: &Held) -> Result<usize> {
         ensure!(held.leave() == Err(Errno::INVAL));
         ensure!(held.threads()? == 0);
     }
-    anyhow::bail!("ENTER has no end of chances to fail")
+    crate::check::bail!("ENTER has no end of chances to fail")
 }
 
 fn hold_fails() -> Result<()> {
@@ -126,5 +127,5 @@ fn hold_fails() -> Result<()> {
         ensure!(left == "0", "number {nth}: {reply:?}, {left} left");
         before.ensure_same(&eye.view()?)?;
     }
-    anyhow::bail!("HOLD has no end of chances to fail")
+    crate::check::bail!("HOLD has no end of chances to fail")
 }

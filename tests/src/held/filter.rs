@@ -5,12 +5,13 @@
 use std::os::fd::AsFd;
 use std::ptr;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use rustix::io::Errno;
 use rustix::thread::set_no_new_privs;
 use unshare_device::{Contexts, raw};
 
 use super::{Held, command};
+use crate::check::ensure;
 use crate::device::{COMMIT, Device, checked, unshare};
 use crate::harness::Suite;
 

@@ -7,13 +7,14 @@ use std::fs;
 use std::os::fd::AsFd;
 use std::thread;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use rustix::io::Errno;
 use rustix::process::{getpid, pivot_root};
 use rustix::time::{ClockId, clock_gettime};
 use unshare_device::Contexts;
 
 use super::{ALL, Eye, Held, leave_last};
+use crate::check::ensure;
 use crate::attach::target::{AHEAD, Target};
 use crate::backend::{setns, syscall};
 use crate::child::in_child;

@@ -8,7 +8,7 @@ use std::os::fd::AsFd;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
@@ -17,6 +17,7 @@ use rustix::net::{
 use unshare_device::Contexts;
 
 use super::{ALL, Held, leave_last, try_hold};
+use crate::check::ensure;
 use crate::child::{Child, in_child};
 use crate::device::{Device, HOLD, unshare};
 use crate::harness::Suite;

@@ -18,11 +18,12 @@ use std::fs;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use rustix::fs::{AtFlags, Mode, OFlags, StatxFlags, open, readlinkat, statx};
 use rustix::io::Errno;
 use unshare_device::{Contexts, raw};
 
+use crate::check::ensure;
 use crate::device::{Args, Device, HOLD, Reply, checked, ioctl, unshare};
 
 pub(crate) const ENTER: u32 = raw::UNSHARE_IOC_ENTER;

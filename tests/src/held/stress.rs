@@ -5,11 +5,12 @@
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use rustix::process::{Signal, kill_process};
 use unshare_device::Contexts;
 
 use super::{ALL, Eye, Held};
+use crate::check::ensure;
 use crate::child::Child;
 use crate::harness::Suite;
 use crate::scale::{dice, limit, rounds};

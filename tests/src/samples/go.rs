@@ -5,8 +5,9 @@
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
+use crate::check::ensure;
 use crate::harness::Suite;
 
 const PROGRAM: &str = "/bin/unshare-go-tests";
