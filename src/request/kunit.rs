@@ -211,4 +211,37 @@ mod tests {
         }
         assert!(check(Contexts::empty(), true).is_ok());
     }
+
+    #[test]
+    fn what_belongs_to_a_process_cannot_be_held() {
+        let hold = |contexts: Contexts, scope, offered| {
+            let args = unshare_args {
+                options: UNSHARE_HOLD,
+                ..unshare(contexts)
+            };
+            Request::parse(&args, scope, offered)
+        };
+        let all = |contexts| hold(contexts, Scope::All, &OFFERED);
+        assert!(all(Contexts::HOLDABLE).is_ok_and(|request| request.hold));
+        for context in [
+            Context::Files,
+            Context::Sysvsem,
+            Context::Sighand,
+            Context::User,
+            Context::Time,
+        ] {
+            let refused = Failure::of(context)(EINVAL);
+            assert!(all(context | Context::Net).is_err_and(|failure| failure == refused));
+        }
+        let nothing = Failure::of_arguments(EINVAL);
+        assert!(all(Contexts::empty()).is_err_and(|failure| failure == nothing));
+        let local = hold(Context::Fs.into(), Scope::Local, &OFFERED);
+        assert!(local.is_err_and(|failure| failure == nothing));
+        let lacking = Offered {
+            options: OPTIONS,
+            ..OFFERED
+        };
+        let unknown = hold(Context::Net.into(), Scope::All, &lacking);
+        assert!(unknown.is_err_and(|failure| failure == nothing));
+    }
 }

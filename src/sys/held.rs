@@ -5,19 +5,20 @@
 //! ```text
 //! file.rs      the descriptor: an anonymous inode that owns a `Held`
 //!    |
-//! entries.rs   what each task that is inside has for its way back
+//! entries.rs   of all tasks that are inside
+//!    |
+//! entry.rs     what a task has for its way back
 //!    |
 //! ending.rs    probes: an entry ends with its task, and with the program that made it
 //! ```
 
 mod ending;
 mod entries;
+mod entry;
 mod file;
 
 pub(crate) use self::{
-    entries::{
-        Entries,
-        Entry, //
-    },
+    entries::Entries,
+    entry::Entry,
     file::into_file, //
 };

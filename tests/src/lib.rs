@@ -155,6 +155,8 @@ fn suites() -> Vec<Suite> {
         held::ending::suite(),
         held::lifetime::suite(),
         held::filter::suite(),
+        #[cfg(target_arch = "x86_64")]
+        held::first_task::suite(),
         held::faults::suite(),
         held::stress::suite(),
         combinations::suite(),

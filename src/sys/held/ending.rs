@@ -18,9 +18,9 @@ use kernel::{
     warn_on, //
 };
 
-use super::entries::{
-    Entries,
-    Entry, //
+use super::{
+    entries::Entries,
+    entry::Entry, //
 };
 use crate::sys::{
     bindings::*,
@@ -36,6 +36,7 @@ pub(super) struct Probes {
 
 impl Probes {
     /// Registers those that are not yet. Fails with `ENOMEM`.
+    #[cfg(CONFIG_TRACEPOINTS)]
     pub(super) fn register(&mut self) -> Result {
         if !self.exit {
             // SAFETY: The tracepoint was found, or no context could be held.
@@ -50,21 +51,27 @@ impl Probes {
         Ok(())
     }
 
+    /// A kernel without tracepoints does not offer to hold a context.
+    #[cfg(not(CONFIG_TRACEPOINTS))]
+    pub(super) fn register(&mut self) -> Result {
+        to_result(-(bindings::EOPNOTSUPP as i32))
+    }
+
     /// Unregisters them, and waits for what runs of them and of the works that they queued.
     pub(super) fn unregister(&mut self) {
-        if !self.exit {
-            return;
-        }
         // SAFETY: The probes are registered. An entry that a work has dropped may have been the last that
         // kept the module loaded, and the work still is at its last instructions: it does not sleep there,
         // so that `synchronize_rcu_tasks()` waits for it.
+        #[cfg(CONFIG_TRACEPOINTS)]
         unsafe {
             if self.exec {
                 unshare_unprobe_exec();
             }
-            unshare_unprobe_exit();
-            unshare_tracepoint_synchronize();
-            bindings::synchronize_rcu_tasks();
+            if self.exit {
+                unshare_unprobe_exit();
+                unshare_tracepoint_synchronize();
+                unshare_synchronize_rcu_tasks();
+            }
         }
     }
 }

@@ -6,10 +6,8 @@
 //! in an ioctl then, in do_exit(), or in execve(2). Other tasks count them. So the lock of a bucket guards
 //! the chain and not what an entry has.
 
-use core::mem::MaybeUninit;
 use kernel::{
     alloc::flags::GFP_KERNEL_ACCOUNT,
-    bindings,
     new_mutex,
     new_spinlock,
     prelude::*,
@@ -27,14 +25,16 @@ use kernel::{
 };
 use pin_init::pin_init_array_from_fn;
 
-use super::ending::Probes;
+use super::{
+    ending::Probes,
+    entry::{
+        Chain,
+        Entry,
+        Room, //
+    }, //
+};
 use crate::{
     sys::{
-        bindings::{
-            unshare_get_module,
-            unshare_put_module, //
-        },
-        cred::KeptCred,
         fs_struct::ParkedFs,
         task::Current, //
     },
@@ -47,82 +47,6 @@ const DEPTH: u32 = 32;
 /// Over how many chains the tasks are spread.
 const BUCKETS: usize = 1 << BITS;
 const BITS: u32 = 8;
-
-/// What a task has for its way back out of one held context.
-pub(crate) struct Entry {
-    /// Drops the entry if the task exits or executes a program while it is inside.
-    pub(super) work: bindings::callback_head,
-    next: Chain,
-    task: *mut bindings::task_struct,
-    held: u64,
-    depth: u32,
-    /// Whether the task was not in that held context before.
-    is_outermost: bool,
-    /// Those with which the task entered.
-    pub(crate) credentials: KeptCred,
-    /// What the task had.
-    pub(crate) had: Swap<ParkedFs>,
-    // The last field, so that it goes last.
-    _module: ModuleRef,
-}
-
-// SAFETY: `task` is compared and not followed, `work` is used by the task alone, and any task may drop the
-// rest.
-unsafe impl Send for Entry {}
-
-/// Keeps the module loaded: a task that is inside comes back through it.
-struct ModuleRef(());
-
-impl ModuleRef {
-    fn get() -> Self {
-        // SAFETY: The module runs in an ioctl, and the open file keeps it loaded.
-        unsafe { unshare_get_module() };
-        Self(())
-    }
-}
-
-impl Drop for ModuleRef {
-    fn drop(&mut self) {
-        // SAFETY: `get` has taken the reference. The file of an ioctl has another one, and for the rest of the
-        // work of `ending.rs` the exit of the module waits.
-        unsafe { unshare_put_module() };
-    }
-}
-
-/// Memory for an entry, so that pushing one cannot fail.
-pub(crate) struct Room {
-    memory: KBox<MaybeUninit<Entry>>,
-    depth: u32,
-}
-
-/// The entries of the tasks of one bucket, linked.
-struct Chain(Option<KBox<Entry>>);
-
-impl Chain {
-    fn iter(&self) -> impl Iterator<Item = &Entry> {
-        core::iter::successors(self.0.as_deref(), |entry| entry.next.0.as_deref())
-    }
-
-    fn of<'a>(&'a self, current: &'a Current) -> impl Iterator<Item = &'a Entry> {
-        self.iter().filter(|entry| entry.task == current.as_ptr())
-    }
-
-    fn push(&mut self, mut entry: KBox<Entry>) {
-        entry.next.0 = self.0.take();
-        self.0 = Some(entry);
-    }
-
-    /// Takes the entry out that the task has pushed last.
-    fn pop(&mut self, current: &Current) -> Option<KBox<Entry>> {
-        let mut place = &mut self.0;
-        while place.as_ref()?.task != current.as_ptr() {
-            place = &mut place.as_mut()?.next.0;
-        }
-        let mut entry = place.take()?;
-        *place = entry.next.0.take();
-        Some(entry)
-    }
-}
 
 /// The entries of all tasks.
 #[pin_data(PinnedDrop)]
@@ -139,7 +63,7 @@ static ENTRIES: Atomic<usize> = Atomic::new(0);
 impl Entries {
     pub(crate) fn new() -> impl PinInit<Self, Error> {
         try_pin_init!(&this in Self {
-            buckets <- pin_init_array_from_fn(|_| new_spinlock!(Chain(None))),
+            buckets <- pin_init_array_from_fn(|_| new_spinlock!(Chain::default())),
             probes <- new_mutex!(Probes::default()),
             _: {
                 ENTRIES.store(this.as_ptr() as usize, Release);
@@ -187,22 +111,7 @@ impl Entries {
 
     /// Adds an entry on top of those of the running task.
     pub(crate) fn push(&self, room: Room, held: u64, had: Swap<ParkedFs>, current: &Current) {
-        let Room { memory, depth } = room;
-        let entry = KBox::write(
-            memory,
-            Entry {
-                work: bindings::callback_head::default(),
-                next: Chain(None),
-                task: current.as_ptr(),
-                held,
-                depth,
-                is_outermost: true,
-                credentials: KeptCred::of(current),
-                had,
-                _module: ModuleRef::get(),
-            },
-        );
-        self.push_back(entry, current);
+        self.push_back(room.fill(held, had, current), current);
     }
 
     /// Adds an entry again that was popped.

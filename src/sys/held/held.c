@@ -2,6 +2,7 @@
 #include <linux/anon_inodes.h>
 #include <linux/file.h>
 #include <linux/module.h>
+#include <linux/rcupdate.h>
 #include <linux/tracepoint.h>
 #include <trace/events/sched.h>
 

@@ -32,6 +32,8 @@
 				      unshare_on_exec, NULL)))					\
 	UNSHARE_IF(CONFIG_TRACEPOINTS, X(tracepoint_synchronize, (void),			\
 	  tracepoint_synchronize_unregister()))							\
+	UNSHARE_IF(CONFIG_TRACEPOINTS, X(synchronize_rcu_tasks, (void),				\
+	  synchronize_rcu_tasks()))								\
 	X(get_module, (void), __module_get(THIS_MODULE))					\
 	X(put_module, (void), module_put(THIS_MODULE))
 

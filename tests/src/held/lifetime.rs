@@ -4,7 +4,7 @@
 
 use std::io::IoSlice;
 use std::mem::MaybeUninit;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -132,6 +132,11 @@ fn not_offered() -> Result<()> {
     Ok(())
 }
 
+fn pair() -> rustix::io::Result<(OwnedFd, OwnedFd)> {
+    let (family, kind) = (AddressFamily::UNIX, SocketType::STREAM);
+    socketpair(family, kind, SocketFlags::CLOEXEC, None)
+}
+
 /// A network that is kept alive still counts for its user.
 fn in_flight() -> Result<()> {
     let _limit = Setting::sysctl("user/max_net_namespaces", "12")?;
@@ -143,16 +148,12 @@ fn in_flight() -> Result<()> {
                 (Some(held), _) => break held,
                 (None, reply) => ensure!(Instant::now() < until, "round {round}: {reply:?}"),
             }
-            // The collector and what frees a network are workers.
+            // A socket that is released wakes the collector. That, and what frees a network, are workers.
+            drop(pair()?);
             thread::sleep(Duration::from_millis(50));
         };
         held.inside(|| {
-            let (a, b) = socketpair(
-                AddressFamily::UNIX,
-                SocketType::STREAM,
-                SocketFlags::CLOEXEC,
-                None,
-            )?;
+            let (a, b) = pair()?;
             let fds = [held.as_fd(), a.as_fd(), b.as_fd()];
             let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3))];
             let mut control = SendAncillaryBuffer::new(&mut space);

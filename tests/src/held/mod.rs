@@ -8,6 +8,8 @@ pub(crate) mod ending;
 pub(crate) mod entering;
 pub(crate) mod faults;
 pub(crate) mod filter;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod first_task;
 pub(crate) mod leaving;
 pub(crate) mod lifetime;
 pub(crate) mod stress;
