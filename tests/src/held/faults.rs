@@ -68,13 +68,13 @@ fn each_enter_fails(held: &Held) -> Result<usize> {
     let injection = Injection::of_this_thread()?;
     let eye = Eye::new()?;
     let before = eye.view()?;
-    let mut failed = 0;
-    for nth in 1..100 {
+    let (mut nth, mut failed) = (1, 0);
+    for _ in 0..100 {
         injection.arm(nth)?;
         let entered = held.enter();
         let left = injection.disarm()?;
         if entered.is_ok() && left == "0" {
-            // It did without.
+            // It did without: a cache has got a new slab. The next time, the number is that of another chance.
             held.leave()?;
             continue;
         }
@@ -90,7 +90,7 @@ fn each_enter_fails(held: &Held) -> Result<usize> {
             return Ok(failed);
         }
         tried(Tried::Fault);
-        failed += 1;
+        (nth, failed) = (nth + 1, failed + 1);
         ensure!(
             entered == Err(Errno::NOMEM) && left == "0",
             "number {nth}: {entered:?}, {left} left"

@@ -162,6 +162,13 @@ fn in_flight() -> Result<()> {
             Ok(())
         })?;
     }
+    // The last ones, too: only the device is open then.
+    let until = Instant::now() + Duration::from_secs(20);
+    while users()? > 1 {
+        ensure!(Instant::now() < until, "{} users", users()?);
+        drop(pair()?);
+        thread::sleep(Duration::from_millis(50));
+    }
     Ok(())
 }
 
