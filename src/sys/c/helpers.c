@@ -121,7 +121,8 @@ struct fs_struct *unshare_fs_park(struct task_struct *task, struct fs_struct *ne
 /*
  * As unshare_fs_install(), but the task is a user of @back already. A sibling
  * that executes a program compares what its threads have with the users of its
- * own fs_struct, under the lock of that: so both locks are held for the store.
+ * own fs_struct, under the lock of that: check_unsafe_exec(). So both locks are
+ * held for the store.
  * The order is the newer one first: what a task comes back to is older than what
  * it has.
  */

@@ -8,7 +8,9 @@
 //! inside for good.
 //!
 //! A tracepoint must not sleep, and the last put of a namespace or a directory may. A task work drops the
-//! entry. It runs before `exit_notify()`, or before the new program does.
+//! entry. `do_exit()` passes the one tracepoint, then calls `exit_task_work()`, then `exit_notify()`: when the
+//! parent hears of the end, the entry is gone. `exec_binprm()` passes the other one when the new program is in
+//! place, and the work runs before the task returns to it.
 
 use core::mem::offset_of;
 use kernel::{
