@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Who may enter, and who may leave with other credentials than those with which the thread entered.
+//! Which tasks may enter, and whether a thread may leave with credentials other than those of its ENTER.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -220,7 +220,7 @@ fn many_threads() -> Result<()> {
     let stay = || {
         let eye = Eye::new()?;
         let before = eye.view()?;
-        // A thread that is in there twice, and in another one besides, is one thread.
+        // A thread that has entered this context twice, and another one, counts once.
         let outcome = held.inside(|| {
             other.inside(|| {
                 held.inside(|| {
