@@ -34,11 +34,14 @@ const devicePath = C.UNSHARE_DEVICE
 const (
 	optionDryRun     = C.UNSHARE_DRY_RUN
 	optionCloseRange = C.UNSHARE_CLOSE_RANGE
+	optionHold       = C.UNSHARE_HOLD
 )
 
 const (
 	ioctlCommit = C.UNSHARE_IOC_COMMIT
 	ioctlQuery  = C.UNSHARE_IOC_QUERY
+	ioctlEnter  = C.UNSHARE_IOC_ENTER
+	ioctlLeave  = C.UNSHARE_IOC_LEAVE
 )
 
 type args C.struct_unshare_args

@@ -23,7 +23,7 @@ func Open() (*Device, error) {
 	return &Device{file}, nil
 }
 
-// Close closes the device.
+// Close closes the device. Held contexts stay open.
 func (d *Device) Close() error {
 	return d.file.Close()
 }
@@ -49,6 +49,24 @@ func (d *Device) Commit(r Request) (Contexts, error) {
 		return 0, &Error{"commit", errno, Contexts(a.Failed)}
 	}
 	return Contexts(a.Replaced), nil
+}
+
+// Hold prepares what the request names, as Commit does, and changes nothing. The result goes into the held context,
+// from which any number of threads take it, as often as they like.
+//
+// A held context can have Mount, EmptyMount, UTS, IPC, PID, Net, Cgroup and FS. With FS or Mount, each [Held.Do] begins
+// with a copy of the held root and working directory, and with the umask of its caller. A dry run is EINVAL.
+func (d *Device) Hold(r Request) (*Held, error) {
+	if r.DryRun {
+		return nil, &Error{Op: "hold", Errno: syscall.EINVAL}
+	}
+	a := r.args()
+	a.Options |= optionHold
+	fd, errno := ioctl(d.file, ioctlCommit, unsafe.Pointer(&a))
+	if errno != 0 {
+		return nil, &Error{"hold", errno, Contexts(a.Failed)}
+	}
+	return &Held{os.NewFile(fd, "unshare-held"), Contexts(a.Replaced)}, nil
 }
 
 // ioctl keeps the descriptor open during the call, even if another goroutine closes the file.

@@ -22,7 +22,7 @@ func TestQueryTellsWhatTheKernelHasAndTheThreadShares(t *testing.T) {
 	if spaces := unshare.FS | unshare.UTS | unshare.Net; answer.Attachable&spaces != spaces || answer.Attachable&unshare.VM != 0 {
 		t.Errorf("Attachable is %v", answer.Attachable)
 	}
-	if !answer.DryRun || !answer.CloseRange {
+	if !answer.DryRun || !answer.CloseRange || !answer.Hold {
 		t.Errorf("an option is missing: %+v", answer)
 	}
 	if answer.Shared&all != all {
@@ -139,5 +139,8 @@ func TestClosedDeviceIsAnError(t *testing.T) {
 	check(t, device.Close())
 	if _, err := device.Query(); !errors.Is(err, syscall.EBADF) {
 		t.Errorf("query: %v", err)
+	}
+	if _, err := device.Hold(unshare.Request{Unshare: unshare.UTS}); !errors.Is(err, syscall.EBADF) {
+		t.Errorf("hold: %v", err)
 	}
 }

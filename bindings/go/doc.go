@@ -5,9 +5,28 @@
 // them from another task, or does both, as one transaction: either all that the request names is replaced, or the
 // request fails and nothing has changed.
 //
+// # There and back
+//
+// [Device.Hold] prepares a request and keeps the result: a [Held] context. [Held.Do] runs a function in it, on a thread
+// that comes back afterwards:
+//
+//	held, err := device.Hold(unshare.Request{Attach: unshare.Net, Pidfd: pidfd})
+//	...
+//	err = held.Do(func() error {
+//		// In the network of the task behind pidfd.
+//		listener, err = net.Listen("tcp", "127.0.0.1:80")
+//		return err
+//	})
+//
+// The way back needs no permission, no memory and no descriptors of the namespaces that the thread came from. It can
+// fail only if the function changes the credentials or the descriptor table of its thread: see [StrandedError].
+//
 // # Threads
 //
-// Contexts belong to a thread, and goroutines move between threads: see [Device.Commit].
+// Contexts belong to a thread, and goroutines move between threads. Do locks its goroutine to the thread. Goroutines
+// that the function starts run on other threads, outside. The standard library starts goroutines too: [net.Dial] looks
+// a host name up in one, so the look-up is made outside. Give such functions literal addresses. A socket or a file that
+// was opened inside can be used outside, by all goroutines: it keeps the network or the mount that it was opened in.
 //
 // # How to import it
 //

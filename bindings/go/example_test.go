@@ -6,12 +6,52 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"net"
 	"os"
 	"os/exec"
 	"runtime"
 
 	unshare "unshare.ko/bindings/go"
 )
+
+// A server opens a listening socket in the network of a container, and serves it from its own.
+func ExampleHeld_Do() {
+	device, err := unshare.Open()
+	if err != nil {
+		log.Fatal(err)
+	}
+	var pidfd int // of a process of the container, by pidfd_open(2)
+	network, err := device.Hold(unshare.Request{Attach: unshare.Net, Pidfd: pidfd})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer network.Close()
+
+	var listener net.Listener
+	err = network.Do(func() (err error) {
+		listener, err = net.Listen("tcp", "127.0.0.1:80")
+		return err
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("listening on", listener.Addr())
+}
+
+// A goroutine whose thread cannot leave must end, so that the thread ends, too.
+func ExampleStrandedError() {
+	serve := func(held *unshare.Held, jobs <-chan func() error) {
+		for job := range jobs {
+			err := held.Do(job)
+			var stranded *unshare.StrandedError
+			if errors.As(err, &stranded) {
+				log.Print(stranded)
+				return
+			}
+		}
+	}
+	_ = serve
+}
 
 // A thread of its own for a program that gets a private copy of the mounts of another process.
 func ExampleDevice_Commit() {
@@ -65,8 +105,8 @@ func ExampleDevice_Query() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	if answer.Attachable&unshare.Net == 0 {
-		log.Fatal("this kernel has no network namespaces")
+	if !answer.Hold {
+		log.Fatal("this version of unshare.ko cannot hold contexts")
 	}
 	fmt.Println("this thread shares", answer.Shared)
 }

@@ -30,11 +30,14 @@ const devicePath = "/dev/unshare"
 const (
 	optionDryRun     = 0x1
 	optionCloseRange = 0x2
+	optionHold       = 0x4
 )
 
 const (
 	ioctlCommit = 0xc030be01
 	ioctlQuery  = 0x8020be02
+	ioctlEnter  = 0xbe04
+	ioctlLeave  = 0xbe05
 )
 
 type args struct {

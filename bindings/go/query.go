@@ -8,8 +8,8 @@ type Query struct {
 	Contexts Contexts
 	// Attachable is what Request.Attach may name on this kernel.
 	Attachable Contexts
-	// DryRun and CloseRange tell whether this kernel has these options.
-	DryRun, CloseRange bool
+	// DryRun, CloseRange and Hold tell whether this kernel has these options.
+	DryRun, CloseRange, Hold bool
 	// Shared is what the thread shared with another task when the kernel was asked. The threads of a Go program
 	// share all contexts, unless they were replaced.
 	Shared Contexts
@@ -21,6 +21,7 @@ func (q query) typed() Query {
 		Attachable: Contexts(q.Attachable),
 		DryRun:     q.Options&optionDryRun != 0,
 		CloseRange: q.Options&optionCloseRange != 0,
+		Hold:       q.Options&optionHold != 0,
 		Shared:     Contexts(q.Shared),
 	}
 }

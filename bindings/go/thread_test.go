@@ -27,6 +27,14 @@ func open(t *testing.T) *unshare.Device {
 	return device
 }
 
+func hold(t *testing.T, device *unshare.Device, request unshare.Request) *unshare.Held {
+	t.Helper()
+	held, err := device.Hold(request)
+	check(t, err)
+	t.Cleanup(func() { held.Close() })
+	return held
+}
+
 func check(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
@@ -61,6 +69,16 @@ func is(want place) error {
 		return fmt.Errorf("the thread is in %v, and should be in %v", got, want)
 	}
 	return nil
+}
+
+// inside is where a held context leads to.
+func inside(t *testing.T, held *unshare.Held) (p place) {
+	t.Helper()
+	check(t, held.Do(func() error {
+		p = here()
+		return nil
+	}))
+	return p
 }
 
 // apart runs f in a goroutine of its own, until that has ended.

@@ -3,26 +3,23 @@
 //! `bindings/go`: its own tests, which are a program that `qemu/go` builds.
 
 use std::process::Command;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 
 use crate::check::ensure;
 use crate::harness::Suite;
+use crate::scale::{limit, rounds};
 
 const PROGRAM: &str = "/bin/unshare-go-tests";
 
 pub(crate) fn suite() -> Suite {
-    Suite::new("go").slow(
-        "each test of bindings/go passes",
-        Duration::from_secs(300),
-        each_passes,
-    )
+    Suite::new("go").slow("each test of bindings/go passes", limit(), each_passes)
 }
 
 fn each_passes() -> Result<()> {
     let output = Command::new(PROGRAM)
-        .args(["-test.v", "-test.count=1"])
+        .arg("-test.v")
+        .arg(format!("-goroutines={}", rounds(10_000, 100_000)))
         .output()
         .context("make test brings this program, make vm does not")?;
     let printed = String::from_utf8_lossy(&output.stdout);
