@@ -5,6 +5,7 @@
 pub(crate) mod attach;
 pub(crate) mod c;
 mod container;
+mod container_proxy;
 pub(crate) mod go;
 pub(crate) mod scratch_copy;
 pub(crate) mod unshare_run;
@@ -49,6 +50,10 @@ pub(crate) fn suite() -> Suite {
             private_tmp,
         )
         .test("private-tmp: the session has the user's ids", session)
+        .test(
+            "container-proxy: each container has its own listener and log, and no thread stays there",
+            container_proxy::connections_and_logs,
+        )
 }
 
 /// Runs a program with arguments, of which a blank ends each, but for the last if it follows `-c`.
