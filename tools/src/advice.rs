@@ -1,8 +1,39 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
+use std::fmt;
+use std::fs;
+
 use anyhow::{Error, anyhow};
 use rustix::io::Errno;
+use rustix::system::uname;
 use unshare_device::{Contexts, Device, Request, raw};
+
+mod attach;
+mod unshare;
+
+/// The file that says which kernels the module is for.
+const KBUILD: &str = include_str!("../../Kbuild");
+
+/// Why a request failed. Nothing has changed.
+#[derive(Debug)]
+pub struct Refusal {
+    /// The context and the errno.
+    pub error: unshare_device::Error,
+    /// What to do about it, for the common reasons.
+    pub advice: Option<String>,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}\nnothing has changed", self.error)?;
+        match &self.advice {
+            Some(advice) => write!(f, ": {advice}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Refusal {}
 
 /// Opens `/dev/unshare`.
 ///
@@ -10,30 +41,53 @@ use unshare_device::{Contexts, Device, Request, raw};
 ///
 /// Says what to do about it.
 pub fn open_device() -> Result<Device, Error> {
-    Device::open().map_err(|error| {
+    let device = Device::open().map_err(|error| {
         let path = raw::UNSHARE_DEVICE.to_string_lossy();
         let advice = match Errno::from_io_error(&error) {
-            Some(Errno::NOENT | Errno::NODEV | Errno::NXIO) => {
-                "is the module loaded? (modprobe unshare, as root)"
-            }
+            Some(Errno::NOENT | Errno::NODEV | Errno::NXIO) => no_module(),
             Some(Errno::ACCESS | Errno::PERM) => {
-                "the node is root's, mode 0600: be root, or have the administrator open it to you"
+                "only root may open the device by default: run this as root, or have the \
+                 administrator give a group access to it (unshare-device(4))"
+                    .to_owned()
+            }
+            Some(Errno::MFILE) => {
+                "the limit of open descriptors leaves none for the device (ulimit -n)".to_owned()
             }
             _ => return anyhow!("{path}: {error}"),
         };
         anyhow!("{path}: {error}\n{advice}")
-    })
+    })?;
+    match device.query() {
+        Err(error) if Errno::from_io_error(&error) == Some(Errno::NOTTY) => Err(anyhow!(
+            "{}: {error}\nthe loaded module is of another version than this program",
+            raw::UNSHARE_DEVICE.to_string_lossy()
+        )),
+        _ => Ok(device),
+    }
+}
+
+/// What to do when there is no device: load the module, or install it for the kernel that runs.
+fn no_module() -> String {
+    let release = uname().release().to_string_lossy().into_owned();
+    let known = KBUILD.lines();
+    let known = known.filter_map(|line| line.strip_prefix("unshare-series := "));
+    let known = known.last().unwrap_or_default().replace(' ', " and ");
+    let index = fs::read_to_string(format!("/lib/modules/{release}/modules.dep"));
+    match index.is_ok_and(|index| index.contains("/unshare.ko")) {
+        true => "the module is not loaded: run modprobe unshare, as root".to_owned(),
+        false => format!(
+            "the module is not loaded, and is not installed for the kernel that runs, {release} (it \
+             is for Linux {known}): install it, and run modprobe unshare, as root"
+        ),
+    }
 }
 
 /// Why `request` failed, in words: the context, the reason, and for the common ones what to do.
-pub fn explain(error: unshare_device::Error, request: &Request<'_>, device: &Device) -> Error {
+pub fn explain(error: unshare_device::Error, request: &Request<'_>, device: &Device) -> Refusal {
     let advice = missing(error, request, device)
-        .or_else(|| attach_advice(error, request))
-        .or_else(|| advice(error, request));
-    match advice {
-        Some(advice) => anyhow!("{error}\nnothing has changed: {advice}"),
-        None => anyhow!("{error}\nnothing has changed"),
-    }
+        .or_else(|| attach::advice(error, request))
+        .or_else(|| unshare::advice(error, request));
+    Refusal { error, advice }
 }
 
 /// What was asked for that this kernel does not have.
@@ -51,75 +105,24 @@ fn missing(error: unshare_device::Error, request: &Request<'_>, device: &Device)
     .map(|(verb, missing)| format!("this kernel cannot {verb} {missing}"))
 }
 
-/// For what is to be attached, which comes before the rest.
-fn attach_advice(error: unshare_device::Error, request: &Request<'_>) -> Option<String> {
-    let (attached, context) = (request.attached(), error.context);
-    if attached.is_empty() || !attached.contains(context) {
-        return None;
-    }
-    let words = match (error.errno, context) {
-        (Errno::SRCH, _) => "the task to attach to has ended",
-        (Errno::PERM, context) if context.is_empty() => {
-            "the task to attach to may not be looked at: that takes what tracing it takes, ptrace(2)"
-        }
-        (Errno::ACCESS, Contexts::FS) => {
-            "the task's directories may not be looked at, or not be entered"
-        }
-        (Errno::PERM, Contexts::FS) => {
-            "it takes CAP_SYS_CHROOT: be root, or attach to the task's user namespace too"
-        }
-        (Errno::PERM, Contexts::USER) => {
-            "it takes CAP_SYS_ADMIN in the task's user namespace: be root, or who made it"
-        }
-        (Errno::PERM, _) if attached.contains(Contexts::USER) => {
-            "the task's user namespace does not own this one, or the caller is no administrator of it"
-        }
-        (Errno::PERM, _) => {
-            "it takes CAP_SYS_ADMIN, here and where the namespace belongs to: be root, or attach to \
-             the task's user namespace too"
-        }
-        (Errno::INVAL, Contexts::USER) => "the caller is in the task's user namespace already",
-        (Errno::INVAL, Contexts::PID) => "the task is not in a PID namespace below the caller's",
-        (Errno::USERS, Contexts::TIME) => {
-            "the caller shares its address space: unshare CLONE_VM in the same request"
-        }
-        _ => return None,
-    };
-    Some(words.to_owned())
+/// The caller's user namespace, as lsns(8) shows it.
+fn user_namespace() -> String {
+    let link = fs::read_link("/proc/self/ns/user");
+    link.map_or_else(
+        |_| "its user namespace".to_owned(),
+        |link| link.display().to_string(),
+    )
 }
 
-fn advice(error: unshare_device::Error, request: &Request<'_>) -> Option<String> {
-    let entered = request.unshared() | request.attached();
-    let words = match (error.errno, error.context) {
-        (Errno::PERM, Contexts::USER) => {
-            "user namespaces are denied here: by the kernel.unprivileged_userns_clone sysctl, by a \
-             security module, or because the caller is in a chroot or its user id has no mapping"
-        }
-        (Errno::PERM, _) if entered.contains(Contexts::USER) => {
-            "the new user namespace does not own what this context belongs to"
-        }
-        (Errno::PERM, _) => "it takes CAP_SYS_ADMIN: be root, or ask for a user namespace too",
-        (Errno::NOSPC, context) => return limit(context),
-        (Errno::MFILE, _) => "a descriptor is open whose number is above the fs.nr_open sysctl",
-        (Errno::INVAL, Contexts::THREAD) => {
-            "the process has several threads, and a thread cannot leave them"
-        }
-        (Errno::INVAL, Contexts::PID) => {
-            "a new PID namespace already waits for this task's first child"
-        }
-        (Errno::BUSY, Contexts::VM) => {
-            "the task is bound to the address space that it has: by a return probe, or by a device"
-        }
-        (Errno::NOMEM, _) => "the kernel is out of memory",
-        (Errno::AGAIN, Contexts::USER) => "the user has too many processes (ulimit -u)",
-        (Errno::INTR, _) => "a fatal signal came first",
-        _ => return None,
-    };
-    Some(words.to_owned())
+/// The value of a sysctl, if the kernel has it.
+fn sysctl(name: &str) -> Option<String> {
+    let path = format!("/proc/sys/{}", name.replace('.', "/"));
+    Some(fs::read_to_string(path).ok()?.trim().to_owned())
 }
 
-fn limit(context: Contexts) -> Option<String> {
-    let kind = match context {
+/// The name of a namespace in `user.max_NAME_namespaces`.
+fn limit(context: Contexts) -> Option<&'static str> {
+    Some(match context {
         Contexts::MOUNT | Contexts::EMPTY_MNTNS => "mnt",
         Contexts::UTS => "uts",
         Contexts::IPC => "ipc",
@@ -129,10 +132,5 @@ fn limit(context: Contexts) -> Option<String> {
         Contexts::CGROUP => "cgroup",
         Contexts::TIME => "time",
         _ => return None,
-    };
-    let mut words = format!("the limit user.max_{kind}_namespaces is reached");
-    if matches!(context, Contexts::USER | Contexts::PID) {
-        words += ", or 32 of them are nested";
-    }
-    Some(words)
+    })
 }

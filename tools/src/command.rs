@@ -6,6 +6,35 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode, Termination};
 
 use anyhow::Result;
+use clap::{CommandFactory, Parser};
+use clap_complete::Shell;
+
+use crate::inherited::keep_sigpipe;
+
+/// The exit status of env(1), chroot(1) and timeout(1) when they fail themselves.
+pub const FAILED: u8 = 125;
+
+/// Parses the command line.
+///
+/// # Errors
+///
+/// The exit status after `--help`, `--version` or a wrong option.
+pub fn parse<O: Parser>() -> Result<O, ExitCode> {
+    O::try_parse().map_err(|error| {
+        // Help and version go to standard output, mistakes to standard error.
+        let _ = error.print();
+        match error.use_stderr() {
+            true => ExitCode::from(FAILED),
+            false => ExitCode::SUCCESS,
+        }
+    })
+}
+
+/// Prints the completions of the program for a shell.
+pub fn print_completions<O: CommandFactory>(program: &str, shell: Shell) -> ExitCode {
+    clap_complete::generate(shell, &mut O::command(), program, &mut io::stdout());
+    ExitCode::SUCCESS
+}
 
 /// How `main` ends: says what went wrong, if anything did, and gives the exit status.
 pub fn finish<T: Termination>(program: &str, result: Result<T>) -> ExitCode {
@@ -13,7 +42,7 @@ pub fn finish<T: Termination>(program: &str, result: Result<T>) -> ExitCode {
         Ok(status) => status.report(),
         Err(error) => {
             eprintln!("{program}: {error:#}");
-            ExitCode::FAILURE
+            ExitCode::from(FAILED)
         }
     }
 }
@@ -28,6 +57,7 @@ pub fn command(words: &[OsString]) -> Option<Command> {
 
 /// Becomes `command`; returns only when that fails, as [`exec_failed`] does.
 pub fn exec(program: &str, mut command: Command) -> ExitCode {
+    keep_sigpipe(&mut command);
     let error = command.exec();
     exec_failed(program, &command.get_program().to_string_lossy(), &error)
 }

@@ -6,11 +6,18 @@
 mod advice;
 mod command;
 mod credentials;
+mod inherited;
+mod seclusion;
 mod supervise;
 mod target;
+mod terminal;
 
-pub use advice::{explain, open_device};
-pub use command::{command, exec, exec_failed, finish};
-pub use credentials::RootOfNamespace;
-pub use supervise::{Fork, Supervised, fork};
+pub use advice::{Refusal, explain, open_device};
+pub use clap_complete::Shell;
+pub use command::{FAILED, command, exec, exec_failed, finish, parse, print_completions};
+pub use credentials::Credentials;
+pub use inherited::{reset_sigchld, restore_sigpipe};
+pub use seclusion::{close_inherited, seclude, set_dumpable};
+pub use supervise::{Fork, Parent, Supervised, fork};
 pub use target::{Target, parse_pid};
+pub use terminal::Terminal;

@@ -68,7 +68,8 @@ impl Target {
         fs::read_to_string(&path).context(path)
     }
 
-    fn proc(&self, name: &str) -> String {
+    /// The path of a file in the process's folder under `/proc`.
+    pub fn proc(&self, name: &str) -> String {
         format!("/proc/{}/{name}", self.pid.as_raw_nonzero())
     }
 }

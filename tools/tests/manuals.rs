@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 //! The manuals say what there is: of each program that is installed the options that its `--help`
-//! has, and no other; of the device what `unshare.h` has.
+//! has, and no other, and what it does with inherited state; of the device what `unshare.h` has.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -33,6 +33,32 @@ fn manuals_have_the_options_of_the_programs() {
             listed,
             "{manual}"
         );
+    }
+}
+
+#[test]
+fn manuals_have_the_table_of_inherited_state() {
+    let table = read("tools/inherited.table");
+    let rows = table
+        .lines()
+        .filter(|line| !line.starts_with('#') && !line.is_empty());
+    let rows: Vec<Vec<_>> = rows.map(|line| line.split_whitespace().collect()).collect();
+    let columns = [
+        ("unshare-run.1", 1..5),
+        ("scratch-copy.1", 5..6),
+        ("private-tmp.8", 6..7),
+    ];
+    for (manual, columns) in columns {
+        let page = read(&format!("dist/{manual}"));
+        let items = page.lines().filter_map(|line| line.strip_prefix(".It "));
+        let items = items.map(|item| item.split(" Ta ").collect::<Vec<_>>());
+        let items: Vec<_> = items
+            .filter(|item| item.len() == columns.len() + 1)
+            .collect();
+        let expected = rows
+            .iter()
+            .map(|row| [&row[..1], &row[columns.clone()]].concat());
+        assert!(items[1..].iter().cloned().eq(expected), "{manual}");
     }
 }
 

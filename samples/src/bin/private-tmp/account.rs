@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use rustix::process::{Gid, Uid};
 
 const PASSWD: &str = "/etc/passwd";
@@ -34,45 +34,25 @@ impl Account {
     }
 
     fn find(is_it: impl Fn(&[&str; 7]) -> bool) -> Result<Option<Self>> {
-        let passwd = read(PASSWD)?;
+        let passwd = fs::read_to_string(PASSWD).context(PASSWD)?;
         let Some(fields) = passwd.lines().filter_map(fields).find(is_it) else {
             return Ok(None);
         };
         let [name, _, uid, gid, _, home, shell] = fields;
-        // It becomes a file's name.
-        let is_plain = !name.contains('/') && !["", ".", ".."].contains(&name);
-        ensure!(is_plain, "{PASSWD}: {name:?} is no name for a user");
-
-        let gid = parse_gid(gid).with_context(|| format!("{PASSWD}: group of {name}"))?;
+        let broken = || format!("{PASSWD}: the numbers of {name}");
+        let (uid, gid) = (
+            number(uid).with_context(broken)?,
+            number(gid).with_context(broken)?,
+        );
+        let gid = Gid::from_raw(gid);
         Ok(Some(Self {
             name: name.to_owned(),
-            uid: parse_uid(uid).with_context(|| format!("{PASSWD}: number of {name}"))?,
+            uid: Uid::from_raw(uid),
             gid,
-            groups: groups(&read(GROUP)?, name, gid),
+            groups: groups(&fs::read_to_string(GROUP).context(GROUP)?, name, gid),
             home: if home.is_empty() { "/" } else { home }.into(),
             shell: if shell.is_empty() { "/bin/sh" } else { shell }.into(),
         }))
-    }
-}
-
-/// The group of that name, or number.
-pub(crate) fn group_id(name: &str) -> Result<Gid> {
-    if let Some(gid) = parse_gid(name) {
-        return Ok(gid);
-    }
-    read(GROUP)?
-        .lines()
-        .filter_map(fields::<4>)
-        .find(|fields| fields[0] == name)
-        .and_then(|fields| parse_gid(fields[2]))
-        .with_context(|| format!("{GROUP}: no group {name}"))
-}
-
-/// The user of that name, or number.
-pub(crate) fn user_id(name: &str) -> Result<Uid> {
-    match parse_uid(name) {
-        Some(uid) => Ok(uid),
-        None => Ok(Account::by_name(name)?.uid),
     }
 }
 
@@ -81,7 +61,7 @@ fn groups(group: &str, name: &str, primary: Gid) -> Vec<Gid> {
         .lines()
         .filter_map(fields::<4>)
         .filter(|fields| fields[3].split(',').any(|member| member == name))
-        .filter_map(|fields| parse_gid(fields[2]))
+        .filter_map(|fields| number(fields[2]).map(Gid::from_raw))
         .filter(|gid| *gid != primary);
     [primary].into_iter().chain(others).collect()
 }
@@ -90,19 +70,9 @@ fn fields<const N: usize>(line: &str) -> Option<[&str; N]> {
     line.split(':').collect::<Vec<_>>().try_into().ok()
 }
 
-// The last number means "unchanged" to the kernel.
-fn parse_uid(text: &str) -> Option<Uid> {
-    let number = text.parse().ok().filter(|number| *number != u32::MAX)?;
-    Some(Uid::from_raw(number))
-}
-
-fn parse_gid(text: &str) -> Option<Gid> {
-    let number = text.parse().ok().filter(|number| *number != u32::MAX)?;
-    Some(Gid::from_raw(number))
-}
-
-fn read(path: &str) -> Result<String> {
-    fs::read_to_string(path).context(path.to_owned())
+/// The last number means "unchanged" to the kernel.
+fn number(text: &str) -> Option<u32> {
+    text.parse().ok().filter(|number| *number != u32::MAX)
 }
 
 #[cfg(test)]
@@ -115,12 +85,5 @@ mod tests {
         let found = groups(file, "alice", Gid::from_raw(1000));
         let numbers: Vec<_> = found.into_iter().map(Gid::as_raw).collect();
         assert_eq!(numbers, [1000, 100]);
-    }
-
-    #[test]
-    fn unchanged_is_no_number() {
-        assert_eq!(parse_uid("4294967295"), None);
-        assert_eq!(parse_uid("-1"), None);
-        assert_eq!(parse_gid("7"), Some(Gid::from_raw(7)));
     }
 }

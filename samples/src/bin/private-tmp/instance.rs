@@ -1,158 +1,68 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+//! A user's own instance of a common directory.
+
+use std::os::fd::{AsFd, OwnedFd};
 
 use anyhow::{Context, Result, ensure};
 use rustix::fs::{
-    AtFlags, FileType, Gid, Mode, Uid, XattrFlags, chownat, fchmod, fsetxattr, fstat, mkdirat,
+    CWD, Mode, OFlags, StatVfsMountFlags, Uid, fchmod, fstat, mkdirat, openat, stat, statvfs,
 };
 use rustix::io::Errno;
+use rustix::mount::{
+    MountFlags, MoveMountFlags, OpenTreeFlags, mount_remount, move_mount, open_tree,
+};
 
-use crate::PROGRAM;
-use crate::account::Account;
-use crate::config::{Entry, Method};
-use crate::context;
-use crate::directory;
-use crate::polydir::Polydir;
+/// Mounts the user's instance over `directory`. Instances are in `parent`, a folder that only root
+/// can look into, in a folder that only root can write to: no user can plant one.
+pub(crate) fn cover(user: Uid, directory: &str, parent: &str) -> Result<()> {
+    let folder = make(CWD, parent).with_context(|| parent.to_owned())?;
+    fchmod(&folder, Mode::RWXU)?;
+    let name = user.to_string();
+    let instance = make(&folder, &name).with_context(|| format!("{parent}/{name}"))?;
+    // As /tmp: everybody in the session may write, and remove what is theirs.
+    fchmod(&instance, Mode::from_raw_mode(0o1777))?;
 
-/// Where instances live: a directory that is root's alone, and what their names begin with.
-#[derive(Debug)]
-pub(crate) struct Parent {
-    pub(crate) place: OwnedFd,
-    path: PathBuf,
-    pub(crate) prefix: String,
+    let flags = denied(directory)?;
+    let clone = OpenTreeFlags::OPEN_TREE_CLONE
+        | OpenTreeFlags::OPEN_TREE_CLOEXEC
+        | OpenTreeFlags::AT_EMPTY_PATH;
+    let mount = open_tree(&instance, c"", clone).context(parent.to_owned())?;
+    let over = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
+    move_mount(mount, c"", CWD, directory, over)
+        .and_then(|()| mount_remount(directory, MountFlags::BIND | flags, c""))
+        .with_context(|| directory.to_owned())
 }
 
-/// A directory that is to cover another one.
-#[derive(Debug)]
-pub(crate) struct Instance {
-    pub(crate) directory: OwnedFd,
-    pub(crate) path: PathBuf,
-    pub(crate) is_new: bool,
+/// What nobody may do with the instance's files: run one where that is denied in the common directory,
+/// and have a set-user-ID program or a device.
+fn denied(directory: &str) -> Result<MountFlags> {
+    let common = statvfs(directory)
+        .with_context(|| directory.to_owned())?
+        .f_flag;
+    let flags = MountFlags::NOSUID | MountFlags::NODEV;
+    Ok(match common.contains(StatVfsMountFlags::NOEXEC) {
+        true => flags | MountFlags::NOEXEC,
+        false => flags,
+    })
 }
 
-/// The part of an instance's name that tells it from others; `None` where there are to be none.
-pub(crate) fn name(entry: &Entry, account: &Account) -> Option<String> {
-    let user = account.name.as_str();
-    let context = context::of_session();
-    let context = match entry.method {
-        Method::Context => context,
-        Method::Level => context
-            .as_deref()
-            .and_then(context::level)
-            .map(str::to_owned),
-        Method::User | Method::Tmpdir | Method::Tmpfs => return Some(user.to_owned()),
-    };
-    match context {
-        // Some security modules name contexts by a program's path.
-        Some(context) if entry.flags.shared => Some(escape(&context)),
-        Some(context) => Some(format!("{}_{user}", escape(&context))),
-        None if entry.flags.shared => {
-            let directory = entry.directory(account);
-            let directory = directory.display();
-            eprintln!("{PROGRAM}: {directory}: no security context: it stays common");
-            None
-        }
-        None => Some(user.to_owned()),
+/// Whether the two paths lead to one directory: on some systems, /var/tmp is a link to /tmp.
+pub(crate) fn is_same(one: &str, other: &str) -> Result<bool> {
+    let one = stat(one).with_context(|| one.to_owned())?;
+    let other = stat(other).with_context(|| other.to_owned())?;
+    Ok((one.st_dev, one.st_ino) == (other.st_dev, other.st_ino))
+}
+
+/// Opens the folder, and makes it if it is missing. It is root's own, and no link.
+fn make(parent: impl AsFd, name: &str) -> Result<OwnedFd> {
+    match mkdirat(&parent, name, Mode::RWXU) {
+        Ok(()) | Err(Errno::EXIST) => {}
+        Err(error) => return Err(error.into()),
     }
-}
-
-fn escape(context: &str) -> String {
-    context.replace('%', "%25").replace('/', "%2F")
-}
-
-impl Parent {
-    /// Opens the directory part of `prefix`, or makes it: root's, with mode 000.
-    pub(crate) fn open(prefix: &str, ignore_mode: bool) -> Result<Self> {
-        let (parent, prefix) = prefix.rsplit_once('/').context("the prefix is no path")?;
-        let path = Path::new(if parent.is_empty() { "/" } else { parent });
-        let shown = path.display();
-        let place = match directory::open(path) {
-            Err(error) if error.downcast_ref() == Some(&Errno::NOENT) => make_parent(path)?,
-            result => result?,
-        };
-        let stat = fstat(&place)?;
-        ensure!(
-            stat.st_uid == 0,
-            "{shown}: belongs to {}, not to root",
-            stat.st_uid
-        );
-        let mode = stat.st_mode & 0o777;
-        ensure!(
-            ignore_mode || mode == 0,
-            "{shown}: has mode {mode:03o}, not 000"
-        );
-        Ok(Self {
-            place,
-            path: path.to_owned(),
-            prefix: prefix.to_owned(),
-        })
-    }
-
-    /// Opens the instance `name`, or makes it, with the owner and mode of `polydir`.
-    pub(crate) fn instance(&self, name: &str, polydir: &Polydir) -> Result<Instance> {
-        let name = format!("{}{name}", self.prefix);
-        let path = self.path.join(&name);
-        let is_new = match mkdirat(&self.place, &name, Mode::RWXU) {
-            Ok(()) => true,
-            Err(Errno::EXIST) => false,
-            Err(error) => return Err(error).with_context(|| path.display().to_string()),
-        };
-        let directory = directory::open_child(&self.place, &name)
-            .with_context(|| path.display().to_string())?;
-        if is_new {
-            adopt(&directory, polydir).with_context(|| path.display().to_string())?;
-        }
-        Ok(Instance {
-            directory,
-            path,
-            is_new,
-        })
-    }
-}
-
-fn make_parent(path: &Path) -> Result<OwnedFd> {
-    let name = path.file_name().context("the root directory is missing")?;
-    let above = directory::open(path.parent().unwrap_or(path))?;
-    match mkdirat(&above, name, Mode::empty()) {
-        Ok(()) | Err(Errno::EXIST) => directory::open(path),
-        Err(error) => Err(error).with_context(|| path.display().to_string()),
-    }
-}
-
-/// Makes the new directory look like the one that it is to cover.
-fn adopt(directory: &OwnedFd, polydir: &Polydir) -> Result<()> {
-    let stat = polydir.stat()?;
-    ensure!(
-        FileType::from_raw_mode(stat.st_mode).is_dir(),
-        "covers no directory"
-    );
-    if let Some(label) = polydir.label() {
-        fsetxattr(directory, c"security.selinux", &label, XattrFlags::empty())?;
-    }
-    let (owner, group) = (Uid::from_raw(stat.st_uid), Gid::from_raw(stat.st_gid));
-    chownat(
-        directory,
-        c"",
-        Some(owner),
-        Some(group),
-        AtFlags::EMPTY_PATH,
-    )?;
-    fchmod(directory, Mode::from_raw_mode(stat.st_mode & 0o7777))?;
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_context_makes_one_file_name() {
-        assert_eq!(
-            escape("/usr/bin/100% (enforce)"),
-            "%2Fusr%2Fbin%2F100%25 (enforce)"
-        );
-        assert_eq!(escape("u:r:t:s0"), "u:r:t:s0");
-    }
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let folder = openat(&parent, name, flags, Mode::empty())?;
+    let owner = fstat(&folder)?.st_uid;
+    ensure!(owner == 0, "belongs to user {owner}, not to root");
+    Ok(folder)
 }

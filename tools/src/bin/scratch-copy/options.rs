@@ -5,30 +5,30 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use rustix::process::Pid;
-use unshare_tools::parse_pid;
+use unshare_tools::{Shell, parse_pid};
 
-/// Run a command in a private, throw-away copy of a running container's mounts.
+/// Run a command on a private, throw-away copy of a running container's mounts.
 ///
-/// The command gets the container's namespaces, those of the process PID, but of its mount
-/// namespace a private copy. Both are one request to /dev/unshare: at no moment is the command, or
-/// what it comes from, in the container's own mount namespace. What the command mounts and unmounts
-/// is its own affair. Over the root directory lies an overlay that keeps in memory what is written.
-/// All of it goes when the command and its children have ended.
+/// The command gets the namespaces of the process PID, and its root directory, but a private copy of
+/// its mount namespace. One request to /dev/unshare does both: at no moment is scratch-copy or the
+/// command in the container's own mount namespace. The container does not see what the command
+/// mounts and unmounts. Over the root directory lies an overlay that keeps in memory what is written. All
+/// of it goes when the command and its children have ended.
 ///
 /// Without a command, runs /bin/sh of the container.
 #[derive(Debug, Parser)]
 #[command(
     name = crate::PROGRAM,
     version,
-    override_usage = "scratch-copy [--scratch DIR]... PID [--] [COMMAND [ARGUMENT]...]",
+    override_usage = "scratch-copy [--pty] [--scratch DIR]... PID [--] [COMMAND [ARGUMENT]...]",
     after_long_help = AFTER_HELP
 )]
 pub(crate) struct Options {
     /// Keep in memory what is written in DIR, and not in / [default: /]
     ///
-    /// An absolute path in the container. What is mounted below DIR stays as it is: who writes
-    /// there writes to the container's files. Give the option once more for each volume that is to
-    /// be spared: --scratch / --scratch /data.
+    /// DIR is an absolute path in the container. What is mounted below DIR stays as it is: what the
+    /// command writes there, it writes to the container's files. Give the option once more for each
+    /// volume to spare: --scratch / --scratch /data.
     #[arg(
         short,
         long,
@@ -39,9 +39,21 @@ pub(crate) struct Options {
     #[arg(value_parser = absolute)]
     scratch: Vec<PathBuf>,
 
+    /// Give the command a terminal and a session of its own
+    ///
+    /// By default, the command has the caller's terminal. Where the sysctl dev.tty.legacy_tiocsti is
+    /// 1, or the command has CAP_SYS_ADMIN, it can push input into that one, which the caller's shell
+    /// reads afterwards.
+    #[arg(long)]
+    pub(crate) pty: bool,
+
+    /// Print completions of the command line for a shell, and do nothing else
+    #[arg(long, value_name = "SHELL", exclusive = true)]
+    pub(crate) completions: Option<Shell>,
+
     /// A process of the container
-    #[arg(value_name = "PID", value_parser = parse_pid)]
-    pub(crate) pid: Pid,
+    #[arg(value_name = "PID", value_parser = parse_pid, required_unless_present = "completions")]
+    pid: Option<Pid>,
 
     /// What to run, with its arguments
     #[arg(trailing_var_arg = true)]
@@ -49,6 +61,11 @@ pub(crate) struct Options {
 }
 
 impl Options {
+    /// The process of the container.
+    pub(crate) fn pid(&self) -> Pid {
+        self.pid.unwrap_or(Pid::INIT)
+    }
+
     /// The directories to cover, each after those that it is in.
     pub(crate) fn directories(&self) -> Vec<PathBuf> {
         let mut directories = self.scratch.clone();
@@ -69,22 +86,24 @@ const AFTER_HELP: &str = "\
 What is a copy:
   Mounts           the table, not what is mounted. Afterwards neither side sees what the other
                    mounts.
-  DIR              an overlay: its lower layer is the container's directory. What the container
-                   writes there meanwhile may or may not be seen.
+  DIR              an overlay: its lower layer is the container's directory. The command may or may
+                   not see what the container writes there meanwhile.
 What is the container's own:
-  Namespaces       all others that are not the caller's already: processes (the command can signal
-                   those of the container), network, host name, IPC, users. In a user namespace the
-                   command is its root.
+  Namespaces       all that differ from the caller's: processes (the command can signal those of the
+                   container), network, host name, IPC, users. In a user namespace the command is
+                   root.
   Other mounts     /proc, /sys, /dev, and volumes, unless --scratch names them.
 What stays the caller's:
-  Control group, resource limits, seccomp filter, environment, terminal. This is no sandbox: the
-  command is trusted as the caller is.
+  Standard input, output and error (no other descriptor), control group, resource limits, seccomp
+  filter, environment, and without --pty the terminal. This is no sandbox: trust the command as you
+  trust the caller.
 
 Locked mounts:
-  What a mount namespace got from one of another user namespace is locked, since it may hide
-  something: see mount_namespaces(7). There can be no overlay over it with what is below left out.
-  Those of container runtimes are not: they mount what they need from inside. In a container made
-  by unshare(1), name directories with nothing mounted below: --scratch /etc.
+  Mounts that a mount namespace got from a namespace of another user namespace are locked, since they
+  may hide something: see mount_namespaces(7). An overlay over such a mount that leaves out what is
+  mounted below is refused. The mounts of container runtimes are not locked: they mount what they need
+  from inside. In a container made by unshare(1), name directories with nothing mounted below:
+  --scratch /etc.
 
 Examples:
   What would an upgrade do?
@@ -97,8 +116,8 @@ Examples:
     scratch-copy --scratch / --scratch /var/lib/postgresql $PID
 
 Exit status:
-  The command's own. 128 and the signal's number if a signal ended it. 1 if there was no copy, 2 for
-  a wrong option, 126 if the command cannot run, 127 if it is not there.
+  The command's own, or 128 and the number of the signal that ended it. 125 if scratch-copy itself
+  fails, 126 if the command cannot run, 127 if the command is not found.
 
 See also:
   nsenter(1), mount_namespaces(7), the kernel's Documentation/filesystems/overlayfs.rst";

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -20,16 +23,31 @@ pub(crate) fn propagate(propagation: Propagation) -> Result<()> {
 
 /// Mounts a new proc on `directory`, out of sight of other namespaces.
 pub(crate) fn mount_proc(directory: &Path) -> Result<()> {
-    let name = directory.display();
     // What is there may be no mount, or one that spreads to other namespaces.
     match mount_change(
         directory,
         MountPropagationFlags::PRIVATE | MountPropagationFlags::REC,
     ) {
         Ok(()) | Err(rustix::io::Errno::INVAL) => {}
-        Err(error) => return Err(error).with_context(|| format!("{name}")),
+        Err(error) => return Err(error).with_context(|| directory.display().to_string()),
     }
+    mount_new("proc", directory)
+}
+
+/// Mounts the binfmt_misc of the user namespace on `directory`.
+pub(crate) fn mount_binfmt(directory: &Path) -> Result<()> {
+    mount_new("binfmt_misc", directory)
+}
+
+/// Registers an interpreter with the binfmt_misc on `directory`.
+pub(crate) fn load_interpreter(directory: &Path, definition: &OsStr) -> Result<()> {
+    let file = directory.join("register");
+    let shown = file.display();
+    fs::write(&file, definition.as_bytes()).with_context(|| format!("{shown}: {definition:?}"))
+}
+
+fn mount_new(kind: &str, directory: &Path) -> Result<()> {
     let flags = MountFlags::NOSUID | MountFlags::NOEXEC | MountFlags::NODEV;
-    mount(c"proc", directory, c"proc", flags, None)
-        .with_context(|| format!("{name}: cannot mount proc"))
+    mount(kind, directory, kind, flags, None)
+        .with_context(|| format!("{}: cannot mount {kind}", directory.display()))
 }

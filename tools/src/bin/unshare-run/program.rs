@@ -9,10 +9,9 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
 use nix::fcntl::AtFlags;
-use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::unistd::execveat;
 use rustix::fs::{Access, CWD, Mode, OFlags, access, openat};
-use unshare_tools::exec_failed;
+use unshare_tools::{exec_failed, restore_sigpipe};
 
 /// A program that was opened before the request, for a mount namespace where no path leads to it.
 #[derive(Debug)]
@@ -41,9 +40,7 @@ impl Program {
             .map(|(name, value)| [name.as_bytes(), b"=", value.as_bytes()].concat())
             .filter_map(|variable| CString::new(variable).ok())
             .collect();
-        // As Command does: Rust ignores the signal, and an ignored one stays so across exec.
-        // SAFETY: No handler is installed, and none is replaced.
-        let _ = unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) };
+        restore_sigpipe();
         let Err(errno) = execveat(
             &self.file,
             c"",

@@ -2,23 +2,72 @@
 
 use std::io::{self, Write};
 
-use unshare_device::{Contexts, Query};
+use serde_json::{Value, json};
+use unshare_device::{Contexts, Options, Query};
+use unshare_tools::Refusal;
 
 use crate::names::name;
 
-/// The table of `--query`.
-pub(crate) fn table(query: &Query) -> io::Result<()> {
+/// The answer of `--query`.
+pub(crate) fn query(query: &Query, as_json: bool) -> io::Result<()> {
     let mut out = io::stdout().lock();
+    if as_json {
+        return writeln!(out, "{:#}", query_object(query));
+    }
     writeln!(
         out,
         "CONTEXT            ACCEPTED  ATTACHABLE  SHARED  OPTION"
     )?;
-    let known = Contexts::all().iter_names().map(|(_, context)| context);
-    for context in known.filter(|context| *context != Contexts::EMPTY_MNTNS) {
+    for context in known() {
         row(&mut out, query, context)?;
     }
-    // It is about the namespace that CLONE_NEWNS names, so it has no sharers of its own.
-    row(&mut out, query, Contexts::EMPTY_MNTNS)
+    Ok(())
+}
+
+/// The answer of `--dry-run`, as JSON.
+pub(crate) fn result(result: &Result<Contexts, Refusal>) -> io::Result<()> {
+    let object = match result {
+        Ok(replaced) => json!({ "replaced": names(*replaced) }),
+        Err(refusal) => json!({ "refused": {
+            "context": refusal.error.context.each().next().map(|context| context.to_string()),
+            "errno": refusal.error.errno.raw_os_error(),
+            "error": refusal.error.errno.to_string(),
+            "advice": refusal.advice,
+        }}),
+    };
+    writeln!(io::stdout(), "{object:#}")
+}
+
+/// All contexts, and last the one that has no sharers of its own: CLONE_EMPTY_MNTNS says how to make
+/// the namespace that CLONE_NEWNS names.
+fn known() -> impl Iterator<Item = Contexts> {
+    let all = Contexts::all().iter_names().map(|(_, context)| context);
+    let others = all.filter(|context| *context != Contexts::EMPTY_MNTNS);
+    others.chain([Contexts::EMPTY_MNTNS])
+}
+
+fn names(contexts: Contexts) -> Vec<String> {
+    contexts.each().map(|context| context.to_string()).collect()
+}
+
+fn query_object(query: &Query) -> Value {
+    let context = |context: Contexts| {
+        let shared = query.shared.contains(context);
+        json!({
+            "name": context.to_string(),
+            "option": name(context).map(|name| format!("--{name}")),
+            "accepted": query.contexts.contains(context),
+            "attachable": query.attachable.contains(context),
+            "shared": (context != Contexts::EMPTY_MNTNS).then_some(shared),
+        })
+    };
+    json!({
+        "contexts": known().map(context).collect::<Vec<_>>(),
+        "options": {
+            "dry_run": query.options.contains(Options::DRY_RUN),
+            "close_range": query.options.contains(Options::CLOSE_RANGE),
+        },
+    })
 }
 
 fn row(out: &mut impl Write, query: &Query, context: Contexts) -> io::Result<()> {

@@ -3,37 +3,31 @@
 /// What follows the options.
 pub(super) const AFTER: &str = "\
 Exit status:
-  The command's own. 128 and the signal's number if a signal ended it (with --fork). 1 if the
-  request was refused, 2 for a wrong option, 126 if the command cannot run, 127 if it is not there.
+  The command's own, or with --fork 128 and the number of the signal that ended it. 125 if
+  unshare-run itself fails, a refused request and a wrong option among the reasons; 126 if the
+  command cannot run, 127 if the command is not found.
 
 Examples:
   A root shell without privilege, with its own mounts and process list:
     unshare-run -r -p -f --mount-proc
 
-  A daemon without network and without what the caller left open:
+  A daemon without network and without the descriptors that the caller left open:
     unshare-run --net --close-from 3 -- mydaemon
 
   A shell in a container, as nsenter --all --root --wd gives:
-    unshare-run --attach $PID --root --wd
+    unshare-run --target $PID --all --root --wd
 
-  In a container's network, with the mounts of this one:
+  In a container's network, with the mounts of the host:
     unshare-run --attach $PID:net -- tcpdump
 
-  A container's namespaces, but a network and a copy of its mounts of one's own:
+  A container's namespaces, but a network of its own and a private copy of the mounts:
     unshare-run --attach $PID --net --mount
 
-  What would it take?
+  Would it work, and what would it replace?
     unshare-run --dry-run --mount --net --time
 
-Differences from unshare(1):
-  One transaction, and the part that failed is named. --fs, --files, --sysvsem, --vm, --sighand,
-  --empty-mount, --close-from, --attach, --dry-run and --query are new. Namespaces cannot be kept
-  by a file, and of the id maps there is --map-root-user alone.
-
-Differences from nsenter(1):
-  One transaction: it enters all, from where it is, or nothing. Namespaces are a process's, not a
-  file's. all leaves out every namespace that the caller is in, not the user namespace alone.
-  --root and --wd go together and name no other directory. No user or group but 0 can be chosen.
+Options of unshare(1) and nsenter(1) work with the same name. The exceptions are in the manual, with
+the reason of each.
 
 See also:
-  unshare(1), nsenter(1), unshare(2), setns(2), namespaces(7), close_range(2)";
+  unshare-run(1), unshare(1), nsenter(1), unshare-device(4), namespaces(7)";

@@ -3,10 +3,11 @@
 use clap::CommandFactory;
 
 use super::*;
+use crate::attach::Attach;
 
 fn contexts(arguments: &[&str]) -> Contexts {
     let all = ["unshare-run"].iter().chain(arguments);
-    Options::try_parse_from(all).map_or(Contexts::empty(), |options| options.contexts())
+    Options::try_parse_from(all).map_or(Contexts::empty(), |options| options.unshared())
 }
 
 #[test]
@@ -43,9 +44,9 @@ fn the_command_keeps_its_options() {
     let Ok(options) = Options::try_parse_from(line) else {
         panic!("{line:?} was refused");
     };
-    assert_eq!(options.contexts(), Contexts::MOUNT);
+    assert_eq!(options.unshared(), Contexts::MOUNT);
     assert_eq!(options.command, ["ls", "-u", "--fork"]);
-    assert!(!options.fork);
+    assert!(!options.forks(Contexts::empty()));
 }
 
 #[test]
@@ -60,13 +61,13 @@ fn mount_proc_takes_its_directory_after_an_equals_sign_alone() {
     let Ok(options) = Options::try_parse_from(line) else {
         panic!("{line:?} was refused");
     };
-    assert_eq!(options.mount_proc, Some("/proc".into()));
+    assert_eq!(options.how.mount_proc, Some("/proc".into()));
     assert_eq!(options.command, ["ls"]);
 }
 
 fn attach(arguments: &[&str]) -> Option<Attach> {
     let all = ["unshare-run"].iter().chain(arguments);
-    Options::try_parse_from(all).ok()?.attach()
+    Options::try_parse_from(all).ok()?.attach.attach()
 }
 
 #[test]
@@ -78,13 +79,39 @@ fn what_is_attached_is_not_unshared() {
 }
 
 #[test]
-fn root_and_working_directory_come_together() {
+fn the_root_directory_of_a_task_is_its_fs() {
     let with_fs = attach(&["--attach", "42:mount", "--root", "--wd"]);
     assert_eq!(with_fs, attach(&["-t", "42:fs,mount"]));
-    let all = attach(&["-t42", "--root", "--wd"]);
+    let all = attach(&["--target=42", "--root"]);
     assert_eq!(all, attach(&["-t42:all,fs"]));
-    assert_eq!(attach(&["-t42", "--root"]), None);
-    assert_eq!(attach(&["-t42", "--wd"]), None);
+    assert_eq!(attach(&["-t42", "--root=/", "--wd"]), attach(&["-t42"]));
+    assert_eq!(attach(&["-t42:net", "--all"]), attach(&["-t42:net,all"]));
+}
+
+#[test]
+fn directories_take_an_equals_sign_or_a_short_option() {
+    for line in [["--root=/r", "--wd=/w"], ["-R/r", "-w/w"]] {
+        let all = ["unshare-run"].iter().chain(&line);
+        let options = Options::try_parse_from(all).map(|options| options.attach);
+        let Ok(options) = options else {
+            panic!("{line:?} was refused");
+        };
+        assert_eq!(options.root(), Some(&"/r".into()));
+        assert_eq!(options.wd(), Some(&"/w".into()));
+    }
+}
+
+#[test]
+fn files_follow_an_equals_sign() {
+    let line = ["unshare-run", "-n=/run/net", "--uts=/run/uts", "-im", "id"];
+    let Ok(options) = Options::try_parse_from(line) else {
+        panic!("{line:?} was refused");
+    };
+    let files = [("ns/uts", "/run/uts".into()), ("ns/net", "/run/net".into())];
+    assert_eq!(options.contexts.files(), files);
+    let expected = Contexts::NET | Contexts::UTS | Contexts::IPC | Contexts::MOUNT;
+    assert_eq!(options.unshared(), expected);
+    assert_eq!(options.command, ["id"]);
 }
 
 #[test]
@@ -96,6 +123,8 @@ fn what_is_about_another_task_needs_one() {
             "{option}"
         );
     }
-    assert!(Options::try_parse_from(["unshare-run", "--root", "--wd"]).is_err());
+    let options = Options::try_parse_from(["unshare-run", "--wd"]);
+    let lacks = options.ok().and_then(|options| options.attach.lacks_task());
+    assert_eq!(lacks, Some("--wd"));
     assert_eq!(attach(&["-t42", "--fork", "--no-fork"]), None);
 }
