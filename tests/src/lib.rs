@@ -59,6 +59,7 @@ mod spec2006;
 mod storm;
 mod swap;
 mod tally;
+mod tools;
 mod twin;
 mod unprivileged;
 mod userfaultfd;
@@ -99,6 +100,12 @@ struct Options {
     /// The seed of tests that use random numbers, as an earlier run printed it
     #[arg(long)]
     seed: Option<u64>,
+    /// Print what this program has inherited: the commands execute it
+    #[arg(long, hide = true)]
+    inherited: bool,
+    /// Push this line into the input of the terminal: a command with a terminal executes it
+    #[arg(long, hide = true)]
+    push: Option<String>,
     /// Change to this directory and stay there: a test executes this program with set-user-ID
     #[arg(long, hide = true)]
     stay_in: Option<PathBuf>,
@@ -195,9 +202,17 @@ fn suites() -> Vec<Suite> {
         unprivileged::suite(),
         perf::suite(),
         differential::suite(),
-        samples::unshare_run::suite(),
-        samples::attach::suite(),
-        samples::scratch_copy::suite(),
+        tools::unshare_run::suite(),
+        tools::options::suite(),
+        tools::attach::suite(),
+        tools::scratch_copy::suite(),
+        tools::seclusion::suite(),
+        tools::jobs::suite(),
+        tools::terminal::suite(),
+        tools::conditions::suite(),
+        tools::inherited::suite(),
+        tools::util_linux::suite(),
+        samples::private_tmp::suite(),
         samples::suite(),
         samples::c::suite(),
         samples::go::suite(),
@@ -222,6 +237,14 @@ pub fn main() -> Result<ExitCode> {
     let options = Options::parse();
     if let Some(directory) = &options.stay_in {
         attach::withdrawn::stay_in(directory)?;
+    }
+    if options.inherited {
+        tools::probe::print()?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if let Some(line) = &options.push {
+        tools::probe::push(line)?;
+        return Ok(ExitCode::SUCCESS);
     }
     if let Some(device) = options.leave {
         held::ending::program(device)?;

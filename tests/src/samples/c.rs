@@ -7,12 +7,12 @@ use std::os::unix::process::CommandExt;
 
 use anyhow::{Context, Result};
 
-use super::container::Container;
-use super::{command, exits, output};
 use crate::check::ensure;
 use crate::contexts::mount::folder;
 use crate::harness::Suite;
 use crate::machine::OpenToAll;
+use crate::tools::container::Container;
+use crate::tools::{command, exits, output};
 
 pub(crate) fn suite() -> Suite {
     Suite::new("c_samples")

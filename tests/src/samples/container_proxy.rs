@@ -8,11 +8,12 @@ use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
-use super::container::Container;
-use super::{output, prints};
+use crate::check::ensure;
 use crate::contexts::mount::folder;
+use crate::tools::container::Container;
+use crate::tools::{output, prints};
 
 const ADDRESS: &str = "127.0.0.1:4000";
 

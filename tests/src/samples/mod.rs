@@ -1,26 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The sample programs, as a user sees them: exit status, output, and what they say when refused.
+//! The sample programs, as a user sees them: exit status and output.
 
-pub(crate) mod attach;
 pub(crate) mod c;
-mod container;
 mod container_proxy;
 pub(crate) mod go;
-pub(crate) mod scratch_copy;
-pub(crate) mod unshare_run;
+pub(crate) mod private_tmp;
 
 use std::fs::{self, File};
-use std::os::unix::process::CommandExt;
-use std::process::{Command, Output, Stdio};
+use std::process::Command;
 
 use anyhow::{Context, Result};
 
 use crate::check::ensure;
 use crate::contexts::files::dup_to;
-use crate::contexts::mount::{folder, stage};
+use crate::contexts::mount::folder;
 use crate::harness::Suite;
 use crate::machine::Setting;
+use crate::tools::{command, exits, output};
 
 pub(crate) fn suite() -> Suite {
     Suite::new("samples")
@@ -46,56 +43,9 @@ pub(crate) fn suite() -> Suite {
             request_server,
         )
         .test(
-            "private-tmp: two users do not see each other's files",
-            private_tmp,
-        )
-        .test("private-tmp: the session has the user's ids", session)
-        .test(
             "container-proxy: each container has its own listener and log, and no thread stays there",
             container_proxy::connections_and_logs,
         )
-}
-
-/// Runs a program with arguments, of which a blank ends each, but for the last if it follows `-c`.
-fn command(line: &str) -> Command {
-    let (line, script) = match line.split_once(" -c ") {
-        Some((line, script)) => (format!("{line} -c"), Some(script)),
-        None => (line.to_owned(), None),
-    };
-    let mut words = line.split_whitespace();
-    let mut command = Command::new(words.next().unwrap_or_default());
-    command.args(words).args(script).stdin(Stdio::null());
-    command
-}
-
-fn run(line: &str) -> Result<Output> {
-    command(line).output().with_context(|| line.to_owned())
-}
-
-/// The program succeeds. Returns what it prints.
-fn output(line: &str) -> Result<String> {
-    let output = run(line)?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "{line}: {}: {said}", output.status);
-    Ok(String::from_utf8(output.stdout)?)
-}
-
-fn prints(line: &str, expected: &str) -> Result<()> {
-    let printed = output(line)?;
-    ensure!(printed == expected, "{line} printed {printed:?}");
-    Ok(())
-}
-
-/// The program exits with `status`. Returns what it says on standard error.
-fn exits(mut command: Command, status: i32) -> Result<String> {
-    let output = command.output()?;
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    ensure!(
-        output.status.code() == Some(status),
-        "{command:?}: {}: {said}",
-        output.status
-    );
-    Ok(said)
 }
 
 fn c_sample() -> Result<()> {
@@ -155,35 +105,5 @@ fn late_fork() -> Result<()> {
 fn request_server() -> Result<()> {
     let printed = output("request-server --self-test")?;
     ensure!(printed.contains("memory are as before"), "{printed}");
-    Ok(())
-}
-
-fn private_tmp() -> Result<()> {
-    // On a stage, so that instances made here do not outlive the test.
-    stage()?;
-    for tmp in ["/tmp", "/var/tmp"] {
-        let secret = format!("{tmp}/unshare-tests-secret");
-        output(&format!(
-            "private-tmp --user alice -- sh -c echo mine >{secret}"
-        ))?;
-        prints(
-            &format!("private-tmp --user alice -- cat {secret}"),
-            "mine\n",
-        )?;
-        prints(&format!("private-tmp --user bob -- ls {tmp}"), "")?;
-        ensure!(!fs::exists(&secret)?, "{secret} is everybody's");
-        output(&format!("private-tmp --user alice -- rm {secret}"))?;
-    }
-    Ok(())
-}
-
-fn session() -> Result<()> {
-    stage()?;
-    prints("private-tmp --user bob -- id -u", "1001\n")?;
-    exits(command("private-tmp --user bob -- sh -c exit 42"), 42)?;
-    let mut as_alice = command("private-tmp --user bob -- id -u");
-    as_alice.uid(1000).gid(1000);
-    let output = as_alice.output()?;
-    ensure!(!output.status.success(), "alice got a session of bob's");
     Ok(())
 }

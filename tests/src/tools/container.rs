@@ -48,7 +48,12 @@ impl Container {
         Ok(container)
     }
 
-    fn start(mut command: Command) -> Result<Self> {
+    /// Starts one by this line, which prints its number first.
+    pub(crate) fn of_line(line: &str) -> Result<Self> {
+        Self::start(command(line))
+    }
+
+    pub(crate) fn start(mut command: Command) -> Result<Self> {
         let mut child = command.stdout(Stdio::piped()).spawn()?;
         let mut line = String::new();
         let stdout = child.stdout.as_mut().context("no output")?;

@@ -7,13 +7,13 @@ use std::fs;
 use anyhow::{Context, Result};
 
 use super::container::{ALL, Container};
-use super::{command, exits, output};
+use super::{FAILED, command, exits, output};
 use crate::check::ensure;
 use crate::contexts::mount::folder;
 use crate::harness::Suite;
 
 pub(crate) fn suite() -> Suite {
-    Suite::new("scratch_copy")
+    Suite::new("tool_scratch_copy")
         .test(
             "scratch-copy: the container sees no mount and no file of the command's",
             || unseen("--mount", "/"),
@@ -26,6 +26,10 @@ pub(crate) fn suite() -> Suite {
         .test(
             "scratch-copy: submounts stay, and a named one gets a scratch copy too",
             volume,
+        )
+        .test(
+            "scratch-copy: of a chrooted process, the copy is what that process sees",
+            chrooted,
         )
         .test("scratch-copy exits with the command's status", exit_status)
 }
@@ -63,7 +67,7 @@ fn unseen(options: &str, scratch: &str) -> Result<()> {
 
 fn locked() -> Result<()> {
     let container = Container::new("--mount --map-root-user")?;
-    let said = exits(command(&format!("scratch-copy {}", container.pid)), 1)?;
+    let said = exits(command(&format!("scratch-copy {}", container.pid)), FAILED)?;
     ensure!(
         said.contains("/: no scratch copy") && said.contains("locked"),
         "{said}"
@@ -91,14 +95,36 @@ fn volume() -> Result<()> {
     Ok(())
 }
 
+fn chrooted() -> Result<()> {
+    let root = folder("scratch-chroot")?;
+    fs::create_dir_all(format!("{root}/inside"))?;
+    fs::create_dir_all(format!("{root}/volume"))?;
+    fs::copy("/bin/busybox", format!("{root}/busybox"))?;
+    let container = Container::chrooted("--mount", &root, "/inside")?;
+    let pid = container.pid;
+    output(&format!(
+        "unshare-run --attach {pid}:mount -- mount -t tmpfs none {root}/volume"
+    ))?;
+    let script = "cd /; echo *; echo changed >/inside/file; echo here >/volume/file; /busybox cat /inside/file";
+    let printed = output(&format!("scratch-copy {pid} -- /busybox sh -c {script}"))?;
+    ensure!(printed == "busybox inside volume\nchanged\n", "{printed}");
+    ensure!(
+        !fs::exists(format!("{root}/inside/file"))?,
+        "the file is written"
+    );
+    // What is mounted in there stays as it is.
+    ensure!(fs::exists(format!("/proc/{pid}/root/volume/file"))?);
+    Ok(())
+}
+
 fn exit_status() -> Result<()> {
     let container = Container::new("--mount --pid --fork")?;
     let pid = container.pid;
     exits(command(&format!("scratch-copy {pid} -- sh -c exit 42")), 42)?;
     exits(command(&format!("scratch-copy {pid} -- /nonexistent")), 127)?;
-    exits(command("scratch-copy --scratch etc 1"), 2)?;
+    exits(command("scratch-copy --scratch etc 1"), FAILED)?;
     // One with the same mounts is no container.
-    let said = exits(command("scratch-copy 1"), 1)?;
+    let said = exits(command("scratch-copy 1"), FAILED)?;
     ensure!(said.contains("process 1"), "{said}");
     Ok(())
 }

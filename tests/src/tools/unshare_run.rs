@@ -7,7 +7,7 @@ use std::os::unix::process::CommandExt;
 
 use anyhow::Result;
 
-use super::{command, exits, output, prints, run};
+use super::{FAILED, command, exits, output, prints, run};
 use crate::check::ensure;
 use crate::contexts::files::dup_to;
 use crate::harness::Suite;
@@ -26,14 +26,15 @@ const NAMESPACES: [(&str, &str); 8] = [
 ];
 
 pub(crate) fn suite() -> Suite {
-    let suite = NAMESPACES
-        .into_iter()
-        .fold(Suite::new("unshare_run"), |suite, (option, kind)| {
-            suite.test(
-                format!("unshare-run {option}: the command has its own {kind} namespace"),
-                move || own_namespace(option, kind),
-            )
-        });
+    let suite =
+        NAMESPACES
+            .into_iter()
+            .fold(Suite::new("tool_unshare_run"), |suite, (option, kind)| {
+                suite.test(
+                    format!("unshare-run {option}: the command has its own {kind} namespace"),
+                    move || own_namespace(option, kind),
+                )
+            });
     suite
         .test(
             "unshare-run --fs --files --sysvsem: the command runs",
@@ -98,7 +99,7 @@ fn exit_status() -> Result<()> {
     exits(command("unshare-run --uts -- sh -c exit 42"), 42)?;
     exits(command("unshare-run --uts -- /nonexistent"), 127)?;
     exits(command("unshare-run --uts -- /etc/passwd"), 126)?;
-    exits(command("unshare-run --no-such-option"), 2)?;
+    exits(command("unshare-run --no-such-option"), FAILED)?;
     Ok(())
 }
 
@@ -180,7 +181,7 @@ fn query() -> Result<()> {
 
 fn refused() -> Result<()> {
     let _limit = Setting::sysctl("user/max_net_namespaces", "0")?;
-    let said = exits(command("unshare-run --uts --net -- echo ran"), 1)?;
+    let said = exits(command("unshare-run --uts --net -- echo ran"), FAILED)?;
     for words in [
         "unshare-run: ",
         "CLONE_NEWNET",
@@ -192,7 +193,7 @@ fn refused() -> Result<()> {
     let _open = OpenToAll::new()?;
     let mut as_alice = command("unshare-run --uts -- echo ran");
     as_alice.uid(1000).gid(1000);
-    let said = exits(as_alice, 1)?;
+    let said = exits(as_alice, FAILED)?;
     for words in ["CLONE_NEWUTS", "not permitted", "CAP_SYS_ADMIN"] {
         ensure!(said.contains(words), "{words}: {said}");
     }
@@ -202,7 +203,7 @@ fn refused() -> Result<()> {
 fn no_access() -> Result<()> {
     let mut as_alice = command("unshare-run --fs -- echo ran");
     as_alice.uid(1000).gid(1000);
-    let said = exits(as_alice, 1)?;
+    let said = exits(as_alice, FAILED)?;
     ensure!(
         said.contains("/dev/unshare") && said.contains("root"),
         "{said}"

@@ -9,7 +9,7 @@ use std::process::id;
 use anyhow::Result;
 
 use super::container::{ALL, Container};
-use super::{command, exits, output, prints};
+use super::{FAILED, command, exits, output, prints};
 use crate::check::ensure;
 use crate::contexts::mount::folder;
 use crate::harness::Suite;
@@ -32,7 +32,7 @@ const ALICE: u32 = 1000;
 pub(crate) fn suite() -> Suite {
     KINDS
         .into_iter()
-        .fold(Suite::new("attach_run"), |suite, (kind, link)| {
+        .fold(Suite::new("tool_attach"), |suite, (kind, link)| {
             suite.test(
                 format!("unshare-run --attach PID:{kind}: the command is in that namespace and in no other of the target"),
                 move || one_kind(kind, link),
@@ -48,7 +48,7 @@ pub(crate) fn suite() -> Suite {
             private_mounts,
         )
         .test(
-            "unshare-run --root --wd: the command has the target's root and working directory",
+            "unshare-run --root, --wd, --wdns: the command has the directory that each names",
             directories,
         )
         .test(
@@ -155,9 +155,24 @@ fn directories() -> Result<()> {
         let line = format!("unshare-run --attach {attach} -- {look}");
         prints(&line, "/inside\n/busybox /inside\n")?;
     }
-    let apart = command(&format!("unshare-run --attach {pid} --root -- {look}"));
-    let said = exits(apart, 2)?;
-    ensure!(said.contains("--wd"), "{said}");
+    prints(
+        &format!("unshare-run --attach {pid}:uts --root -- {look}"),
+        "/\n/busybox /inside\n",
+    )?;
+    let its_wd = format!("{root}/inside\n");
+    prints(
+        &format!("unshare-run --attach {pid}:uts --wd -- pwd"),
+        &its_wd,
+    )?;
+    let named = format!("unshare-run --attach {pid}:uts --root={root}");
+    prints(
+        &format!("{named} --wdns /inside -- {look}"),
+        "/inside\n/busybox /inside\n",
+    )?;
+    for option in ["--root", "--wd"] {
+        let said = exits(command(&format!("unshare-run {option} -- {look}")), FAILED)?;
+        ensure!(said.contains("--attach"), "{said}");
+    }
     Ok(())
 }
 
@@ -173,7 +188,7 @@ fn credentials() -> Result<()> {
     // Alice cannot drop groups, neither outside nor inside, as with nsenter(1).
     let mut as_alice = command(&format!("{line} -- id -u"));
     as_alice.uid(ALICE).gid(ALICE);
-    let said = exits(as_alice, 1)?;
+    let said = exits(as_alice, FAILED)?;
     ensure!(said.contains("setgroups"), "{said}");
     let mut as_alice = command(&preserve);
     let its = as_alice.uid(ALICE).gid(ALICE).output()?;
@@ -217,7 +232,7 @@ fn mixed() -> Result<()> {
 fn refused() -> Result<()> {
     let container = Container::new("--uts --net")?;
     let says = |line: &str, words: &[&str]| {
-        let said = exits(command(line), 1)?;
+        let said = exits(command(line), FAILED)?;
         let missing = words.iter().find(|word| !said.contains(**word));
         ensure!(missing.is_none(), "{missing:?}: {said}");
         Ok(())
@@ -238,7 +253,7 @@ fn refused() -> Result<()> {
     let _open = OpenToAll::new()?;
     let mut as_alice = command(&format!("{attach} -- echo ran"));
     as_alice.uid(ALICE).gid(ALICE);
-    let said = exits(as_alice, 1)?;
+    let said = exits(as_alice, FAILED)?;
     ensure!(
         said.contains("request refused: Operation not permitted") && said.contains("ptrace"),
         "{said}"

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Commands on a terminal, and `--pty`.
+
+use std::fs::File;
+use std::io::Read;
+
+use anyhow::Result;
+
+use super::command;
+use super::container::Container;
+use super::setup::Pty;
+use crate::check::ensure;
+use crate::harness::Suite;
+use crate::machine::Setting;
+
+pub(crate) fn suite() -> Suite {
+    Suite::new("tool_terminal")
+        .test(
+            "unshare-run --pty: the command cannot push input into the caller's terminal",
+            || pushes("unshare-run --uts --fork", "unshare-run --uts --pty"),
+        )
+        .test(
+            "scratch-copy --pty: the command cannot push input into the caller's terminal",
+            || {
+                let container = Container::new("--mount")?;
+                let pid = container.pid;
+                pushes(
+                    &format!("scratch-copy {pid}"),
+                    &format!("scratch-copy --pty {pid}"),
+                )
+            },
+        )
+        .test(
+            "unshare-run --pty: the command prints, has the size, and exits as without",
+            relays,
+        )
+}
+
+/// With the first line, what the command pushes waits for the caller; with the second, nothing does.
+fn pushes(shared: &str, own: &str) -> Result<()> {
+    let _allowed = Setting::sysctl("dev/tty/legacy_tiocsti", "1")?;
+    for (line, expected) in [(shared, true), (own, false)] {
+        let terminal = Pty::new()?;
+        let waits = run_in_session(&terminal, line)?;
+        ensure!(waits == expected, "{line}: {waits}");
+    }
+    Ok(())
+}
+
+/// Runs the line in a shell that leads the terminal's session, and says whether input waits at the end.
+/// The shell is still there then: the end of a session throws away what waits.
+fn run_in_session(terminal: &Pty, line: &str) -> Result<bool> {
+    let script =
+        format!("{line} -- /bin/unshare-tests --push reboot; echo pushed; exec sleep 1000");
+    let mut shell = command(&format!("sh -c {script}"));
+    terminal.give(&mut shell)?;
+    let mut shell = shell.spawn()?;
+    let mut master = File::from(terminal.master.try_clone()?);
+    let mut printed = Vec::<u8>::new();
+    while !printed.windows(6).any(|words| words == b"pushed") {
+        let mut buffer = [0; 512];
+        let count = master.read(&mut buffer)?;
+        printed.extend(&buffer[..count]);
+    }
+    let waits = terminal.pending()? > 0;
+    shell.kill()?;
+    shell.wait()?;
+    Ok(waits)
+}
+
+fn relays() -> Result<()> {
+    let terminal = Pty::new()?;
+    let size = rustix::termios::Winsize {
+        ws_row: 33,
+        ws_col: 111,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    rustix::termios::tcsetwinsize(&terminal.slave, size)?;
+    let mut started = command("unshare-run --uts --pty -- sh -c stty size; test -t 0 && exit 42");
+    terminal.give(&mut started)?;
+    let status = started.status()?;
+    ensure!(status.code() == Some(42), "{status}");
+    drop(started);
+    let mut printed = [0; 512];
+    let count = File::from(terminal.master).read(&mut printed)?;
+    let printed = String::from_utf8_lossy(&printed[..count]).into_owned();
+    ensure!(printed.contains("33 111"), "{printed:?}");
+    Ok(())
+}
