@@ -164,6 +164,16 @@ tests() {
 	check "the manuals are found by name"
 
 	try() {
+		local program
+		for program in unshare-run scratch-copy; do
+			bash -c "source /usr/share/bash-completion/completions/$program && complete -p $program"
+			grep "^#compdef $program" "/usr/share/zsh/vendor-completions/_$program"
+			grep "complete -c $program" "/usr/share/fish/vendor_completions.d/$program.fish"
+		done
+	}
+	check "bash, zsh and fish complete the commands"
+
+	try() {
 		cd "$(mktemp -d)"
 		same "$(pkg-config --modversion unshare)" "$(dpkg-query -W -f '${Version}' unshare-dev)"
 		# shellcheck disable=SC2046 # Several, or none.
