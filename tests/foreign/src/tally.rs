@@ -43,10 +43,11 @@ impl Tally {
     pub(crate) fn write(&self) -> String {
         let turned = self.turned.iter().map(|(name, count)| ('+', name, count));
         let left = self.left.iter().map(|(name, count)| ('-', name, count));
-        let lines = turned.chain(left);
-        lines
-            .map(|(sign, name, count)| format!("{sign}\t{count}\t{name}\n"))
-            .collect()
+        let mut text = String::new();
+        for (sign, name, count) in turned.chain(left) {
+            text += &format!("{sign}\t{count}\t{name}\n");
+        }
+        text
     }
 
     /// # Errors
