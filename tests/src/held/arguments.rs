@@ -14,8 +14,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use unshare_device::{Contexts, raw};
 
 use super::{ALL, ENTER, Eye, Held, KINDS, LEAVE, command, leave_last, try_hold};
-use crate::check::ensure;
 use crate::attach::target::Target;
+use crate::check::ensure;
 use crate::device::{
     Args, COMMIT, DRY_RUN, Device, HOLD, LOCAL, QUERY, Reply, close_range, ioctl, unshare,
 };

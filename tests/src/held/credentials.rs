@@ -16,9 +16,9 @@ use rustix::thread::{
 use unshare_device::Contexts;
 
 use super::{ALL, Eye, Held, KINDS, points};
-use crate::check::ensure;
 use crate::attach::target::Target;
 use crate::backend::syscall;
+use crate::check::ensure;
 use crate::child::in_child;
 use crate::conditions::become_user;
 use crate::contexts::mount::folder;

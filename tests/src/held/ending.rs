@@ -20,9 +20,9 @@ use rustix::process::{geteuid, getpid};
 use unshare_device::Contexts;
 
 use super::{ALL, Eye, Held, LEAVE, command, leave_last};
-use crate::check::ensure;
 use crate::attach::target::Target;
 use crate::backend::setns;
+use crate::check::ensure;
 use crate::child::{Child, in_child};
 use crate::conditions::become_user;
 use crate::contexts::mount::folder;

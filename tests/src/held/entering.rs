@@ -16,9 +16,9 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use unshare_device::Contexts;
 
 use super::{ALL, Eye, Held, KINDS, points, set_umask, umask};
-use crate::check::ensure;
 use crate::attach::target::Target;
 use crate::backend::syscall;
+use crate::check::ensure;
 use crate::child::in_child;
 use crate::contexts::mount::folder;
 use crate::device::Device;

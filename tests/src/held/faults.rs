@@ -7,8 +7,8 @@ use rustix::io::Errno;
 use unshare_device::Contexts;
 
 use super::{ALL, Eye, Held, try_hold};
-use crate::check::ensure;
 use crate::backend::syscall;
+use crate::check::ensure;
 use crate::child::in_child;
 use crate::device::{Device, unshare};
 use crate::harness::Suite;

@@ -14,9 +14,9 @@ use rustix::time::{ClockId, clock_gettime};
 use unshare_device::Contexts;
 
 use super::{ALL, Eye, Held, leave_last};
-use crate::check::ensure;
 use crate::attach::target::{AHEAD, Target};
 use crate::backend::{setns, syscall};
+use crate::check::ensure;
 use crate::child::in_child;
 use crate::contexts::mount::{folder, mount_tmpfs, stage};
 use crate::contexts::sysv::{Semaphore, value};
