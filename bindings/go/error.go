@@ -47,7 +47,7 @@ type StrandedError struct {
 	Panic any
 }
 
-// Error names the reason, and what became of the function.
+// Error names the reason, and the outcome of the function.
 func (e *StrandedError) Error() string {
 	switch {
 	case e.Panic != nil:

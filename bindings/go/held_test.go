@@ -185,7 +185,7 @@ func TestGoroutinesOfTheFunctionAreOutsideAndItsProcessesInside(t *testing.T) {
 	}))
 }
 
-// A port that two networks have at once, and this machine's besides.
+// A port that is open in two networks at the same time, and in this machine's.
 func TestSocketsStayInTheNetworkInWhichTheyWereOpened(t *testing.T) {
 	device := open(t)
 	const address = "127.0.0.1:4000"

@@ -33,7 +33,7 @@ struct Options {
     /// How long a program may take, in seconds
     #[arg(long, default_value_t = 120)]
     limit: u64,
-    /// Run one program under the tracer, and leave here what became of its calls
+    /// Run one program under the tracer, and write the outcomes of its calls here
     #[arg(long, hide = true, requires = "mode")]
     tally: Option<PathBuf>,
     #[arg(long, hide = true)]

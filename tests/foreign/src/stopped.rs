@@ -10,7 +10,7 @@ use std::ptr;
 use anyhow::{Context, Result};
 use rustix::process::{Pid, WaitId, WaitIdOptions, WaitOptions, WaitStatus, waitid, waitpid};
 
-/// What the tracer wants to be told of, beside signals. The tracees end with it.
+/// The events that stop a tracee, in addition to signals. The tracees end with the tracer.
 const OPTIONS: i32 = libc::PTRACE_O_TRACESYSGOOD
     | libc::PTRACE_O_TRACEFORK
     | libc::PTRACE_O_TRACEVFORK

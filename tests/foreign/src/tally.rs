@@ -7,7 +7,7 @@ use std::fmt;
 
 use anyhow::{Context, Result};
 
-/// What became of a call, in words.
+/// The outcome of a call, in words.
 #[derive(Clone, Default)]
 pub(crate) struct Tally {
     turned: BTreeMap<String, u64>,

@@ -52,7 +52,7 @@ fn both_ways(client: &TcpStream, server: &TcpStream) -> io::Result<(u64, u64)> {
 
 fn pump(mut from: &TcpStream, mut to: &TcpStream) -> io::Result<u64> {
     let copied = io::copy(&mut from, &mut to);
-    // Whoever reads there is told the end, also after an error.
+    // The reader there sees the end, also after an error.
     match to.shutdown(Shutdown::Write) {
         Err(error) if error.kind() != io::ErrorKind::NotConnected => Err(error),
         _ => copied,
