@@ -180,7 +180,8 @@ impl Inside<'_> {
 
     fn try_leave(&self) -> io::Result<()> {
         // SAFETY: As for `enter`.
-        Ok(unsafe { ioctl(self.held, NoArg::<{ raw::UNSHARE_IOC_LEAVE }>::new())? })
+        unsafe { ioctl(self.held, NoArg::<{ raw::UNSHARE_IOC_LEAVE }>::new())? };
+        Ok(())
     }
 }
 
