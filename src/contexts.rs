@@ -81,7 +81,7 @@ impl Contexts {
     pub(crate) const ATTACHING: Self = Self(UNSHARE_ATTACH as u64);
 
     /// Not a context: having a descriptor hold some.
-    pub(crate) const HOLDING: Self = Self(UNSHARE_HOLDING as u64);
+    pub(crate) const HOLDING: Self = Self(UNSHARE_HOLDING);
 
     /// Returns the set of the given bits, of which some may have no meaning here.
     pub(crate) const fn from_bits(bits: u64) -> Self {

@@ -98,7 +98,7 @@ impl Held {
     ) -> Result<Self> {
         Entries::get().watch()?;
         Ok(Self {
-            number: LAST.fetch_add(1, Relaxed) + 1,
+            number: LAST.fetch_add(1, Relaxed).wrapping_add(1),
             set,
             fs,
             kinds,

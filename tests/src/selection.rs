@@ -48,8 +48,8 @@ impl Selection {
     }
 }
 
-/// Returns the names most like `name`: those that contain it first, and then the most similar ones. Of a suite that
-/// `name` begins with, only the tests.
+/// Returns the names most like `name`: first the suites that contain it, then the tests that do, and then the most
+/// similar names. Of a suite that `name` begins with, only the tests.
 fn nearest(name: &str, suites: &[&str], titles: &[String]) -> Vec<String> {
     let suite = name.split_once(':').map(|(suite, _)| suite);
     let suite = suite.filter(|suite| suites.contains(suite));
@@ -66,10 +66,12 @@ fn nearest(name: &str, suites: &[&str], titles: &[String]) -> Vec<String> {
     all.sort_by(|one, other| {
         let key = |candidate: &str| {
             let contains = candidate.contains(name);
-            (contains, strsim::jaro_winkler(candidate, name))
+            let is_suite = contains && !candidate.contains(':');
+            (contains, is_suite, strsim::jaro_winkler(candidate, name))
         };
         let (one, other) = (key(one), key(other));
-        other.0.cmp(&one.0).then(other.1.total_cmp(&one.1))
+        let contain = (other.0, other.1).cmp(&(one.0, one.1));
+        contain.then(other.2.total_cmp(&one.2))
     });
     all.dedup();
     all.into_iter()

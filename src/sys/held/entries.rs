@@ -101,7 +101,7 @@ impl Entries {
             .lock()
             .of(current)
             .next()
-            .map_or(0, |top| top.depth + 1);
+            .map_or(0, |top| top.depth.wrapping_add(1));
         if depth >= DEPTH {
             return Err(ENOSPC);
         }
@@ -142,12 +142,16 @@ impl Entries {
 
     /// Returns how many threads are inside of a held context.
     pub(crate) fn count(&self, held: u64) -> usize {
-        let of_bucket = |bucket: &SpinLock<Chain>| {
+        let mut count = 0_usize;
+        for bucket in &self.buckets {
             let chain = bucket.lock();
             let inside = chain.iter().filter(|entry| entry.held == held);
-            inside.filter(|entry| entry.is_outermost).count()
-        };
-        self.buckets.iter().map(of_bucket).sum()
+            for _outermost in inside.filter(|entry| entry.is_outermost) {
+                // `Iterator::count()` would check for an overflow and panic.
+                count = count.wrapping_add(1);
+            }
+        }
+        count
     }
 }
 

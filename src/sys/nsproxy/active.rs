@@ -66,8 +66,8 @@ impl ActiveNsProxy {
 
     /// Returns the number that `/proc/PID/ns` shows for a namespace of the set.
     pub(crate) fn number(&self, kind: Context) -> Option<u32> {
-        // SAFETY: The set holds the namespace.
         self.ns_common(kind)
+            // SAFETY: The set holds the namespace.
             .map(|ns| unsafe { unshare_ns_number(ns) })
     }
 
@@ -86,9 +86,9 @@ impl ActiveNsProxy {
             Context::Cgroup => unshare_cgroup_ns_of,
             Context::Net => unshare_net_ns_of,
             Context::Time => unshare_time_ns_of,
-            // SAFETY: By the type invariant, the set is valid.
             Context::Pid => {
-                return Some(unsafe { unshare_pid_ns((*self.0.as_ptr()).pid_ns_for_children) })
+                // SAFETY: By the type invariant, the set is valid.
+                return Some(unsafe { unshare_pid_ns((*self.0.as_ptr()).pid_ns_for_children) });
             }
             _ => return None,
         };

@@ -7,11 +7,12 @@ use std::ffi::c_void;
 use std::mem::MaybeUninit;
 use std::ptr;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use rustix::io::Errno;
 use unshare_device::{Contexts, raw};
 
 use super::{ENTER, LEAVE};
+use crate::check::ensure;
 use crate::device::{Args, COMMIT, HOLD, checked, unshare};
 use crate::harness::Suite;
 use crate::kmsg::KernelLog;
