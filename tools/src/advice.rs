@@ -69,9 +69,9 @@ pub fn open_device() -> Result<Device, Error> {
 /// What to do when there is no device: load the module, or install it for the kernel that runs.
 fn no_module() -> String {
     let release = uname().release().to_string_lossy().into_owned();
-    let known = KBUILD.lines();
-    let known = known.filter_map(|line| line.strip_prefix("unshare-series := "));
-    let known = known.last().unwrap_or_default().replace(' ', " and ");
+    let known = KBUILD.lines().rev();
+    let mut known = known.filter_map(|line| line.strip_prefix("unshare-series := "));
+    let known = known.next().unwrap_or_default().replace(' ', " and ");
     let index = fs::read_to_string(format!("/lib/modules/{release}/modules.dep"));
     match index.is_ok_and(|index| index.contains("/unshare.ko")) {
         true => "the module is not loaded: run modprobe unshare, as root".to_owned(),

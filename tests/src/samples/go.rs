@@ -3,7 +3,6 @@
 //! `bindings/go`: its own tests, which are a program that `qemu/go` builds.
 
 use std::process::Command;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 
