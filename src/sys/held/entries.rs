@@ -147,7 +147,7 @@ impl Entries {
             let chain = bucket.lock();
             let inside = chain.iter().filter(|entry| entry.held == held);
             for _outermost in inside.filter(|entry| entry.is_outermost) {
-                // `Iterator::count()` would check for an overflow and panic.
+                // An iterator that counts would check for an overflow and panic.
                 count = count.wrapping_add(1);
             }
         }
