@@ -48,8 +48,12 @@ fn enter_fails(contexts: Contexts, who: Who) -> Result<()> {
         syscall(Contexts::UTS)?;
     }
     let body = || {
-        // How often depends on what the caches have at that moment.
-        ensure!(each_enter_fails(&held)? > 0, "it never failed");
+        let failed = each_enter_fails(&held)?;
+        let least = match who {
+            Who::Maker | Who::Own => 2,
+            Who::Other => 3,
+        };
+        ensure!(failed >= least, "{failed} times it failed");
         Ok(String::new())
     };
     match who {
