@@ -203,6 +203,7 @@ fn suites() -> Vec<Suite> {
         perf::suite(),
         differential::suite(),
         tools::unshare_run::suite(),
+        tools::ids::suite(),
         tools::options::suite(),
         tools::attach::suite(),
         tools::scratch_copy::suite(),

@@ -6,7 +6,7 @@ use std::fs;
 use anyhow::{Error, anyhow};
 use rustix::io::Errno;
 use rustix::system::uname;
-use unshare_device::{Contexts, Device, Request, raw};
+use unshare_device::{Device, Request, raw};
 
 mod attach;
 mod unshare;
@@ -118,19 +118,4 @@ fn user_namespace() -> String {
 fn sysctl(name: &str) -> Option<String> {
     let path = format!("/proc/sys/{}", name.replace('.', "/"));
     Some(fs::read_to_string(path).ok()?.trim().to_owned())
-}
-
-/// The name of a namespace in `user.max_NAME_namespaces`.
-fn limit(context: Contexts) -> Option<&'static str> {
-    Some(match context {
-        Contexts::MOUNT | Contexts::EMPTY_MNTNS => "mnt",
-        Contexts::UTS => "uts",
-        Contexts::IPC => "ipc",
-        Contexts::USER => "user",
-        Contexts::PID => "pid",
-        Contexts::NET => "net",
-        Contexts::CGROUP => "cgroup",
-        Contexts::TIME => "time",
-        _ => return None,
-    })
 }

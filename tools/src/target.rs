@@ -47,7 +47,9 @@ impl Target {
     pub fn other_namespaces(&self, kinds: Contexts) -> Result<Contexts> {
         let mut others = Contexts::empty();
         for kind in (kinds & Contexts::NAMESPACES).each() {
-            let Some(name) = link(kind) else { continue };
+            let Some(name) = namespace_name(kind) else {
+                continue;
+            };
             let path = self.proc(&format!("ns/{name}"));
             let its = fs::read_link(&path).context(path)?;
             let path = format!("/proc/self/ns/{name}");
@@ -80,10 +82,10 @@ impl AsFd for Target {
     }
 }
 
-/// The name of a namespace under `/proc/PID/ns`.
-fn link(kind: Contexts) -> Option<&'static str> {
+/// The kernel's short name of a namespace: under `/proc/PID/ns`, and in `user.max_NAME_namespaces`.
+pub(crate) fn namespace_name(kind: Contexts) -> Option<&'static str> {
     Some(match kind {
-        Contexts::MOUNT => "mnt",
+        Contexts::MOUNT | Contexts::EMPTY_MNTNS => "mnt",
         Contexts::UTS => "uts",
         Contexts::IPC => "ipc",
         Contexts::USER => "user",
@@ -111,7 +113,7 @@ mod tests {
     #[test]
     fn every_namespace_has_its_link() {
         for kind in (Contexts::NAMESPACES - Contexts::EMPTY_MNTNS).each() {
-            assert!(link(kind).is_some(), "{kind}");
+            assert!(namespace_name(kind).is_some(), "{kind}");
         }
     }
 }

@@ -36,7 +36,7 @@ pub(crate) fn suite() -> Suite {
         .test("a user attaches to its own child", own_child)
 }
 
-/// Runs something as uid 1000, who may open the device.
+/// Runs `body` as the user 1000, who may open the device.
 fn as_alice(body: impl FnOnce(&World) -> Result<()>) -> Result<()> {
     let _opened = OpenToAll::new()?;
     in_child(|| {

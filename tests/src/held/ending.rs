@@ -262,20 +262,26 @@ fn executed_by_second() -> Result<()> {
 
 fn executed_by_sibling() -> Result<()> {
     let outcome = program_of(|device, held, stdout| {
-        let inside = Barrier::new(2);
-        thread::scope(|scope| {
-            scope.spawn(|| {
-                held.enter().expect("ENTER");
-                inside.wait();
-                loop {
-                    thread::park();
-                }
-            });
-            inside.wait();
-            execute(device, held, stdout)
-        })
+        beside_thread_inside(held, || execute(device, held, stdout))
     })?;
     ensure_stays(outcome, 0)
+}
+
+/// Runs `body` while a second thread of this process is inside of `held`. That thread never leaves: `body` executes a
+/// program.
+fn beside_thread_inside<T>(held: &Held, body: impl FnOnce() -> T) -> T {
+    let inside = Barrier::new(2);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            held.enter().expect("ENTER");
+            inside.wait();
+            loop {
+                thread::park();
+            }
+        });
+        inside.wait();
+        body()
+    })
 }
 
 fn failed_exec() -> Result<()> {
@@ -299,17 +305,8 @@ fn set_user_id() -> Result<()> {
         let held = Held::new(contexts)?;
         let (read, write) = pipe()?;
         let child = Child::spawn(|| {
-            let inside = Barrier::new(2);
-            thread::scope(|scope| {
-                scope.spawn(|| {
-                    held.enter().expect("ENTER");
-                    inside.wait();
-                    loop {
-                        thread::park();
-                    }
-                });
-                inside.wait();
-                // Of this thread alone: the one that is inside stays root's.
+            beside_thread_inside(&held, || {
+                // This changes the calling thread alone; the thread that is inside stays root's.
                 become_user(1000)?;
                 let mut command = Command::new(&program);
                 command.arg("--who").stdout(write.try_clone()?);

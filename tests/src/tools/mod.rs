@@ -5,6 +5,7 @@
 pub(crate) mod attach;
 pub(crate) mod conditions;
 pub(crate) mod container;
+pub(crate) mod ids;
 pub(crate) mod inherited;
 pub(crate) mod jobs;
 pub(crate) mod options;

@@ -4,7 +4,8 @@ use rustix::fs::stat;
 use rustix::io::Errno;
 use unshare_device::{Contexts, Error, Request};
 
-use super::{limit, sysctl, user_namespace};
+use super::{sysctl, user_namespace};
+use crate::target::namespace_name;
 
 /// Sysctls that deny user namespaces to a caller without privilege, and the value that does.
 const DENYING: [(&str, &str); 3] = [
@@ -72,7 +73,7 @@ fn no_user_namespace() -> String {
 }
 
 fn exhausted(context: Contexts) -> Option<String> {
-    let name = format!("user.max_{}_namespaces", limit(context)?);
+    let name = format!("user.max_{}_namespaces", namespace_name(context)?);
     let value = sysctl(&name).map_or_else(String::new, |value| format!(", {value}"));
     let mut words = format!("the sysctl {name}{value}, is reached");
     if matches!(context, Contexts::USER | Contexts::PID) {

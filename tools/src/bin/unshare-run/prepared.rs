@@ -116,7 +116,7 @@ impl Prepared {
     }
 }
 
-/// Has the new user namespace belong to the user, who is the one that the request sees.
+/// Changes the effective ids to those of `--owner`: the kernel makes the owner of a new user namespace from these.
 pub(crate) fn become_owner((uid, gid): (u32, u32)) -> Result<()> {
     set_thread_res_gid(None, Gid::from_raw(gid), None).context("--owner: setresgid")?;
     set_thread_res_uid(None, Uid::from_raw(uid), None).context("--owner: setresuid")
@@ -192,7 +192,7 @@ fn credentials(
         (None, _) => Ok(None),
     };
     let (user, group) = (id(setuid, "Uid")?, id(setgid, "Gid")?);
-    // A user namespace of the command's own has maps that say who is who.
+    // A user namespace of the command's own has its own maps of ids; one that is entered gives the command root's ids.
     let enters = attached.contains(Contexts::USER) && !options.unshared().contains(Contexts::USER);
     if enters && !options.attach.preserve_credentials {
         return Ok(Credentials::prepare(user.or(Some(0)), group.or(Some(0))));

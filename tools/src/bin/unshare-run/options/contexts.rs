@@ -121,7 +121,7 @@ impl ContextOptions {
 
     fn namespaces(&self) -> [(&Kept, Contexts, &'static str); 8] {
         [
-            // The user namespace first: who is in it may enter the others.
+            // The user namespace comes first: a task in it has the capabilities to enter the other namespaces.
             (&self.user, Contexts::USER, "ns/user"),
             (&self.mount, Contexts::MOUNT, "ns/mnt"),
             (&self.uts, Contexts::UTS, "ns/uts"),
