@@ -19,10 +19,7 @@ use kernel::{
     prelude::*,
     sync::{
         aref::ARef,
-        atomic::{
-            ordering::Relaxed,
-            Atomic, //
-        },
+        SetOnce, //
     },
     uaccess::UserPtr, //
 };
@@ -61,17 +58,11 @@ use crate::{
     transaction::Prepared, //
 };
 
-/// What this kernel has what it takes for, as found at load.
-static UNSHARE: Atomic<u64> = Atomic::new(0);
-static ATTACH: Atomic<u64> = Atomic::new(0);
-static OPTIONS: Atomic<u32> = Atomic::new(0);
+/// What can be asked for on this kernel, found at load.
+static OFFERED: SetOnce<Offered> = SetOnce::new();
 
 fn offered() -> Offered {
-    Offered {
-        unshare: Contexts::from_bits(UNSHARE.load(Relaxed)),
-        attach: Contexts::from_bits(ATTACH.load(Relaxed)),
-        options: OPTIONS.load(Relaxed),
-    }
+    OFFERED.copy().unwrap_or(Offered::NOTHING)
 }
 
 /// The operations of the device. An open descriptor of it holds nothing.
@@ -79,10 +70,8 @@ pub(crate) struct Device;
 
 impl Device {
     /// Says what there is, before the device is registered.
-    pub(crate) fn offer(offered: &Offered) {
-        UNSHARE.store(offered.unshare.bits(), Relaxed);
-        ATTACH.store(offered.attach.bits(), Relaxed);
-        OPTIONS.store(offered.options, Relaxed);
+    pub(crate) fn offer(offered: Offered) {
+        OFFERED.populate(offered);
     }
 }
 

@@ -75,6 +75,15 @@ pub(crate) struct Offered {
     pub(crate) options: u32,
 }
 
+impl Offered {
+    /// Nothing at all.
+    pub(crate) const NOTHING: Self = Self {
+        unshare: Contexts::empty(),
+        attach: Contexts::empty(),
+        options: 0,
+    };
+}
+
 /// Which of the two commands it is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scope {

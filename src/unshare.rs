@@ -81,7 +81,7 @@ impl kernel::InPlaceModule for Module {
         try_pin_init!(Self {
             _: {
                 check_series()?;
-                Device::offer(&offered()?);
+                Device::offer(offered()?);
             },
             entries <- Entries::new(),
             device <- Registration::register(MiscDeviceOptions { name: c"unshare" }, module),
