@@ -20,15 +20,7 @@ use kernel::{
 };
 
 use super::field_list::field_list;
-use crate::sys::{
-    arch,
-    bindings::{
-        unshare_arg_lock,
-        unshare_has_mdwe_no_inherit,
-        unshare_set_mdwe,
-        unshare_set_mdwe_no_inherit, //
-    },
-};
+use crate::sys::{arch, bindings::unshare_arg_lock};
 
 // `struct mm_struct`, whose fields are all in one unnamed struct.
 field_list! {
@@ -51,12 +43,15 @@ field_list! {
         ksm_zero_pages,
     }
 
-    // With `arg_lock` of the old address space held, under which prctl(2) writes them.
+    // With `arg_lock` of the old address space held, under which prctl(2) writes them: the copy has all
+    // of a PR_SET_MM_MAP or nothing of it. brk(2) writes `brk` alone, under `mmap_lock`.
     copied by copy_under_arg_lock: {
         start_code,
         end_code,
         start_data,
         end_data,
+        start_brk,
+        brk,
         start_stack,
         arg_start,
         arg_end,
@@ -64,11 +59,9 @@ field_list! {
         env_end,
     }
 
-    // With no lock, as `dup_mm()` copies them. A sharer may write the break meanwhile (brk(2), under
-    // `mmap_lock`), or `saved_auxv` (prctl(2), without `arg_lock`): the copy may have parts of both.
+    // With no lock, as `dup_mm()` copies it. prctl(2) writes it without a lock too, so that the copy may have
+    // parts of two writes.
     copied by copy_unlocked: {
-        start_brk,
-        brk,
         saved_auxv,
     }
 
@@ -172,7 +165,7 @@ field_list! {
         #[cfg(all(
             CONFIG_SCHED_MM_CID,
             not(all(
-                CONFIG_ARM64,
+                not(CONFIG_HAVE_ARCH_COMPAT_MMAP_BASES),
                 CONFIG_LOCK_STAT,
                 CONFIG_MEMBARRIER,
                 not(CONFIG_PREEMPT_RT)
@@ -215,10 +208,5 @@ pub(super) unsafe fn copy(mm: *mut mm_struct, oldmm: *mut mm_struct) {
         #[cfg(CONFIG_FUTEX)]
         copy_futex(mm, oldmm);
         arch::copy_context(mm, oldmm);
-        // A fork would drop this flag (PR_MDWE_NO_INHERIT). The task is no child, so it keeps the flag.
-        if unshare_has_mdwe_no_inherit(oldmm) {
-            unshare_set_mdwe_no_inherit(mm);
-            unshare_set_mdwe(mm);
-        }
     }
 }

@@ -22,6 +22,7 @@ struct linux_binfmt;
 #define UNSHARE_MM_VALUES(X)									\
 	/* Of an address space */								\
 	X(spinlock_t *, arg_lock, (struct mm_struct *mm), &mm->arg_lock)			\
+	X(bool, has_mdwe, (struct mm_struct *mm), mm_flags_test(MMF_HAS_MDWE, mm))		\
 	X(bool, has_mdwe_no_inherit, (struct mm_struct *mm),					\
 	  mm_flags_test(MMF_HAS_MDWE_NO_INHERIT, mm))						\
 	X(struct linux_binfmt *, binfmt, (struct mm_struct *mm), mm->binfmt)			\

@@ -4,6 +4,7 @@
 
 use core::ptr::NonNull;
 use kernel::{
+    bindings::mm_struct,
     mm::MmWithUser,
     sync::aref::ARef,
     types::NotThreadSafe, //
@@ -56,6 +57,7 @@ impl<'a> Left<'a> {
             // finds the address space under `task_lock`. If it has found the old one before this line and
             // stores the bits after it, they are lost, as at an `execve()`.
             unshare_copy_dump_filter(new, old);
+            keep_mdwe(new, old);
             // For membarrier(2), between the last access to user memory and the store to `mm`, as in
             // `membarrier_exec_mmap()` and `kthread_unuse_mm()`.
             unshare_smp_mb();
@@ -136,6 +138,26 @@ impl Drop for Released<'_> {
             unshare_note_maxrss(self.current.as_ptr(), self.old.as_raw());
             #[cfg(CONFIG_MEMCG)]
             unshare_mm_update_next_owner(self.old.as_raw());
+        }
+    }
+}
+
+/// Has the new address space refuse what PR_SET_MDWE has the old one refuse.
+///
+/// `mm_init()` has copied the flag, but not if it came with PR_MDWE_NO_INHERIT, which keeps it from children:
+/// the task is no child. And since then a sharer may have set it.
+///
+/// # Safety
+///
+/// Both must have a user.
+unsafe fn keep_mdwe(new: *mut mm_struct, old: *mut mm_struct) {
+    // SAFETY: As the caller promises.
+    unsafe {
+        if unshare_has_mdwe(old) {
+            unshare_set_mdwe(new);
+        }
+        if unshare_has_mdwe_no_inherit(old) {
+            unshare_set_mdwe_no_inherit(new);
         }
     }
 }

@@ -189,6 +189,15 @@ pub(super) fn leave_while(
     before: usize,
     meanwhile: impl FnOnce() -> Result<()>,
 ) -> Result<(World, Mapping, *mut libc::c_void)> {
+    leave_world_while(before, |_| {}, meanwhile)
+}
+
+/// The same, after the sharer has been asked by `prepare` what it is to do meanwhile.
+pub(super) fn leave_world_while(
+    before: usize,
+    prepare: impl FnOnce(&World),
+    meanwhile: impl FnOnce() -> Result<()>,
+) -> Result<(World, Mapping, *mut libc::c_void)> {
     let watcher = Userfaultfd::new(0)?;
     let pages = Mapping::new(2 * PAGE, MapFlags::PRIVATE)?;
     let word = pages.start().wrapping_byte_add(PAGE - before);
@@ -206,6 +215,7 @@ pub(super) fn leave_while(
     promise_at(word);
     mailbox.page().post(1, "");
     let world = World::sharing(VM)?;
+    prepare(&world);
     leave(&world)?;
     server.report(SOON)?;
     Ok((world, pages, word))

@@ -10,12 +10,12 @@ use rustix::mm::MapFlags;
 use rustix::process::getpid;
 
 use super::vm::{VM, leave};
-use super::vm_child_tid::leave_while;
+use super::vm_child_tid::{SOON, leave_while, leave_world_while};
 use super::vm_proc::prctl;
 use crate::check::ensure;
 use crate::device::{Device, checked, unshare};
 use crate::harness::Suite;
-use crate::mailbox::Mapping;
+use crate::mailbox::{Mailbox, Mapping, Page};
 use crate::memory::{PAGE, peek};
 use crate::rseq;
 use crate::world::World;
@@ -34,6 +34,10 @@ pub(crate) fn suite() -> Suite {
         .test(
             "PR_SET_MDWE stays set, with and without PR_MDWE_NO_INHERIT",
             mdwe_stays,
+        )
+        .test(
+            "a sharer's PR_SET_MDWE during the request binds the task",
+            mdwe_meanwhile,
         )
         .slow(
             "rseq has the concurrency id of the copy at once",
@@ -149,5 +153,38 @@ fn mdwe_stays() -> Result<()> {
     leave(&world)?;
     let stays = prctl(libc::PR_GET_MDWE, 0)?;
     ensure!(u64::try_from(stays)? == BOTH, "{stays}");
+    Ok(())
+}
+
+const ORDER: u32 = 1;
+const DONE: u32 = 2;
+
+/// A [`Question`](crate::sharer::Question): forbids memory that is written and executed when the page `arg`
+/// orders it.
+fn mdwe_by_order(arg: &str) -> Result<String> {
+    let page: *const Page = std::ptr::without_provenance(arg.parse()?);
+    // SAFETY: The asking task shares the memory, and keeps the page until it has the answer.
+    let page = unsafe { &*page };
+    page.wait(&[ORDER], SOON);
+    prctl(libc::PR_SET_MDWE, 1)?;
+    page.post(DONE, "");
+    Ok(String::new())
+}
+
+fn mdwe_meanwhile() -> Result<()> {
+    let mailbox = Mailbox::new()?;
+    let page: *const Page = mailbox.page();
+    let (world, ..) = leave_world_while(
+        0,
+        |world| world.sharer.begin(mdwe_by_order, &page.addr().to_string()),
+        || {
+            mailbox.page().post(ORDER, "");
+            ensure!(mailbox.page().wait(&[DONE], SOON).is_some());
+            Ok(())
+        },
+    )?;
+    world.sharer.answer()?;
+    let bound = prctl(libc::PR_GET_MDWE, 0)?;
+    ensure!(bound == 1, "{bound}");
     Ok(())
 }
