@@ -30,7 +30,6 @@
 #include "unexported.h"
 
 DEFINE_STATIC_CALL_NULL(unshare_kallsyms_lookup_name, kallsyms_lookup_name);
-DEFINE_STATIC_CALL_NULL(unshare_is_module_address, is_module_address);
 
 /*
  * Until a function is found, and for ever where the kernel lacks it, a call of
@@ -72,6 +71,9 @@ const struct unshare_unexported unshare_unexported[] = {
 };
 const size_t unshare_unexported_count = ARRAY_SIZE(unshare_unexported);
 
+/* Where the kernel's own symbols begin and end. */
+static unsigned long kernel_begin, kernel_end;
+
 /* Debian's sysctl kernel.unprivileged_userns_clone; NULL where a kernel has none. */
 static const int *userns_clone;
 
@@ -87,14 +89,14 @@ static bool is_hidden(const char *name)
 
 /*
  * Returns the address of a symbol of the kernel, or NULL. If the kernel lacks
- * the symbol, kallsyms_lookup_name() goes on to the modules, and another
- * module may have a function of that name.
+ * the symbol, kallsyms_lookup_name() goes on to the modules: another module may
+ * have a symbol of that name, and may be gone when this returns.
  */
 static void *find(const char *name)
 {
 	unsigned long address = static_call(unshare_kallsyms_lookup_name)(name);
 
-	if (static_call(unshare_is_module_address)(address) || is_hidden(name))
+	if (address < kernel_begin || address >= kernel_end || is_hidden(name))
 		return NULL;
 	return (void *)address;
 }
@@ -105,8 +107,8 @@ static void *find(const char *name)
  * kallsyms_lookup_name() is not exported either, but a kprobe, which looks its
  * own symbol up, tells where it put itself.
  *
- * Return: 0; -ENOENT if the kernel lacks is_module_address(); or the error of
- * register_kprobe(), which is -EOPNOTSUPP without CONFIG_KPROBES.
+ * Return: 0; -ENOENT if kallsyms does not say where the kernel is; or the error
+ * of register_kprobe(), which is -EOPNOTSUPP without CONFIG_KPROBES.
  */
 int unshare_find_kallsyms(void)
 {
@@ -116,17 +118,18 @@ int unshare_find_kallsyms(void)
 		.flags = KPROBE_FLAG_DISABLED,
 	};
 	int err = is_hidden(probe.symbol_name) ? -ENOENT : register_kprobe(&probe);
-	void *is_module_address;
 
 	if (err)
 		return err;
 	unregister_kprobe(&probe);
 	static_call_update(unshare_kallsyms_lookup_name, unshare_probed_function(probe.addr));
 
-	is_module_address = (void *)static_call(unshare_kallsyms_lookup_name)("is_module_address");
-	if (!is_module_address)
+	/* Without CONFIG_KALLSYMS_ALL, no symbol outside of the text is found. */
+	kernel_begin = static_call(unshare_kallsyms_lookup_name)("_stext");
+	kernel_end = static_call(unshare_kallsyms_lookup_name)(
+		IS_ENABLED(CONFIG_KALLSYMS_ALL) ? "_end" : "_etext");
+	if (!kernel_begin || !kernel_end)
 		return -ENOENT;
-	static_call_update(unshare_is_module_address, is_module_address);
 
 	userns_clone = find("unprivileged_userns_clone");
 	return 0;

@@ -45,7 +45,8 @@
 	  (struct files_struct *files), (files))						\
 	X(CLONE_FILES, struct file *, file_close_fd_locked,					\
 	  (struct files_struct *files, unsigned int fd), (files, fd))				\
-	UNSHARE_IF(CONFIG_SYSVIPC, X(CLONE_SYSVSEM | CLONE_NEWIPC, void, exit_sem,		\
+	UNSHARE_IF(CONFIG_SYSVIPC, X(CLONE_SYSVSEM | CLONE_NEWIPC | UNSHARE_HOLDING, void,	\
+	  exit_sem,										\
 	  (struct task_struct *task), (task)))							\
 	UNSHARE_IF(CONFIG_SYSVIPC, X(CLONE_NEWIPC, void, exit_shm,				\
 	  (struct task_struct *task), (task)))							\
@@ -97,11 +98,13 @@
 	  (struct task_struct *task, unsigned int mode), (task, mode))				\
 	X(CLONE_NEWNS, struct ns_common *, from_mnt_ns,						\
 	  (struct mnt_namespace *ns), (ns))							\
-	X(CLONE_NEWTIME, bool, current_is_single_threaded,					\
+	X(CLONE_NEWTIME | UNSHARE_HOLDING, bool, current_is_single_threaded,			\
 	  (void), ())										\
-	UNSHARE_IF(CONFIG_TIME_NS_VDSO, X(CLONE_NEWTIME, void, timens_commit,			\
+	UNSHARE_IF(CONFIG_TIME_NS_VDSO, X(CLONE_NEWTIME | UNSHARE_HOLDING, void,		\
+	  timens_commit,									\
 	  (struct task_struct *task, struct time_namespace *ns), (task, ns)))			\
-	UNSHARE_IF(CONFIG_SECURITY_PATH, X(UNSHARE_ATTACH, int, security_path_chroot,		\
+	UNSHARE_IF(CONFIG_SECURITY_PATH, X(UNSHARE_ATTACH | UNSHARE_HOLDING, int,		\
+	  security_path_chroot,									\
 	  (const struct path *path), (path)))							\
 	X(CLONE_VM, struct mm_struct *, mm_alloc,						\
 	  (void), ())										\

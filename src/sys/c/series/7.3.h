@@ -83,7 +83,7 @@ static inline int unshare_install_ns(struct nsset *nsset, struct ns_common *ns)
 	struct fs_struct *fs = current->fs;
 	int err;
 
-	if (nsset->fs && fs->users != 1)
+	if (nsset->fs && data_race(READ_ONCE(fs->users)) != 1)
 		WRITE_ONCE(current->fs, nsset->fs);
 	err = ns->ops->install(nsset, ns);
 	WRITE_ONCE(current->fs, fs);
