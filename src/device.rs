@@ -161,10 +161,9 @@ fn hold(
     let descriptor =
         FileDescriptorReservation::get_unused_fd_flags(O_CLOEXEC).map_err(Failure::of_arguments)?;
     let number = descriptor.reserved_fd();
-    let held = prepared.hold(current, request)?;
-    let file = held.into_file().map_err(Failure::of_arguments)?;
+    // Written while nobody can have seen the namespaces.
     report(arg, prepared.replaced, Contexts::empty()).map_err(Failure::of_arguments)?;
-    descriptor.fd_install(file);
+    descriptor.fd_install(prepared.hold(current, request)?);
     Ok(number as isize)
 }
 

@@ -15,6 +15,15 @@
 //! A thread leaves without a check if it has the credentials with which it entered. Else a program that
 //! enters, drops its privileges and reads hostile input would have a way out that setns(2) would not give
 //! it.
+//!
+//! # The way back
+//!
+//! A thread owns the whole set of namespaces that it had, whatever the context has of it: inside, the thread
+//! may change the others by setns(2) or unshare(2). It owns its root and working directory only if the context
+//! has those. So a thread cannot leave in two cases, of its own making and refused by setns(2) too, until it
+//! has undone them ([`mod@leave`]).
+
+mod leave;
 
 use kernel::{
     fs::File,
@@ -33,7 +42,6 @@ use kernel::{
 use crate::{
     attach,
     contexts::{
-        namespaces::ORDER,
         sysvsem,
         Context,
         Contexts, //
@@ -44,15 +52,11 @@ use crate::{
             UNSHARE_ENTER,
             UNSHARE_LEAVE, //
         },
-        cred::{
-            KeptCred,
-            UserNs, //
-        },
+        cred::KeptCred,
         fs_struct::FsStruct,
         held::{
             self,
-            Entries,
-            Entry, //
+            Entries, //
         },
         nsproxy::{
             join_time_ns,
@@ -60,10 +64,7 @@ use crate::{
             ActiveNsProxy,
             NsProxy, //
         },
-        target::{
-            self,
-            Target, //
-        },
+        target::Target,
         task::{
             Current,
             TaskLock, //
@@ -71,6 +72,8 @@ use crate::{
     },
     transaction::swap::Swap, //
 };
+
+pub(crate) use self::leave::leave;
 
 /// The number of the context that was held last.
 static LAST: Atomic<u64> = Atomic::new(0);
@@ -89,26 +92,26 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    /// Fails with `ENOMEM`: the first one has the ends of tasks watched.
-    pub(crate) fn new(
+    /// Makes a file that holds what was prepared.
+    ///
+    /// The namespaces become active when the file is there. If it cannot be made, they go uncounted and unseen,
+    /// as after any request that fails.
+    ///
+    /// Fails with `ENFILE`, and with `ENOMEM`: the first one has the ends of tasks watched.
+    pub(crate) fn file(
         current: &Current,
-        set: Option<ActiveNsProxy>,
+        set: Option<NsProxy>,
         fs: Option<FsStruct>,
         kinds: Contexts,
-    ) -> Result<Self> {
+    ) -> Result<ARef<File>> {
         Entries::get().watch()?;
-        Ok(Self {
+        held::into_file(|| Self {
             number: LAST.fetch_add(1, Relaxed).wrapping_add(1),
-            set,
+            set: set.map(NsProxy::activate),
             fs,
             kinds,
             maker: KeptCred::of(current),
         })
-    }
-
-    /// Fails with `ENFILE`, `ENOMEM`.
-    pub(crate) fn into_file(self) -> Result<ARef<File>> {
-        held::into_file(KBox::new(self, GFP_KERNEL)?)
     }
 
     /// The commands of the descriptor. None has an argument.
@@ -132,6 +135,11 @@ impl Held {
         let places = match self.maker.is_of(current) {
             true => self.as_made(current)?,
             false => self.checked(current)?,
+        };
+        let places = Swap {
+            // For the way back, also if only directories are held.
+            nsproxy: places.nsproxy.or_else(|| Some(ActiveNsProxy::of(current))),
+            ..places
         };
         let had = exchange(current, places, Swap::park);
         entries.push(room, self.number, had, current);
@@ -193,36 +201,9 @@ impl Held {
     }
 }
 
-/// Gives the running task back what it had when it entered `held`, or, without that, when it entered last.
-///
-/// Fails with `EINVAL` if the task is not inside; with `EBUSY` if it has entered another context since; with
-/// `EPERM` if its credentials have changed since and could not go back by setns(2), chroot(2) and fchdir(2).
-pub(crate) fn leave(held: Option<&Held>, current: &Current) -> Result {
-    let entries = Entries::get();
-    let entry = entries.pop(held.map(|held| held.number), current)?;
-    if !entry.credentials.is_of(current) && !may_return(&entry, current) {
-        entries.push_back(entry, current);
-        return Err(EPERM);
-    }
-    let entry = KBox::into_inner(entry);
-    // What the task had inside is released here.
-    drop(exchange(current, entry.had, Swap::restore));
-    Ok(())
-}
-
-/// Returns whether the credentials that the running task has now would let it go back.
-fn may_return(entry: &Entry, current: &Current) -> bool {
-    let Swap { nsproxy: set, fs } = &entry.had;
-    let changes = set
-        .as_ref()
-        .map_or(Contexts::empty(), |set| set.changes(current));
-    let is_admin = |kind| set.as_ref().is_some_and(|set| set.has_admin(kind));
-    let may_return = |kind| !changes.contains(kind) || is_admin(kind);
-    (changes.is_empty() || UserNs::of(current).has_admin())
-        && ORDER.into_iter().all(may_return)
-        && fs
-            .as_ref()
-            .is_none_or(|fs| target::check_return(fs).is_ok())
+/// Returns whether the running task would have other clocks in a set.
+fn changes_clocks(set: Option<&ActiveNsProxy>, current: &Current) -> bool {
+    set.is_some_and(|set| set.changes_clocks(current))
 }
 
 /// Gives the running task other namespaces and directories. The steps are those of `Prepared::commit` that
@@ -239,9 +220,10 @@ fn exchange<Fs, Old>(
             undo_list.commit(current);
         }
     }
-    let had = swap(places, &mut current.lock());
     // A task can change its time namespace while it is inside.
-    if changes.contains(Context::Time) {
+    let changes_clocks = changes_clocks(set, current);
+    let had = swap(places, &mut current.lock());
+    if changes_clocks {
         join_time_ns(current);
     }
     perf_event_namespaces(current);

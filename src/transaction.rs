@@ -5,6 +5,11 @@
 mod commit;
 pub(crate) mod swap;
 
+use kernel::{
+    fs::File,
+    sync::aref::ARef, //
+};
+
 use crate::{
     attach::{
         self,
@@ -166,14 +171,18 @@ impl Prepared {
         replaced
     }
 
-    /// Makes of it what threads can enter, instead of a commit.
+    /// Makes of it a file that threads can enter, instead of a commit.
     ///
     /// Of the semaphores nothing is kept: a task that enters another IPC namespace leaves its own list.
-    pub(crate) fn hold(&mut self, current: &Current, request: &Request) -> Result<Held, Failure> {
+    pub(crate) fn hold(
+        &mut self,
+        current: &Current,
+        request: &Request,
+    ) -> Result<ARef<File>, Failure> {
         let kinds = request.unshare | request.attach;
         let set = self.namespaces.take().map(|set| set.hold(kinds));
         let set = set.transpose().map_err(Failure::of_arguments)?;
-        Held::new(current, set, self.fs.take(), kinds).map_err(Failure::of_arguments)
+        Held::file(current, set, self.fs.take(), kinds).map_err(Failure::of_arguments)
     }
 
     /// Copies the address space, the last that can fail, when everything that the copy is to carry has

@@ -105,8 +105,8 @@ pub(crate) const ORDER: [Context; 7] = [
 
 impl Namespaces {
     /// Has a descriptor hold the namespaces of these kinds, and nothing else of the set. Fails with `ENOMEM`.
-    pub(crate) fn hold(self, kinds: Contexts) -> Result<ActiveNsProxy> {
-        Ok(self.set.alone(kinds)?.activate())
+    pub(crate) fn hold(self, kinds: Contexts) -> Result<NsProxy> {
+        self.set.alone(kinds)
     }
 
     fn new(current: &Current, request: &Request, set: NsProxy) -> Self {

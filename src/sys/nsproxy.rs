@@ -35,8 +35,11 @@ pub(crate) use self::active::{
     perf_event_namespaces,
     ActiveNsProxy, //
 };
-use self::compare::changes;
 pub(super) use self::compare::common;
+use self::compare::{
+    changes,
+    changes_clocks, //
+};
 
 /// A set of namespaces that no task has been in.
 ///

@@ -7,12 +7,14 @@
 use core::marker::PhantomData;
 use kernel::{
     bindings,
+    prelude::*,
     task::Task,
     types::NotThreadSafe, //
 };
 
 use super::{
     bindings::{
+        unshare_current_is_single_threaded,
         unshare_is_killed,
         unshare_task_lock,
         unshare_task_unlock,
@@ -55,6 +57,18 @@ impl Current {
     pub(crate) fn has_threads(&self) -> bool {
         // SAFETY: By the type invariant, the task is valid.
         !unsafe { unshare_thread_group_empty(self.task) }
+    }
+
+    /// Checks that no other task uses the address space, which has one page of clocks.
+    ///
+    /// Mirrors `timens_install()`. Fails with `EUSERS`.
+    pub(crate) fn check_clocks_are_own(&self) -> Result {
+        // SAFETY: The function looks at the running task, which this is.
+        match unsafe { unshare_current_is_single_threaded() } {
+            true => Ok(()),
+            // 7.2 has no constant for it.
+            false => Err(Error::from_errno(-(bindings::EUSERS as i32))),
+        }
     }
 
     /// Returns whether the task is about to die. Mirrors `fatal_signal_pending()`.

@@ -158,6 +158,7 @@ fn suites() -> Vec<Suite> {
         held::arguments::suite(),
         held::entering::suite(),
         held::leaving::suite(),
+        held::way_back::suite(),
         held::credentials::suite(),
         held::ending::suite(),
         held::lifetime::suite(),

@@ -7,7 +7,7 @@ use std::fs;
 use std::ptr;
 
 use anyhow::{Context, Result};
-use rustix::mm::{Advice, MapFlags, madvise};
+use rustix::mm::{Advice, MapFlags, MprotectFlags, madvise, mprotect};
 
 use crate::device::checked;
 use crate::mailbox::Mapping;
@@ -21,7 +21,18 @@ pub(crate) fn marked(pages: usize, mark: u64, flags: MapFlags) -> Result<Mapping
     Ok(mapping)
 }
 
-/// As above, with advice that is given before the pages are touched.
+/// Maps a page with a value at its start that can be read and not written.
+pub(crate) fn read_only<T>(value: T) -> Result<Mapping> {
+    let mapping = Mapping::new(PAGE, MapFlags::PRIVATE)?;
+    // SAFETY: The page has room, and nobody else knows it.
+    unsafe {
+        mapping.start().cast::<T>().write(value);
+        mprotect(mapping.start(), PAGE, MprotectFlags::READ)?;
+    }
+    Ok(mapping)
+}
+
+/// As [`marked`], with advice that is given before the pages are touched.
 pub(crate) fn marked_as(pages: usize, mark: u64, advice: Advice) -> rustix::io::Result<Mapping> {
     let mapping = Mapping::new(pages * PAGE, MapFlags::PRIVATE)?;
     // SAFETY: The mapping has no contents yet that the advice could change.

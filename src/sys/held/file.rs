@@ -19,22 +19,23 @@ use crate::{
     sys::bindings::unshare_anon_inode_file, //
 };
 
-/// Makes a file that owns a held context, and keeps the module loaded.
+/// Makes a file that owns a held context, and keeps the module loaded. Calls `held` when nothing can fail any
+/// more.
 ///
 /// Mirrors `anon_inode_getfile()`. Fails with `ENFILE`, `ENOMEM`.
-pub(crate) fn into_file(held: KBox<Held>) -> Result<ARef<File>> {
-    let held = KBox::into_raw(held);
-    // SAFETY: The operations are never written to, and take `held` as what it is.
-    match from_err_ptr(unsafe { unshare_anon_inode_file(&raw const OPERATIONS.0, held.cast()) }) {
-        // SAFETY: The function gave us a reference, which moves to the `ARef`. Nobody uses the position of
-        // the file. `File` is a transparent wrapper.
-        Ok(file) => Ok(unsafe { ARef::from_raw(NonNull::new_unchecked(file.cast())) }),
-        Err(errno) => {
-            // SAFETY: There is no file that could own it.
-            drop(unsafe { KBox::from_raw(held) });
-            Err(errno)
-        }
-    }
+pub(crate) fn into_file(held: impl FnOnce() -> Held) -> Result<ARef<File>> {
+    let memory = KBox::into_raw(KBox::<Held>::new_uninit(GFP_KERNEL)?);
+    // SAFETY: The operations are never written to. They take `memory` for a `Held`, which it is before anyone
+    // else knows the file.
+    let file =
+        from_err_ptr(unsafe { unshare_anon_inode_file(&raw const OPERATIONS.0, memory.cast()) });
+    // SAFETY: `into_raw` gave the pointer, and no file uses it yet.
+    let memory = unsafe { KBox::from_raw(memory) };
+    let file = file?;
+    let _owned_by_the_file = KBox::into_raw(KBox::write(memory, held()));
+    // SAFETY: The function gave us a reference, which moves to the `ARef`. Nobody uses the position of the
+    // file. `File` is a transparent wrapper.
+    Ok(unsafe { ARef::from_raw(NonNull::new_unchecked(file.cast())) })
 }
 
 extern "C" {

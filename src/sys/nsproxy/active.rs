@@ -5,7 +5,10 @@
 use core::ptr::NonNull;
 use kernel::bindings;
 
-use super::changes;
+use super::{
+    changes,
+    changes_clocks, //
+};
 use crate::{
     contexts::{
         Context,
@@ -50,6 +53,17 @@ impl ActiveNsProxy {
         self.0
     }
 
+    /// Returns a count of the set that the running task is in.
+    pub(crate) fn of(current: &Current) -> Self {
+        // SAFETY: A task that runs is in namespaces, and only the task itself takes another set.
+        // INVARIANT: That is the count, and the set of a task is active.
+        unsafe {
+            let set = unshare_nsproxy_of(current.as_ptr());
+            unshare_get_nsproxy(set);
+            Self(NonNull::new_unchecked(set))
+        }
+    }
+
     /// Returns another count of the set. Mirrors `get_nsproxy()`.
     pub(crate) fn share(&self) -> Self {
         // SAFETY: By the type invariant, the set is valid.
@@ -62,6 +76,12 @@ impl ActiveNsProxy {
     pub(crate) fn changes(&self, current: &Current) -> Contexts {
         // SAFETY: By the type invariant, the set is valid.
         unsafe { changes(current, self.0) }
+    }
+
+    /// Returns whether the set has another time namespace than the running task, that of children aside.
+    pub(crate) fn changes_clocks(&self, current: &Current) -> bool {
+        // SAFETY: By the type invariant, the set is valid.
+        unsafe { changes_clocks(current, self.0) }
     }
 
     /// Returns the number that `/proc/PID/ns` shows for a namespace of the set.
@@ -124,9 +144,10 @@ impl Drop for ActiveNsProxy {
 /// Has the running task see the clocks of the time namespace that it was put into.
 ///
 /// Mirrors `timens_commit()`, which `commit_nsset()` calls: the clocks are mapped when the task looks
-/// at them next.
+/// at them next. The caller has seen that no other task uses the address space, since there is one page
+/// of clocks for all that do.
 pub(crate) fn join_time_ns(current: &Current) {
-    // SAFETY: The task runs and so is in namespaces, and no other task uses its address space.
+    // SAFETY: The task runs, and so is in namespaces.
     #[cfg(CONFIG_TIME_NS_VDSO)]
     unsafe {
         let set = unshare_nsproxy_of(current.as_ptr());

@@ -30,11 +30,22 @@ pub(super) unsafe fn changes(current: &Current, new: NonNull<nsproxy>) -> Contex
     unsafe {
         let old = NonNull::new_unchecked(unshare_nsproxy_of(current.as_ptr()));
         let mut changes = Contexts::NSPROXY.without(common(old, new));
-        if !ptr::eq((*old.as_ptr()).time_ns, (*new.as_ptr()).time_ns) {
+        if changes_clocks(current, new) {
             changes |= Context::Time;
         }
         changes
     }
+}
+
+/// Returns whether the clocks of a set are other ones than those of the running task: its time namespace, and
+/// not that of children.
+///
+/// # Safety
+///
+/// `new` must stay meanwhile.
+pub(super) unsafe fn changes_clocks(current: &Current, new: NonNull<nsproxy>) -> bool {
+    // SAFETY: As in `changes`.
+    unsafe { (*unshare_nsproxy_of(current.as_ptr())).time_ns != (*new.as_ptr()).time_ns }
 }
 
 /// Returns the namespaces that are the same in two sets; of the time namespaces, those of children.

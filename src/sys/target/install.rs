@@ -118,10 +118,8 @@ impl Target<Settled> {
         let time_ns = unsafe { (*nsproxy).time_ns };
         // A task with threads cannot leave: EUSERS, as setns(2) says it before unshare(2) says EINVAL.
         let leaves_mm = leaves_mm && !current.has_threads();
-        // SAFETY: The function looks at the running task.
-        if !leaves_mm && !unsafe { unshare_current_is_single_threaded() } {
-            // 7.2 has no constant for it.
-            return Err(Error::from_errno(-(bindings::EUSERS as i32)));
+        if !leaves_mm {
+            current.check_clocks_are_own()?;
         }
         let own = credentials.map_or_else(|| UserNs::of(current), Cred::user_ns);
         // SAFETY: The namespace is valid as above, and has a reference to its owner.

@@ -13,6 +13,7 @@ pub(crate) mod first_task;
 pub(crate) mod leaving;
 pub(crate) mod lifetime;
 pub(crate) mod stress;
+pub(crate) mod way_back;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::c_ulong;

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The way back out of a held context.
+
+use kernel::prelude::*;
+
+use super::{
+    changes_clocks,
+    exchange,
+    Held, //
+};
+use crate::{
+    contexts::{
+        namespaces::ORDER,
+        Context,
+        Contexts, //
+    },
+    sys::{
+        cred::UserNs,
+        held::{
+            Entries,
+            Entry, //
+        },
+        target,
+        task::Current, //
+    },
+    transaction::swap::Swap, //
+};
+
+/// Gives the running task back what it had when it entered `held`, or, without that, when it entered last.
+///
+/// Fails with `EINVAL` if the task is not inside; with `EBUSY` if it has entered another context since; and as
+/// [`way_back`].
+pub(crate) fn leave(held: Option<&Held>, current: &Current) -> Result {
+    let entries = Entries::get();
+    let entry = entries.pop(held.map(|held| held.number), current)?;
+    if let Err(errno) = way_back(&entry, current) {
+        entries.push_back(entry, current);
+        return Err(errno);
+    }
+    let entry = KBox::into_inner(entry);
+    // What the task had inside is released here.
+    drop(exchange(current, entry.had, Swap::restore));
+    Ok(())
+}
+
+/// Checks that the running task can go back.
+///
+/// Fails with
+/// - `EPERM` if the credentials of the task have changed since it entered, and setns(2), chroot(2) or fchdir(2)
+///   would refuse what it has now;
+/// - `EBUSY` if the task has changed its mount namespace, and the context has no directories: the old root went
+///   when the task got another one, and a root of one mount namespace must not meet another;
+/// - `EUSERS` if the task has changed its time namespace, and its address space has got other users, who see
+///   the same page of clocks: `timens_install()`.
+fn way_back(entry: &Entry, current: &Current) -> Result {
+    let Swap { nsproxy: set, fs } = &entry.had;
+    let changes = set
+        .as_ref()
+        .map_or(Contexts::empty(), |set| set.changes(current));
+    if changes.contains(Context::Mount) && fs.is_none() {
+        return Err(EBUSY);
+    }
+    if changes_clocks(set.as_ref(), current) {
+        current.check_clocks_are_own()?;
+    }
+    if entry.credentials.is_of(current) {
+        return Ok(());
+    }
+    let is_admin = |kind| set.as_ref().is_some_and(|set| set.has_admin(kind));
+    let may_return = |kind| !changes.contains(kind) || is_admin(kind);
+    let is_permitted = (changes.is_empty() || UserNs::of(current).has_admin())
+        && ORDER.into_iter().all(may_return)
+        && fs
+            .as_ref()
+            .is_none_or(|fs| target::check_return(fs).is_ok());
+    match is_permitted {
+        true => Ok(()),
+        false => Err(EPERM),
+    }
+}
