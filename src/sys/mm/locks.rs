@@ -26,11 +26,9 @@ pub(crate) fn keep_out<'a>(
     current: &'a Current,
     moves: bool,
 ) -> Result<(ExecUpdate<'a>, NoPiWaiters<'a>)> {
-    let fault_in = || moves.then(|| ChildTid::fault_in(current));
-    let mut word = fault_in();
-    // From now on: whoever handles the page fault may take longer than the limit.
     let mut patience = Patience::new();
     loop {
+        let word = moves.then(|| ChildTid::fault_in(current));
         let update = ExecUpdate::lock(current, &mut patience)?;
         let no_pi_waiters = NoPiWaiters::hold_up(current)?;
         if word.as_ref().is_none_or(ChildTid::is_in_place) {
@@ -38,6 +36,5 @@ pub(crate) fn keep_out<'a>(
         }
         drop((no_pi_waiters, update));
         patience.wait(current, None)?;
-        word = fault_in();
     }
 }

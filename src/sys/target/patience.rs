@@ -53,9 +53,9 @@ const ARRIVAL: i64 = 3;
 
 /// What is left of the time for one target.
 pub(in crate::sys) struct Patience {
-    /// In nanoseconds of the monotonic clock. `Instant::elapsed()` of the `kernel` crate would check for an
-    /// overflow and panic.
-    since: i64,
+    /// When the first wait began, in nanoseconds of the monotonic clock. `Instant::elapsed()` of the `kernel`
+    /// crate would check for an overflow and panic.
+    since: Option<i64>,
     pause: i64,
     looks: u32,
 }
@@ -63,7 +63,7 @@ pub(in crate::sys) struct Patience {
 impl Patience {
     pub(in crate::sys) fn new() -> Self {
         Self {
-            since: now(),
+            since: None,
             pause: PAUSES.0,
             looks: LOOKS,
         }
@@ -76,7 +76,8 @@ impl Patience {
         if current.is_killed() {
             return Err(EINTR);
         }
-        if now().wrapping_sub(self.since) >= LIMIT {
+        let now = now();
+        if now.wrapping_sub(*self.since.get_or_insert(now)) >= LIMIT {
             return Err(EBUSY);
         }
         self.looks = self.looks.saturating_sub(1);
