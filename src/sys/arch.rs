@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What each architecture hangs on an address space, and where a copy has it from, as in
-//! `sys/mm/fields.rs`; and how a processor moves to another one.
+//! The architecture's part of an address space: which fields of `mm_context_t` a copy carries (as
+//! `sys/mm/fields.rs` does for `mm_struct`), and how a CPU switches to another address space.
 
 #[cfg(CONFIG_ARM64)]
 mod arm64;

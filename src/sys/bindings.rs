@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The declarations of `unshare.h`, `helpers.h` and `unexported.h`, made by bindgen.
+//! What bindgen generates from `c/bindings.h`: declarations of `unshare.h` and of this module's C.
 //!
-//! The kernel's own types are those of [`kernel::bindings`].
+//! The types of the kernel come from [`kernel::bindings`].
 
 #![allow(
     clippy::all,

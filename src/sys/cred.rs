@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Credentials in the making, and user namespaces.
+//! Credentials that a request prepares, and references to user namespaces.
 //!
 //! C header: [`include/linux/cred.h`](srctree/include/linux/cred.h).
 
@@ -40,13 +40,13 @@ pub(crate) use self::kept::KeptCred;
 
 /// Credentials that no task has yet.
 ///
-/// What its drop does that anyone can see: a user namespace that was made counts towards
-/// `user.max_user_namespaces` until a worker frees it (`sys/nsproxy/ucounts.rs`). The processes of a user are
-/// counted by `commit_creds()` only.
+/// Dropping them changes nothing that a task can see, except that a user namespace that was created
+/// for them counts towards `user.max_user_namespaces` until a worker frees it
+/// (`sys/nsproxy/ucounts.rs`). Only `commit_creds()` charges processes to a user.
 ///
 /// # Invariants
 ///
-/// Owns one reference to credentials that nobody else knows.
+/// Owns the only reference to the credentials.
 pub(crate) struct Cred(NonNull<bindings::cred>);
 
 impl Cred {
@@ -54,24 +54,26 @@ impl Cred {
     pub(crate) fn dup() -> Result<Self> {
         // SAFETY: The running task may always copy its credentials.
         let cred = unsafe { bindings::prepare_creds() };
-        // INVARIANT: `prepare_creds` gave us the only reference.
+        // INVARIANT: `prepare_creds()` returned the only reference.
         NonNull::new(cred).map(Self).ok_or(ENOMEM)
     }
 
-    /// Puts the credentials into a new user namespace, below the one that they are in.
+    /// Moves the credentials into a new user namespace, a child of their present one.
     ///
-    /// Mirrors `create_user_ns()`. Fails with `ENOMEM`; `ENOSPC` where the nesting or
-    /// `user.max_user_namespaces` is exhausted; `EPERM` in a chroot, without a mapping of the
-    /// caller, or when a security module says so.
+    /// Mirrors `create_user_ns()`. Fails with `ENOMEM`; with `ENOSPC` if user namespaces would nest
+    /// too deeply or `user.max_user_namespaces` is exceeded; with `EPERM` if the caller is
+    /// chrooted, has no mapping of its user or group, or is denied it by a security module.
     pub(crate) fn create_user_ns(&mut self) -> Result {
-        // SAFETY: The credentials are valid, and nobody else sees them change.
+        // SAFETY: The credentials are valid, and `self` owns the only reference.
         to_result(unsafe { unshare_create_user_ns(self.0.as_ptr()) })
     }
 
+    /// Returns the credentials, to be read only.
     pub(super) fn as_ptr(&self) -> *const bindings::cred {
         self.0.as_ptr()
     }
 
+    /// Returns the credentials, which no other task uses.
     pub(super) fn as_mut_ptr(&mut self) -> *mut bindings::cred {
         self.0.as_ptr()
     }
@@ -82,42 +84,39 @@ impl Cred {
         unsafe { UserNs::get(self.0.as_ptr()) }
     }
 
-    /// Finds the counters that the credentials are charged to.
-    ///
-    /// Mirrors `set_cred_ucounts()`. Fails with `EAGAIN`.
+    /// Finds the `ucounts` for the user and the user namespace of the credentials. Mirrors
+    /// `set_cred_ucounts()`. Fails with `EAGAIN`.
     pub(crate) fn set_ucounts(&mut self) -> Result {
-        // SAFETY: The credentials are valid, and nobody else sees them change.
+        // SAFETY: As in `create_user_ns`.
         to_result(unsafe { unshare_set_cred_ucounts(self.0.as_ptr()) })
     }
 
-    /// Makes them the credentials of the running task.
-    ///
-    /// Mirrors `commit_creds()`, which cannot fail and releases the old ones.
+    /// Gives the credentials to the running task, as `commit_creds()` does. Cannot fail.
     pub(crate) fn commit(self, _current: &Current) {
         let cred = ManuallyDrop::new(self).0;
-        // SAFETY: The reference moves to the task, which runs with its own credentials: an ioctl
-        // is not called with overridden ones, and no `Acting` outlives the preparation.
+        // SAFETY: The reference moves to the task. As `commit_creds()` requires, the task's
+        // credentials are not overridden: an ioctl has the task's own, and no `Acting` outlives the
+        // preparation.
         unsafe { bindings::commit_creds(cred.as_ptr()) };
     }
 }
 
 impl Drop for Cred {
     fn drop(&mut self) {
-        // SAFETY: By the type invariant, the reference is ours, and the credentials were never
-        // anybody's.
+        // SAFETY: By the type invariant, this is the only reference, and no task has had it.
         unsafe { bindings::abort_creds(self.0.as_ptr()) };
     }
 }
 
-/// The running task while it acts with credentials that it does not have yet.
+/// The running task with overridden credentials. Mirrors `override_creds()`, `revert_creds()`.
 ///
-/// For what a request prepares after an attach: the kernel looks at `current_cred()` there, and two
-/// calls in a row would find the attached credentials. Nobody else sees them: others read `real_cred`,
-/// which stays. Mirrors `override_creds()` and, when dropped, `revert_creds()`.
+/// A request that attaches and then unshares needs this: the kernel checks `current_cred()` while
+/// it unshares, and two separate system calls would find the attached credentials there. Other
+/// tasks do not see the override, because they read `real_cred`.
 ///
 /// # Invariants
 ///
-/// `own` is what the task acted with before, and the task still has it.
+/// `own` are the credentials from before the override, to which the task still holds a reference.
 pub(crate) struct Acting<'a> {
     own: *const bindings::cred,
     _with: PhantomData<&'a Cred>,
@@ -125,11 +124,11 @@ pub(crate) struct Acting<'a> {
 }
 
 impl<'a> Acting<'a> {
-    /// Has the running task act with `credentials`, which must not change meanwhile: they are borrowed.
+    /// Overrides the running task's credentials. The borrow keeps `credentials` unchanged.
     pub(crate) fn with(credentials: &'a Cred) -> Self {
-        // SAFETY: The credentials are valid for as long as they are borrowed.
+        // SAFETY: The credentials are borrowed for the life of the override.
         let own = unsafe { unshare_override_creds(credentials.as_ptr()) };
-        // INVARIANT: The function returns what the task had, to which its own reference stays.
+        // INVARIANT: The function returns the old credentials, and leaves the task its reference.
         Self {
             own,
             _with: PhantomData,
@@ -137,7 +136,7 @@ impl<'a> Acting<'a> {
         }
     }
 
-    /// The same, with credentials that somebody has.
+    /// As [`with`](Self::with), for credentials that a task has or had.
     pub(super) fn with_kept(credentials: &'a Credential) -> Self {
         // SAFETY: As in `with`.
         let own = unsafe { unshare_override_creds(credentials.as_ptr()) };
@@ -152,30 +151,29 @@ impl<'a> Acting<'a> {
 
 impl Drop for Acting<'_> {
     fn drop(&mut self) {
-        // SAFETY: By the type invariant, these are the task's. The value is dropped by the task that
-        // made it.
+        // SAFETY: By the type invariant, `own` is valid. The value does not move to another task.
         unsafe { unshare_revert_creds(self.own) };
     }
 }
 
 /// A reference to a user namespace. The `kernel` crate has no type for one.
 ///
-/// It is no borrow of credentials: those of the running task go when `commit_creds()` replaces them.
+/// Not a borrow from the credentials: `commit_creds()` may free those of the running task.
 ///
 /// # Invariants
 ///
 /// Owns one reference.
 pub(crate) struct UserNs(*mut bindings::user_namespace);
 
-// SAFETY: Any task may put a reference that another one took.
+// SAFETY: Any task may put a reference that another task took.
 unsafe impl Send for UserNs {}
-// SAFETY: A user namespace has its own locks.
+// SAFETY: A user namespace does its own locking.
 unsafe impl Sync for UserNs {}
 
 impl UserNs {
     /// Returns the user namespace of the running task. Mirrors `current_user_ns()`.
     pub(crate) fn of(_current: &Current) -> Self {
-        // SAFETY: Only the task itself replaces its credentials, and it holds them meanwhile.
+        // SAFETY: Only the running task replaces its credentials, and it does not do so here.
         unsafe { Self::get(unshare_current_cred()) }
     }
 
@@ -183,19 +181,19 @@ impl UserNs {
     ///
     /// # Safety
     ///
-    /// The credentials must be valid, by a reference or by RCU.
+    /// The caller must keep the credentials valid, by a reference or by the RCU read lock.
     pub(super) unsafe fn get(cred: *const bindings::cred) -> Self {
-        // INVARIANT: The function takes the reference.
-        // SAFETY: The caller says so; credentials hold their user namespace.
+        // INVARIANT: `get_user_ns()` takes the reference.
+        // SAFETY: By the safety requirements; credentials hold a reference to their user namespace.
         Self(unsafe { unshare_get_user_ns(cred) })
     }
 
+    /// Returns the namespace, which is valid for as long as `self` exists.
     pub(super) fn as_ptr(&self) -> *mut bindings::user_namespace {
         self.0
     }
 
-    /// Returns whether the running task may make namespaces that belong to this one.
-    ///
+    /// Returns whether the running task may create namespaces that this user namespace owns.
     /// Mirrors `ns_capable()` with `CAP_SYS_ADMIN`.
     pub(crate) fn has_admin(&self) -> bool {
         // SAFETY: By the type invariant, the namespace is valid.
@@ -205,7 +203,7 @@ impl UserNs {
 
 impl Clone for UserNs {
     fn clone(&self) -> Self {
-        // INVARIANT: The function takes another reference.
+        // INVARIANT: `get_user_ns()` takes another reference.
         // SAFETY: By the type invariant, the namespace is valid.
         Self(unsafe { unshare_ref_user_ns(self.0) })
     }
@@ -213,20 +211,20 @@ impl Clone for UserNs {
 
 impl Drop for UserNs {
     fn drop(&mut self) {
-        // SAFETY: By the type invariant, the reference is ours to give back.
+        // SAFETY: By the type invariant, `self` owns the reference.
         unsafe { unshare_put_user_ns(self.0) };
     }
 }
 
-/// Returns whether a user namespace takes an administrator, by Debian's sysctl
-/// `kernel.unprivileged_userns_clone`.
+/// Returns whether Debian's sysctl `kernel.unprivileged_userns_clone` requires `CAP_SYS_ADMIN` to
+/// create a user namespace.
 pub(crate) fn clone_user_ns_is_restricted() -> bool {
     // SAFETY: The function only reads a variable of the kernel.
     unsafe { unshare_userns_clone_is_restricted() }
 }
 
-/// Returns whether the running task may make a user namespace, as far as that sysctl is concerned.
+/// Returns whether that sysctl permits the running task to create a user namespace.
 pub(crate) fn may_clone_user_ns() -> bool {
-    // SAFETY: The function looks at the running task.
+    // SAFETY: The function reads the credentials of the running task.
     !clone_user_ns_is_restricted() || unsafe { unshare_is_admin() }
 }

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Held contexts: the descriptor, and the tasks that are inside one.
+//! Held contexts: their descriptor, and the tasks that have entered one.
 //!
 //! ```text
-//! file.rs      the descriptor: an anonymous inode that owns a `Held`
+//! file.rs      the descriptor: a file on an anonymous inode, which owns a `Held`
 //!    |
-//! entries.rs   of all tasks that are inside
+//! entries.rs   all entries: a task gets one each time it enters
 //!    |
-//! entry.rs     what a task has for its way back
+//! entry.rs     one entry: what a task needs to leave again
 //!    |
-//! ending.rs    probes: an entry ends with its task, and with the program that made it
+//! ending.rs    drops the entries of a task when it exits or executes a program
 //! ```
 
 mod ending;

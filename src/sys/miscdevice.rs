@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A misc device that the module cannot be removed under.
+//! A misc device whose open files keep the module loaded.
 //!
 //! C header: [`include/linux/miscdevice.h`](srctree/include/linux/miscdevice.h).
 
@@ -16,15 +16,14 @@ use kernel::{
     types::Opaque, //
 };
 
-/// A registered misc device whose open files keep `module` loaded.
+/// A registered misc device whose open files hold a reference to the module.
 ///
-/// [`kernel::miscdevice::MiscDeviceRegistration`] leaves `fops.owner` unset, so that a module could
-/// be removed while a descriptor is open. This one fills it in, which takes file operations that
-/// can be written to.
+/// [`kernel::miscdevice::MiscDeviceRegistration`] leaves `fops.owner` unset, so that rmmod(8) can
+/// free running code. Setting it requires a writable copy of the `file_operations`.
 ///
 /// # Invariants
 ///
-/// `device` is registered, and its `fops` points to `fops`, which is pinned beside it.
+/// `device` is registered, and its `fops` points to the field `fops`.
 #[pin_data(PinnedDrop)]
 pub(crate) struct Registration<T> {
     fops: Opaque<bindings::file_operations>,
@@ -33,13 +32,13 @@ pub(crate) struct Registration<T> {
     _type: PhantomData<T>,
 }
 
-// SAFETY: A device may be deregistered by another task than the one that registered it.
+// SAFETY: Any task may deregister a device.
 unsafe impl<T> Send for Registration<T> {}
-// SAFETY: There is nothing to do with a shared reference.
+// SAFETY: A shared reference has no methods.
 unsafe impl<T> Sync for Registration<T> {}
 
 impl<T: MiscDevice> Registration<T> {
-    /// Registers a device. Mirrors `misc_register()`, and fails as it does.
+    /// Registers a device. Mirrors `misc_register()`, and fails with its errors.
     pub(crate) fn register(
         options: MiscDeviceOptions,
         module: &'static ThisModule,
@@ -48,12 +47,11 @@ impl<T: MiscDevice> Registration<T> {
             fops: Opaque::new(Self::file_operations(options, module)),
             device <- Opaque::try_ffi_init(move |slot: *mut bindings::miscdevice| {
                 let mut device = options.into_raw::<T>();
-                // SAFETY: `this` is being initialized at its final place, `fops` already is.
+                // SAFETY: `this` is pinned, and its `fops` is already initialized.
                 device.fops = unsafe { (*this.as_ptr()).fops.get() };
                 // SAFETY: The slot may be written.
                 unsafe { slot.write(device) };
-                // SAFETY: The device and its operations stay where they are until dropped, which
-                // deregisters it.
+                // SAFETY: The device and its operations are pinned until `drop` deregisters it.
                 to_result(unsafe { bindings::misc_register(slot) })
             }),
             _type: PhantomData,
@@ -64,8 +62,7 @@ impl<T: MiscDevice> Registration<T> {
         options: MiscDeviceOptions,
         module: &'static ThisModule,
     ) -> bindings::file_operations {
-        // SAFETY: `into_raw` points to constant operations. The copy is bitwise, as they are plain
-        // function pointers.
+        // SAFETY: `into_raw` points to constant operations, which may be copied bit by bit.
         let mut fops = unsafe { options.into_raw::<T>().fops.read() };
         fops.owner = module.as_ptr();
         fops

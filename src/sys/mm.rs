@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The address space, and what goes with it: the kernel below `contexts/vm.rs`.
+//! The address space of the running task: the kernel's side of `contexts/vm.rs`.
 //!
 //! ```text
-//! copy.rs         Copied: a copy that no task has. fields.rs lists what a copy consists of
+//! copy.rs         Copied: a copy that no task uses; fields.rs lists what it carries
 //!    |
-//! leave.rs        Left: the task has done what it has to do in the old one
+//! leave.rs        Left: the task has done what is due in the old address space
 //!    |
-//! switch.rs       Switched: the task runs in the new one -> Released: the old one is to be put
+//! switch.rs       Switched: the task runs in the copy -> Released: the old mm is to be put
 //!
-//! bound.rs        what ties a task to its address space, so that it cannot leave
-//! child_tid.rs    the word that is cleared when a task leaves
-//! cid.rs          the concurrency id
-//! exec_state.rs   who may trace and dump the task, and the lock that goes with it
+//! bound.rs        whether something else refers to the old mm, so that the task cannot leave
+//! child_tid.rs    clear_child_tid: the word that is cleared when a task leaves
+//! cid.rs          the concurrency id (mm_cid)
+//! exec_state.rs   task->exec_state (who may trace and dump the task), and exec_update_lock
 //! futex.rs        waiters for a PI futex of the task
-//! locks.rs        the locks that keep others out while the task moves
+//! locks.rs        the locks that keep other tasks out during the switch
 //! uprobes.rs      breakpoints
 //! ```
 //!

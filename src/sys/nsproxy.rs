@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The set of namespaces that a task is in.
+//! `struct nsproxy`: the namespaces that a task is in.
 //!
 //! C header: [`include/linux/nsproxy.h`](srctree/include/linux/nsproxy.h).
 
@@ -41,61 +41,63 @@ use self::compare::{
     changes_clocks, //
 };
 
-/// A set of namespaces that no task has been in.
+/// An nsproxy that no task has used.
 ///
-/// A namespace that was made for the set goes when the set is dropped, and with it its count
-/// ([`ucounts`]). `listns(2)` and file handles of nsfs find active namespaces only, and the
-/// mounts of a copied mount namespace are taken down without propagation. So no task sees the drop, with
-/// two exceptions, both about a copied mount namespace:
+/// Dropping it frees the namespaces that were created for it, and uncharges them ([`ucounts`]).
+/// Other tasks do not see this: listns(2) and the file handles of nsfs find active namespaces only,
+/// and the mounts of a copied mount namespace are unmounted without propagation. There are two
+/// exceptions, for a copied mount namespace:
 ///
-/// - `NS_MNT_GET_NEXT` and `NS_MNT_GET_PREV` find it before the commit (`get_sequential_mnt_ns()`), for an
-///   administrator in the initial namespaces (`may_see_all_namespaces()`). One that was found so lives on
-///   until that task has closed it.
-/// - `statmount(2)` and `listmount(2)` find it by its number (`lookup_mnt_ns()`). They list its mounts for an
-///   administrator of the user namespace that owns it, and tell anybody else that it exists (`EPERM`).
+/// - `NS_MNT_GET_NEXT` and `NS_MNT_GET_PREV` find it before the commit (`get_sequential_mnt_ns()`),
+///   for a task with CAP_SYS_ADMIN in the initial namespaces (`may_see_all_namespaces()`). The
+///   namespace then lives until that task closes it.
+/// - statmount(2) and listmount(2) find it by its number (`lookup_mnt_ns()`). They list its mounts
+///   to a task with CAP_SYS_ADMIN in the owning user namespace, and fail with `EPERM` for any other
+///   task, which shows that the namespace exists.
 ///
 /// # Invariants
 ///
-/// Owns the only count of the structure, whose namespaces hold no active references for it. Those
-/// in `made` are in this set alone, save a mount namespace that was found as above.
+/// Owns the only reference to the nsproxy, whose namespaces hold no active references for it. The
+/// namespaces in `made` are in no other nsproxy. Nobody else holds them, except as listed above.
 pub(crate) struct NsProxy {
     set: NonNull<bindings::nsproxy>,
     made: Contexts,
 }
 
 impl NsProxy {
-    /// Makes a set of the namespaces that the running task is in.
-    ///
-    /// Mirrors `create_new_namespaces()` without a flag. Fails with `ENOMEM`.
+    /// Creates an nsproxy with the namespaces of the running task. Mirrors
+    /// `create_new_namespaces()` without flags. Fails with `ENOMEM`.
     pub(crate) fn dup(current: &Current) -> Result<Self> {
-        // SAFETY: The task runs, and only it replaces its nsproxy.
+        // SAFETY: Only the running task replaces its nsproxy.
         unsafe { Self::dup_of(current.as_ptr()) }
     }
 
+    /// As [`dup`](Self::dup), for `task`.
+    ///
     /// # Safety
     ///
-    /// The task must be valid, and in the same namespaces throughout.
+    /// The task must be valid, and must not change its nsproxy meanwhile.
     unsafe fn dup_of(task: *mut bindings::task_struct) -> Result<Self> {
-        // SAFETY: As the caller promises, the task's `nsproxy` is valid, and without a flag the
-        // function takes references and looks at neither the user namespace nor `fs`.
+        // SAFETY: By the safety requirements, the task's `nsproxy` is valid. Without flags, the
+        // function only takes references, and uses neither the user namespace nor `fs`.
         let ns = unsafe {
             unshare_create_new_namespaces(0, task, unshare_task_user_ns(task), unshare_fs_of(task))
         };
-        // INVARIANT: A new set has one count, which is this value's, and is not active. Its
-        // namespaces are the task's.
+        // INVARIANT: A new nsproxy has one reference, and is not active. Its namespaces are the
+        // task's.
         Ok(Self {
             set: NonNull::new(from_err_ptr(ns)?).ok_or(ENOMEM)?,
             made: Contexts::empty(),
         })
     }
 
-    /// Puts a network namespace into the set.
+    /// Replaces the network namespace by `net`.
     ///
     /// # Safety
     ///
-    /// Somebody must hold the namespace.
+    /// The caller must hold a reference to `net`.
     pub(super) unsafe fn join_net_ns(&mut self, net: *mut bindings::net) {
-        // SAFETY: The caller says so; the set gets a reference for the one that it gives back.
+        // SAFETY: By the safety requirements. The nsproxy exchanges its references.
         unsafe {
             unshare_get_net(net);
             let old = core::mem::replace(&mut self.set.as_mut().net_ns, net);
@@ -103,14 +105,14 @@ impl NsProxy {
         }
     }
 
-    /// Puts a time namespace into the set, for the task and for its children to come.
+    /// Replaces both time namespaces, the task's and that of its children, by `time_ns`.
     ///
     /// # Safety
     ///
-    /// Somebody must hold the namespace.
+    /// The caller must hold a reference to `time_ns`.
     pub(super) unsafe fn join_time_ns(&mut self, time_ns: *mut bindings::time_namespace) {
-        // SAFETY: By the type invariant, nobody else knows the structure. The caller holds the
-        // namespace, and the set gets a reference for each that it gives back.
+        // SAFETY: By the type invariant, nobody else uses the nsproxy. For each reference that it
+        // puts, it takes one to `time_ns`.
         unsafe {
             let set = self.set.as_mut();
             for place in [&mut set.time_ns, &mut set.time_ns_for_children] {
@@ -120,37 +122,37 @@ impl NsProxy {
         }
     }
 
-    /// Returns the namespaces of the set that are other ones than those of the running task.
+    /// Returns the namespaces that differ from those of the running task.
     pub(crate) fn changes(&self, current: &Current) -> Contexts {
-        // SAFETY: By the type invariant, the set is valid.
+        // SAFETY: By the type invariant, the nsproxy is valid.
         unsafe { changes(current, self.set) }
     }
 
+    /// Returns the nsproxy, which no task uses.
     pub(super) fn as_ptr(&mut self) -> *mut bindings::nsproxy {
         self.set.as_ptr()
     }
 
-    /// Tells the namespaces that a task will be in them.
-    ///
-    /// Mirrors `nsproxy_ns_active_get()`, which has to precede the installation.
+    /// Takes an active reference to each namespace, so that a task can use the nsproxy. Mirrors
+    /// `nsproxy_ns_active_get()`, which must precede the installation.
     pub(crate) fn activate(self) -> ActiveNsProxy {
         let set = ManuallyDrop::new(self).set;
-        // SAFETY: By the type invariant, the structure is valid and was not active.
+        // SAFETY: By the type invariant, the nsproxy is valid and not active.
         unsafe { unshare_nsproxy_ns_active_get(set.as_ptr()) };
-        // SAFETY: The count moves from `self`, and the set is active now.
+        // SAFETY: The reference moves out of `self`, and the nsproxy is active.
         unsafe { ActiveNsProxy::from_raw(set) }
     }
 }
 
 impl Drop for NsProxy {
     fn drop(&mut self) {
-        // For speed: most sets that are dropped were only to be attached to.
+        // For speed: most requests that drop an nsproxy created no namespace for it.
         if !self.made.is_empty() {
-            // SAFETY: By the type invariants, the set holds its namespaces, and those that were
-            // made for it are nobody else's. The last put follows.
+            // SAFETY: By the type invariants, the nsproxy holds these namespaces, and no other
+            // nsproxy does. The last put follows.
             unsafe { give_back_of_set(self.set.as_ref(), self.made) };
         }
-        // SAFETY: By the type invariant, the structure is ours alone and not active.
+        // SAFETY: By the type invariant, this is the only reference, and the nsproxy is not active.
         unsafe { unshare_nsproxy_free(self.set.as_ptr()) };
     }
 }

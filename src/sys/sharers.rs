@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What other tasks have in common with the running one.
+//! Which contexts other tasks share with the running task.
 //!
-//! A count of more than one need not mean another task that uses the context: a reader of `/proc/PID` holds
-//! an mm for a moment, and a task that leaves gives its count back a moment later. So the other users are
-//! looked for among all tasks, much as `current_is_single_threaded()` does.
+//! A reference count above one does not prove that another task uses the context: a reader of
+//! `/proc/PID` holds an mm for a moment, and an exiting task drops its references a moment later.
+//! So this searches all tasks for other users, as `current_is_single_threaded()` does.
 
 use core::{
     marker::PhantomData,
@@ -44,16 +44,16 @@ use crate::contexts::{
     Contexts, //
 };
 
-/// Returns which of the `wanted` contexts another task uses too at this moment.
+/// Returns which of the `wanted` contexts another task shares at this moment.
 pub(super) fn shared_contexts(current: &Current, wanted: Contexts) -> Contexts {
     let wanted = wanted.without(own_contexts(current));
-    // `own_contexts()` has counted the threads: if this one is still wanted, there are others.
+    // `own_contexts` has checked for other threads: if `Thread` is still wanted, there are some.
     let mut shared = wanted & Context::Thread;
     if wanted.without(shared).is_empty() {
         return shared;
     }
-    // For speed: a request about memory alone locks no task, and passes over kernel threads, which share
-    // neither mm nor handlers with a program.
+    // For speed: a request about mm and signal handlers alone locks no task and skips kernel
+    // threads, which share neither with a program.
     let is_locking = !wanted
         .without(shared | Context::Vm | Context::Sighand)
         .is_empty();
@@ -66,8 +66,9 @@ pub(super) fn shared_contexts(current: &Current, wanted: Contexts) -> Contexts {
     let my_contexts = me.contexts();
     for other in Tasks::new(&rcu, is_locking).filter(|other| *other != me) {
         shared |= other.common_memory(&me);
-        // Where the task has left its mm to exit, the iterator finds next whom it made before that.
-        // SAFETY: A barrier needs nothing.
+        // If the task has just given up its mm to exit, the iterator must still find the tasks that
+        // it forked before. So read `mm` before the lists are followed.
+        // SAFETY: A barrier has no requirements.
         unsafe { unshare_smp_rmb() };
         if is_locking {
             let _lock = other.lock();
@@ -80,10 +81,10 @@ pub(super) fn shared_contexts(current: &Current, wanted: Contexts) -> Contexts {
     shared & wanted
 }
 
-/// Returns the contexts that have no other user at all, so that there is no need to look for one.
+/// Returns the contexts whose reference count proves that no other task uses them.
 fn own_contexts(current: &Current) -> Contexts {
     let task = current.as_ptr();
-    // SAFETY: The task runs: it has an mm and handlers, and only it replaces them and its undo list.
+    // SAFETY: A running task has an mm and signal handlers, which only the task itself replaces.
     let (mm_users, sighand_users, has_undo_list) = unsafe {
         (
             unshare_mm_users(task),
@@ -107,8 +108,10 @@ fn own_contexts(current: &Current) -> Contexts {
     own
 }
 
-/// A task's fs, files and nsproxy are stable under its `task_lock`. The task holds its namespaces
-/// for as long as it has an nsproxy. Its undo list is compared and not followed.
+/// Returns what two tasks have in common of fs, files, nsproxy, user namespace and undo list.
+///
+/// Under `task_lock`, fs, files and nsproxy of the other task are stable, and the nsproxy holds its
+/// namespaces. The undo list is only compared.
 fn common_contexts(mine: &unshare_task_contexts, its: &unshare_task_contexts) -> Contexts {
     let mut common = Contexts::empty();
     for (context, is_common) in [
@@ -128,19 +131,19 @@ fn common_contexts(mine: &unshare_task_contexts, its: &unshare_task_contexts) ->
         }
     }
     match (NonNull::new(mine.nsproxy), NonNull::new(its.nsproxy)) {
-        // For speed: most tasks are in one set.
+        // For speed: most tasks use the same nsproxy.
         (Some(mine), Some(its)) if mine == its => common | Contexts::NSPROXY,
-        // SAFETY: The running task is in namespaces; the other task is locked, and holds its own.
+        // SAFETY: The running task keeps its nsproxy. The other task is locked, and keeps its own.
         (Some(mine), Some(its)) => common | unsafe { nsproxy::common(mine, its) },
         _ => common,
     }
 }
 
-/// A task that is there for as long as the RCU read-side lock is held.
+/// A task that is valid for as long as the RCU read lock is held.
 ///
 /// # Invariants
 ///
-/// `task` was found under the lock that `'a` borrows, or is the running task.
+/// `task` was found under the RCU read lock that `'a` borrows, or is the running task.
 #[derive(PartialEq)]
 struct Task<'a> {
     task: *mut bindings::task_struct,
@@ -148,7 +151,7 @@ struct Task<'a> {
 }
 
 impl Task<'_> {
-    /// Compares pointers and follows none, so no lock is needed.
+    /// Compares mm and signal handlers. Follows no pointer, so it needs no lock.
     fn common_memory(&self, running: &Self) -> Contexts {
         let mut common = Contexts::empty();
         // SAFETY: By the type invariant, both tasks are valid.
@@ -163,27 +166,27 @@ impl Task<'_> {
         common
     }
 
-    /// What the pointers point to is stable where the task is locked, or is the running one.
+    /// Reads the pointers, which may be followed only if the task is locked or the running one.
     fn contexts(&self) -> unshare_task_contexts {
         // SAFETY: By the type invariant, the task is valid.
         unsafe { unshare_task_contexts(self.task) }
     }
 
     fn lock(&self) -> task::Guard<'_> {
-        // SAFETY: By the type invariant, the task stays valid for as long as it is borrowed.
+        // SAFETY: By the type invariant, the task is valid for as long as it is borrowed.
         unsafe { task::lock(self.task) }
     }
 }
 
-/// All threads of all processes but PID 0; kernel threads only if `has_kthreads`.
+/// Iterates over all threads of all processes except PID 0; kernel threads only if `has_kthreads`.
 ///
-/// Mirrors `for_each_process_thread()`. The lists are followed when the next task is asked for and not
-/// before, so that what the caller has read of a task was read before the task's successor.
+/// Mirrors `for_each_process_thread()`. Follows the lists only when the next task is requested, so
+/// that the caller reads a task before the iterator reads the task's successor.
 ///
 /// # Invariants
 ///
-/// `process` and `thread` were found under the lock that `'a` borrows. `thread` is the last one that
-/// was handed out, or null.
+/// `process` and `thread` were found under the RCU read lock that `'a` borrows. `thread` is the
+/// task that was returned last, or null.
 struct Tasks<'a> {
     process: *mut bindings::task_struct,
     thread: *mut bindings::task_struct,
@@ -193,7 +196,7 @@ struct Tasks<'a> {
 
 impl<'a> Tasks<'a> {
     fn new(_rcu: &'a rcu::Guard, has_kthreads: bool) -> Self {
-        // INVARIANT: The first task of all never ends.
+        // INVARIANT: `init_task` is never freed.
         Self {
             process: &raw mut bindings::init_task,
             thread: ptr::null_mut(),
@@ -207,7 +210,7 @@ impl<'a> Iterator for Tasks<'a> {
     type Item = Task<'a>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        // SAFETY: By the type invariant, and the lists may be followed under RCU.
+        // SAFETY: By the type invariant, both are valid, and RCU permits following the lists.
         unsafe {
             if !self.thread.is_null() {
                 self.thread = unshare_next_thread(self.thread);
@@ -222,12 +225,12 @@ impl<'a> Iterator for Tasks<'a> {
                         break;
                     }
                 }
-                // The group leader is the first in the list of its threads (`copy_process()`). If it
-                // became leader by execve(2), the threads before it are about to end (`de_thread()`).
+                // The group leader is the first in the list of its threads (`copy_process()`). If
+                // it became that by execve(2), the threads before it are exiting (`de_thread()`).
                 self.thread = self.process;
             }
         }
-        // INVARIANT: Found under the lock.
+        // INVARIANT: Found under the RCU read lock.
         Some(Task {
             task: self.thread,
             _rcu: PhantomData,

@@ -20,35 +20,34 @@ use super::{
     task::Current, //
 };
 
-/// A reference to a `struct sighand_struct`.
+/// A reference to a `sighand_struct`.
 ///
 /// # Invariants
 ///
-/// Owns one count of the structure.
+/// Owns one reference.
 pub(crate) struct Sighand(NonNull<bindings::sighand_struct>);
 
 impl Sighand {
-    /// Makes room for handlers. Fails with `ENOMEM`.
+    /// Allocates a table, whose handlers [`install`](Self::install) fills in. Fails with `ENOMEM`.
     pub(crate) fn alloc() -> Result<Self> {
-        // SAFETY: Reached only where the kernel's cache was found.
+        // SAFETY: `CLONE_SIGHAND` is offered only if the kernel's slab cache was found.
         let sighand = NonNull::new(unsafe { unshare_alloc_sighand() }).ok_or(ENOMEM)?;
-        // SAFETY: It is new; the cache's constructor has set up its lock.
+        // SAFETY: The table is new. The constructor of the slab cache has set up its lock.
         unsafe { unshare_begin_sighand(sighand.as_ptr()) };
-        // INVARIANT: A new structure has one count, which is this value's.
+        // INVARIANT: A new table has one reference, which moves to the value.
         Ok(Self(sighand))
     }
 
-    /// Copies the task's handlers and gives it the copy; `self` owns the old one afterwards.
+    /// Gives the task a copy of its handlers; `self` owns the old table afterwards.
     ///
-    /// Mirrors `unshare_sighand()` of `fs/exec.c`. The handlers are copied under the lock that guards them,
-    /// so that a signal that another task sends meanwhile finds the old ones or the new ones, which are the
-    /// same. The locks that it takes, `tasklist_lock` and inside of it `siglock`, must not be taken inside
-    /// of `task_lock`.
+    /// Mirrors `unshare_sighand()` of `fs/exec.c`. The handlers are copied under `siglock`, so that
+    /// a signal that arrives meanwhile finds the old table or a complete copy. `tasklist_lock` and
+    /// `siglock` must not be taken with `task_lock` held.
     pub(crate) fn install(&mut self, current: &Current) {
         let (task, new) = (current.as_ptr(), self.0.as_ptr());
         let tasklist = TasklistWrite::lock();
-        // SAFETY: The task runs, and owns a count of its handlers as `self` does of the new ones: the two
-        // change hands. The old ones, and with them their lock, stay valid by that count.
+        // SAFETY: The running task owns a reference to the old table, and `self` one to the new
+        // table. They are exchanged. The reference keeps the old table and its lock valid.
         let old = unsafe {
             let old = unshare_task_sighand(task);
             let siglock: &Lock<(), SpinLockBackend> = Lock::from_raw(unshare_siglock(old));
@@ -58,14 +57,14 @@ impl Sighand {
             old
         };
         drop(tasklist);
-        // SAFETY: A task that runs has handlers.
+        // SAFETY: A running task has a table.
         self.0 = unsafe { NonNull::new_unchecked(old) };
     }
 }
 
 impl Drop for Sighand {
     fn drop(&mut self) {
-        // SAFETY: By the type invariant, the count is ours to give back.
+        // SAFETY: By the type invariant, `self` owns the reference.
         unsafe { unshare___cleanup_sighand(self.0.as_ptr()) };
     }
 }
@@ -75,7 +74,7 @@ struct TasklistWrite(NotThreadSafe);
 
 impl TasklistWrite {
     fn lock() -> Self {
-        // SAFETY: Reached only where the kernel's variable was found, with no spinlock held.
+        // SAFETY: `CLONE_SIGHAND` is offered only if the lock was found. No spinlock is held.
         unsafe { unshare_write_lock_tasklist() };
         Self(NotThreadSafe)
     }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a task holds of System V semaphores and shared memory.
+//! System V semaphore adjustments and shared memory segments of a task.
 //!
-//! Without System V IPC there is nothing to leave, and the functions are not there.
+//! Without CONFIG_SYSVIPC, the functions do nothing.
 //!
 //! C headers: [`include/linux/sem.h`](srctree/include/linux/sem.h),
 //! [`include/linux/shm.h`](srctree/include/linux/shm.h).
@@ -12,17 +12,16 @@ use super::{
     task::Current, //
 };
 
-/// Returns whether the running task has a list of semaphore adjustments.
+/// Returns whether the running task has a list of semaphore adjustments (`sem_undo_list`).
 pub(crate) fn has_undo_list(current: &Current) -> bool {
-    // SAFETY: Only the task itself replaces its undo list.
+    // SAFETY: Only the running task replaces its undo list.
     unsafe { unshare_has_undo_list(current.as_ptr()) }
 }
 
-/// Leaves the list of semaphore adjustments; its last user applies them.
-///
-/// Mirrors `exit_sem()`. The semaphores are looked up in the IPC namespace that the task is in.
+/// Leaves the task's list of semaphore adjustments. The last user of the list applies them. Mirrors
+/// `exit_sem()`, which looks the semaphores up in the task's present IPC namespace.
 pub(crate) fn exit_sem(current: &Current) {
-    // SAFETY: The task runs, and is in its namespaces.
+    // SAFETY: The running task has an nsproxy.
     #[cfg(CONFIG_SYSVIPC)]
     unsafe {
         unshare_exit_sem(current.as_ptr())
@@ -31,11 +30,10 @@ pub(crate) fn exit_sem(current: &Current) {
     let _ = current;
 }
 
-/// Disowns the shared memory segments that the task made, which outlive it then.
-///
-/// Mirrors `exit_shm()` and `shm_init_task()`, as `ksys_unshare()` calls them.
+/// Disowns the shared memory segments that the task created, so that they outlive it. Mirrors
+/// `ksys_unshare()`, which calls `exit_shm()` and then `shm_init_task()`.
 pub(crate) fn exit_shm(current: &Current) {
-    // SAFETY: The task runs; once it has left its list, that is empty and no one else's.
+    // SAFETY: `exit_shm()` empties the running task's list, which can then be initialized.
     #[cfg(CONFIG_SYSVIPC)]
     unsafe {
         unshare_exit_shm(current.as_ptr());

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Another task, and what of its context can be taken part in.
+//! The task to which a request attaches, and what can be taken from it.
 //!
 //! ```text
-//! patience.rs   how long the request waits for the task, and what ends that
+//! patience.rs   how long the request waits for the task, and what ends the wait
 //!    |
-//! access.rs     exec_update_lock of the task, and the permission that holds as long
+//! access.rs     the task's exec_update_lock, and the permission check under it
 //!    |
-//! locks.rs      the task's task_lock and the lock of its fs_struct
+//! locks.rs      the task's task_lock, and the lock of its fs_struct
 //!    |
 //! pinned.rs     Target<Pinned> -> Target<Settled>: references, and whether they belong together
 //!    |
 //! rest.rs       whether the task is between two changes of one system call, with the proof
 //!    |
-//! install.rs    Target<Settled> -> the copies that the request prepares
+//! install.rs    Target<Settled> -> the structures that the request prepares
 //!    |
-//! held.rs       what a descriptor holds, as a Target<Settled>
+//! held.rs       a held context as a Target<Settled>
 //! ```
 //!
 //! C headers: [`include/linux/pid.h`](srctree/include/linux/pid.h),
@@ -58,7 +58,7 @@ pub(crate) use pinned::{
     Target, //
 };
 
-/// The task behind a pidfd, which may have ended.
+/// The task behind a pidfd. It may have exited.
 ///
 /// # Invariants
 ///
@@ -66,30 +66,30 @@ pub(crate) use pinned::{
 pub(crate) struct TargetTask(NonNull<bindings::pid>);
 
 impl TargetTask {
-    /// Returns the task that a descriptor of the running one stands for.
-    ///
-    /// Fails with `EBADF`, and with `EINVAL` where the descriptor is no pidfd, as setns(2) does.
+    /// Returns the task behind a pidfd, which is a descriptor of the running task. Fails with
+    /// `EBADF`, and with `EINVAL` if the descriptor is not a pidfd, as setns(2) does.
     pub(crate) fn of_pidfd(pidfd: i32) -> Result<Self> {
         let file = LocalFile::fget(pidfd as u32).map_err(|_| EBADF)?;
-        // SAFETY: The file is open. The function was found, or nothing could be attached to.
+        // SAFETY: `file` is open. Attaching is offered only if the function was found.
         let pid = from_err_ptr(unsafe { unshare_pidfd_pid(file.as_ptr()) }).map_err(|_| EINVAL)?;
-        // SAFETY: The file holds the `struct pid`.
+        // SAFETY: `file` holds the `struct pid`.
         let pid = NonNull::new(unsafe { unshare_get_pid(pid) }).ok_or(EINVAL)?;
-        // INVARIANT: The function has taken the reference.
+        // INVARIANT: `get_pid()` took the reference.
         Ok(Self(pid))
     }
 
-    /// Takes what the task has at a moment between two of its changes: of `wanted`, namespaces, and for
-    /// [`crate::contexts::Context::Fs`] its directories.
+    /// Takes references to the namespaces in `wanted`, and to the root and working directory if
+    /// `wanted` has [`crate::contexts::Context::Fs`]. All of them are the task's at one moment.
     ///
-    /// Waits for a task that is in the middle of a change, or executes a program; see [`patience`].
-    /// Fails with `ESRCH` where the task exits and no longer has its namespaces or directories; with `EPERM` where the task may
-    /// not be looked at, and with `EACCES` where its directories may not, as opening `/proc/PID/root`
-    /// does; with `EBUSY` when the task takes too long, and `EINTR` after a deadly signal.
+    /// Waits while the task is in the middle of a change, or executes a program; see [`patience`].
+    /// Fails with `ESRCH` if the task is exiting and has given up its namespaces or directories;
+    /// with `EPERM` if the caller may not access the task; with `EACCES` if it may not access the
+    /// directories, as opening `/proc/PID/root` does; with `EBUSY` if the wait exceeds its limit;
+    /// with `EINTR` on a fatal signal.
     pub(crate) fn take(&self, current: &Current, wanted: Contexts) -> Result<Target<Settled>> {
         let mut patience = Patience::new();
         loop {
-            // Each time: a thread that executes a program takes over the number of the first one.
+            // Each time, because a thread that executes a program takes over the leader's PID.
             let task = self.task().ok_or(ESRCH)?;
             let mut moving = None;
             let mut unsettled = None;
@@ -104,37 +104,36 @@ impl TargetTask {
                     Err(errno) => return Err(errno),
                 }
             }
-            // The lock is released: these puts may be the last ones, and sleep.
+            // No lock is held here: the last puts may sleep.
             drop(unsettled);
             patience.wait(current, moving)?;
         }
     }
 
-    /// Returns whether the number goes over, or has gone over, from `task` to a thread of its group that
-    /// executes a program: `de_thread()`.
+    /// Returns whether a thread that executes a program takes or has taken over the PID of `task`
+    /// (`de_thread()`).
     fn is_moving(&self, task: &Task) -> bool {
-        // SAFETY: The task is borrowed, and its `signal_struct` lives as long.
+        // SAFETY: The task is borrowed, and holds its `signal_struct`.
         let executes = unsafe { unshare_is_executing(task.as_ptr()) };
-        // Looked at after that: it is no more said when the number has gone over.
-        // SAFETY: A barrier may stand anywhere.
+        // Look the PID up after that: once `group_exec_task` is cleared, the PID has a new owner.
+        // SAFETY: A barrier has no requirements.
         unsafe { unshare_smp_rmb() };
         executes || self.task().is_some_and(|now| now.as_ptr() != task.as_ptr())
     }
 
-    /// Returns the task, unless it has been waited for.
+    /// Returns the task, unless it has been reaped.
     fn task(&self) -> Option<ARef<Task>> {
         // SAFETY: By the type invariant, the `struct pid` is valid.
         let task =
             unsafe { bindings::get_pid_task(self.0.as_ptr(), bindings::pid_type_PIDTYPE_PID) };
-        // SAFETY: The function has taken a reference, which moves to the `ARef`. `Task` is a
-        // transparent wrapper.
+        // SAFETY: The function took the reference. `Task` is a transparent wrapper.
         NonNull::new(task).map(|task| unsafe { ARef::from_raw(task.cast()) })
     }
 }
 
 impl Drop for TargetTask {
     fn drop(&mut self) {
-        // SAFETY: By the type invariant, the reference is ours to give back.
+        // SAFETY: By the type invariant, `self` owns the reference.
         unsafe { bindings::put_pid(self.0.as_ptr()) };
     }
 }

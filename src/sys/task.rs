@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The running task, and the lock that guards what it is made of.
+//! The running task, and `task_lock`, which guards its nsproxy, fs and files.
 //!
 //! C header: [`include/linux/sched/task.h`](srctree/include/linux/sched/task.h).
 
@@ -26,12 +26,12 @@ use crate::contexts::Contexts;
 
 /// The running task.
 ///
-/// A task may read the pointers to its own context without a lock, because nobody else changes
-/// them; to change one it takes its [`TaskLock`], because others read them under that lock.
+/// A task may read the pointers to its own context without a lock, because no other task changes
+/// them. To change one, it must hold its [`TaskLock`], under which other tasks read them.
 ///
 /// # Invariants
 ///
-/// `task` is the task that runs, which outlives the value, since the value cannot leave it.
+/// `task` is the running task. It outlives the value, which cannot move to another task.
 pub(crate) struct Current {
     task: *mut bindings::task_struct,
     _not_send: NotThreadSafe,
@@ -47,63 +47,59 @@ impl Current {
         }
     }
 
+    /// Returns the task, which is valid for as long as `self` exists.
     pub(super) fn as_ptr(&self) -> *mut bindings::task_struct {
         self.task
     }
 
-    /// Returns whether the thread group of the task has other threads.
-    ///
-    /// Mirrors the negation of `thread_group_empty()`.
+    /// Returns whether the thread group has other threads. Mirrors `!thread_group_empty()`.
     pub(crate) fn has_threads(&self) -> bool {
         // SAFETY: By the type invariant, the task is valid.
         !unsafe { unshare_thread_group_empty(self.task) }
     }
 
-    /// Checks that no other task uses the address space, which has one page of clocks.
-    ///
-    /// Mirrors `timens_install()`. Fails with `EUSERS`.
+    /// Checks that no other task uses the address space, which has one page of clocks. Mirrors
+    /// `timens_install()`. Fails with `EUSERS`.
     pub(crate) fn check_clocks_are_own(&self) -> Result {
-        // SAFETY: The function looks at the running task, which this is.
+        // SAFETY: The function reads the running task, which is this one.
         match unsafe { unshare_current_is_single_threaded() } {
             true => Ok(()),
-            // 7.2 has no constant for it.
+            // The `kernel` crate of 7.2 has no constant for EUSERS.
             false => Err(Error::from_errno(-(bindings::EUSERS as i32))),
         }
     }
 
-    /// Returns whether the task is about to die. Mirrors `fatal_signal_pending()`.
+    /// Returns whether a fatal signal is pending. Mirrors `fatal_signal_pending()`.
     pub(crate) fn is_killed(&self) -> bool {
         // SAFETY: By the type invariant, the task is valid.
         unsafe { unshare_is_killed(self.task) }
     }
 
-    /// Returns which of the `wanted` contexts another task uses too at this moment.
+    /// Returns which of the `wanted` contexts another task shares at this moment.
     ///
-    /// Of the PID and the time namespace it looks at those of the children to come, which are the
-    /// ones that can be unshared.
+    /// Compares the PID and time namespaces of children (`pid_ns_for_children`,
+    /// `time_ns_for_children`), because those are the ones that can be unshared.
     #[inline]
     pub(crate) fn shared_contexts(&self, wanted: Contexts) -> Contexts {
-        // For speed: most requests are about nothing that takes a look at other tasks.
+        // For speed: most requests need not look at other tasks.
         if wanted.is_empty() {
             return wanted;
         }
         sharers::shared_contexts(self, wanted)
     }
 
-    /// Locks what others may look at: nsproxy, fs and files of the task.
-    ///
-    /// Mirrors `task_lock()`.
+    /// Locks the task's nsproxy, fs and files. Mirrors `task_lock()`.
     pub(crate) fn lock(&self) -> TaskLock<'_> {
         TaskLock {
             current: self,
-            // SAFETY: By the type invariant, the task stays valid for as long as `self` is borrowed.
-            // INVARIANT: The guard is that of `self`.
+            // SAFETY: By the type invariant, the task is valid for as long as `self` is borrowed.
+            // INVARIANT: The guard locks the task of `self`.
             _guard: unsafe { lock(self.task) },
         }
     }
 }
 
-/// A `task_lock` that is held, of any task.
+/// A held `task_lock` of any task.
 ///
 /// For speed: the `kernel` crate's guard makes five calls to lock and unlock, this one makes two.
 ///
@@ -116,15 +112,13 @@ pub(super) struct Guard<'a> {
     _not_send: NotThreadSafe,
 }
 
-/// Locks nsproxy, fs and files of a task.
-///
-/// Mirrors `task_lock()`.
+/// Locks nsproxy, fs and files of a task. Mirrors `task_lock()`.
 ///
 /// # Safety
 ///
-/// The task must stay valid for as long as the guard is there.
+/// The task must be valid for as long as the guard exists.
 pub(super) unsafe fn lock<'a>(task: *mut bindings::task_struct) -> Guard<'a> {
-    // SAFETY: As the caller promises, the task and with it its `alloc_lock` stay valid.
+    // SAFETY: By the safety requirements, the task is valid.
     unsafe { unshare_task_lock(task) };
     // INVARIANT: The lock was taken just now.
     Guard {
@@ -152,6 +146,7 @@ pub(crate) struct TaskLock<'a> {
 }
 
 impl TaskLock<'_> {
+    /// Returns the task, whose nsproxy, fs and files may be replaced while `self` is borrowed.
     pub(super) fn as_ptr(&mut self) -> *mut bindings::task_struct {
         self.current.as_ptr()
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Structs that grow with time, in and out of user space.
+//! Copying extensible structs from and to user space.
 //!
 //! C header: [`include/linux/uaccess.h`](srctree/include/linux/uaccess.h).
 
@@ -19,17 +19,17 @@ use super::bindings::{
     unshare_query, //
 };
 
-/// Reads the arguments, of which the caller knows `size` bytes.
+/// Reads the arguments from a struct of `size` bytes.
 ///
-/// Mirrors `copy_struct_from_user()`: what a shorter struct lacks is zero, and what a longer one has
-/// beyond must be, else `E2BIG`. Fails with `EFAULT`.
+/// Mirrors `copy_struct_from_user()`: the missing tail of a shorter struct reads as zero, and the
+/// unknown tail of a longer struct must be zero, or this fails with `E2BIG`. Fails with `EFAULT`.
 pub(crate) fn read_args(from: UserPtr, size: usize) -> Result<unshare_args> {
     let mut args = unshare_args::default();
     let from = from.as_const_ptr();
     let known = size_of::<unshare_args>();
-    // For speed: nearly all programs have the struct as the module knows it.
-    // SAFETY: `args` may hold any bytes: it is integers, and has the size that the assertion in
-    // `device.rs` says.
+    // For speed: nearly all programs pass the size that the module knows.
+    // SAFETY: Any bytes are valid for `args`, whose size `device.rs` asserts: it consists of
+    // integers.
     done(unsafe {
         match size == known {
             true => unshare_copy_args_from_user(&mut args, from),
@@ -39,17 +39,16 @@ pub(crate) fn read_args(from: UserPtr, size: usize) -> Result<unshare_args> {
     Ok(args)
 }
 
-/// Writes an answer, of which the caller knows `size` bytes.
-///
-/// Mirrors `copy_struct_to_user()`: as much as fits, and zeroes beyond. Fails with `EFAULT`.
+/// Writes the answer to a struct of `size` bytes. Mirrors `copy_struct_to_user()`: truncates the
+/// answer, or zeroes the tail. Fails with `EFAULT`.
 pub(crate) fn write_answer(to: UserPtr, size: usize, answer: &unshare_query) -> Result {
-    // For speed: nearly all programs have the struct as the module knows it, which is two pairs.
+    // For speed: as in `read_args`. The struct consists of two pairs.
     if size == size_of::<unshare_query>() {
         write_pair(to, answer.contexts, answer.attachable)?;
         let rest = to.wrapping_byte_add(offset_of!(unshare_query, options));
         return write_pair(rest, answer.options, answer.shared);
     }
-    // SAFETY: The answer has the size that is given, four integers that fill 32 bytes.
+    // SAFETY: The answer has the size that is passed, and no padding: four integers fill 32 bytes.
     done(unsafe {
         unshare_copy_struct_to_user(
             to.as_mut_ptr(),
@@ -64,13 +63,13 @@ const _: () = assert!(offset_of!(unshare_query, attachable) == 8);
 const _: () = assert!(offset_of!(unshare_query, options) == 16);
 const _: () = assert!(offset_of!(unshare_query, shared) == 24);
 
-/// Writes two numbers, one after the other. Fails with `EFAULT`.
+/// Writes two adjacent integers. Fails with `EFAULT`.
 pub(crate) fn write_pair(to: UserPtr, first: u64, second: u64) -> Result {
-    // SAFETY: Any address may be given.
+    // SAFETY: The function checks the address.
     done(unsafe { unshare_put_user_pair(to.as_mut_ptr().cast(), first, second) })
 }
 
-/// As [`kernel::error::to_result`]. For speed: that one is a call, and every request would make two.
+/// As [`kernel::error::to_result`]. For speed: that is a call, and every request would make two.
 #[inline]
 fn done(errno: i32) -> Result {
     match errno {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Load time: is this a kernel that the module knows, and what does it offer?
+//! At load: looks up what the kernel does not export.
 
 use kernel::{
     error::to_result,
@@ -17,11 +17,12 @@ use super::bindings::{
 };
 use crate::contexts::Contexts;
 
-/// Finds each function that the kernel does not export.
+/// Looks up each function and variable in the list of `c/unexported.h`, and logs each missing one.
 ///
-/// Logs those that it lacks. Returns the contexts that cannot do without them.
+/// Returns the contexts that need a missing one. Fails with the errors of
+/// `unshare_find_kallsyms()`.
 pub(crate) fn resolve() -> Result<Contexts> {
-    // SAFETY: Called from the module's initialization, before anything of it runs.
+    // SAFETY: Called during the module's initialization, before any of these functions is called.
     to_result(unsafe { unshare_find_kallsyms() }).inspect_err(|errno| {
         pr_err!(
             "the kernel lacks kallsyms_lookup_name or CONFIG_KPROBES=y ({:?})\n",
@@ -30,7 +31,7 @@ pub(crate) fn resolve() -> Result<Contexts> {
     })?;
 
     let mut lacking = Contexts::empty();
-    // SAFETY: The two describe one array, which is never written.
+    // SAFETY: The two describe one constant array.
     let functions = unsafe {
         core::slice::from_raw_parts(
             (&raw const unshare_unexported).cast::<unshare_unexported>(),
@@ -38,7 +39,7 @@ pub(crate) fn resolve() -> Result<Contexts> {
         )
     };
     for function in functions {
-        // SAFETY: `function` is an entry of the list, and nothing of the module runs yet.
+        // SAFETY: `function` is an entry of the list, and nothing calls these functions yet.
         if !unsafe { unshare_resolve(function) } {
             let contexts = Contexts::from_bits(function.contexts);
             // SAFETY: The name is a string literal.
@@ -52,6 +53,6 @@ pub(crate) fn resolve() -> Result<Contexts> {
 
 /// Returns the release of the running kernel, as `uname -r` prints it.
 pub(crate) fn release() -> &'static CStr {
-    // SAFETY: The release of the first UTS namespace is terminated and is never changed.
+    // SAFETY: The release of the initial UTS namespace is terminated by NUL and never changes.
     unsafe { CStr::from_char_ptr(unshare_kernel_release()) }
 }

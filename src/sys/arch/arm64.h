@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What address spaces of arm64 have that those of another architecture do not. */
+/* The parts of an address space that are specific to arm64. */
 #ifndef _UNSHARE_ARCH_H
 #define _UNSHARE_ARCH_H
 
@@ -13,7 +13,7 @@
 #include <asm/unistd.h>
 #include <asm/unistd_compat_32.h>
 
-/* More of UNSHARE_UNEXPORTED(). */
+/* Additions to UNSHARE_UNEXPORTED(). */
 #define UNSHARE_ARCH_UNEXPORTED(X)								\
 	X(CLONE_VM, void, check_and_switch_context,						\
 	  (struct mm_struct *mm), (mm))
@@ -27,13 +27,13 @@ void unshare_check_and_switch_context(struct mm_struct *mm);
 #define UNSHARE_COPIED_SIGPAGE(COPY)
 #endif
 
-/* COPY(name, copy): what src/sys/arch/arm64.rs says is copied of mm_context_t. */
+/* COPY(name, statement): the copied fields of mm_context_t, as listed in src/sys/arch/arm64.rs. */
 #define UNSHARE_COPIED_CONTEXT(COPY)							\
 	COPY(context_flags, mm->context.flags = oldmm->context.flags)			\
 	COPY(context_vdso, mm->context.vdso = oldmm->context.vdso)			\
 	UNSHARE_COPIED_SIGPAGE(COPY)
 
-/* Functions that src/sys/arch/arm64.rs needs besides. */
+/* Functions that only src/sys/arch/arm64.rs needs. */
 #ifdef CONFIG_ARM64_SW_TTBR0_PAN
 #define UNSHARE_SWITCH_HELPERS								\
 	bool unshare_uses_saved_ttbr0(void)						\
@@ -51,13 +51,13 @@ void unshare_check_and_switch_context(struct mm_struct *mm);
 #define UNSHARE_SWITCH_HELPERS
 #endif
 
-/* A kprobe of a function is where the function begins. */
+/* A kprobe of a function is at its first instruction. */
 static inline void *unshare_probed_function(void *address)
 {
 	return address;
 }
 
-/* The numbers of 32-bit programs. */
+/* The system call numbers of 32-bit programs. */
 #define UNSHARE_COMPAT_NR_unshare __NR_compat32_unshare
 #define UNSHARE_COMPAT_NR_setns __NR_compat32_setns
 
@@ -66,7 +66,7 @@ static inline int unshare_syscall_number(struct task_struct *task)
 	return syscall_get_nr(task, task_pt_regs(task));
 }
 
-/* Set for the life of a program. */
+/* This flag does not change until execve(2). */
 static inline bool unshare_in_compat_syscall(struct task_struct *task)
 {
 	return is_compat_thread(task_thread_info(task));

@@ -26,28 +26,28 @@ field_list! {
         pkey_allocation_map,
     }
 
-    // Made new by `init_new_context()`: the ASID, and `pinned`, by which devices hold it.
+    // Initialized by `init_new_context()`: the ASID, and `pinned`, by which drivers hold it.
     elsewhere: {
         id,
         pinned,
     }
 }
 
-/// Loads the page tables of `new`. Mirrors `switch_mm()` and `__switch_mm()`, which are inline, for two
-/// address spaces of which neither is the kernel's own.
+/// Loads the page tables of `new`. Mirrors `switch_mm()` and `__switch_mm()`, which are inline, for
+/// two address spaces of user tasks.
 ///
-/// Where PAN is emulated, the processor gets the page tables on the next access to user memory, from
-/// where `update_saved_ttbr0()` puts them.
+/// With emulated PAN, the CPU gets the page tables at the next access to user memory, from where
+/// `update_saved_ttbr0()` stores them.
 ///
 /// # Safety
 ///
-/// `task` is the running task, with interrupts off, and moves to `new`, which has users.
+/// `task` must be the running task, which switches to `new`, which has users, with interrupts off.
 pub(in crate::sys) unsafe fn switch_mm(
     _old: *mut mm_struct,
     new: *mut mm_struct,
     task: *mut task_struct,
 ) {
-    // SAFETY: By the contract of this function.
+    // SAFETY: By the safety requirements.
     unsafe { unshare_check_and_switch_context(new) };
     #[cfg(CONFIG_ARM64_SW_TTBR0_PAN)]
     // SAFETY: As above.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What address spaces of x86-64 have that those of another architecture do not. */
+/* The parts of an address space that are specific to x86-64. */
 #ifndef _UNSHARE_ARCH_H
 #define _UNSHARE_ARCH_H
 
@@ -10,7 +10,7 @@
 #include <asm/syscall.h>
 #include <asm/unistd.h>
 
-/* More of UNSHARE_UNEXPORTED(). */
+/* Additions to UNSHARE_UNEXPORTED(). */
 #define UNSHARE_ARCH_UNEXPORTED(X)								\
 	X(CLONE_VM, void, switch_mm_irqs_off,							\
 	  (struct mm_struct *prev, struct mm_struct *next, struct task_struct *task),		\
@@ -19,16 +19,16 @@
 void unshare_switch_mm_irqs_off(struct mm_struct *prev, struct mm_struct *next,
 				struct task_struct *task);
 
-/* COPY(name, copy): what src/sys/arch/x86.rs says is copied of mm_context_t. */
+/* COPY(name, statement): the copied fields of mm_context_t, as listed in src/sys/arch/x86.rs. */
 #define UNSHARE_COPIED_CONTEXT(COPY)							\
 	COPY(context_flags, mm->context.flags = oldmm->context.flags)			\
 	COPY(context_vdso, mm->context.vdso = oldmm->context.vdso)			\
 	COPY(context_vdso_image, mm->context.vdso_image = oldmm->context.vdso_image)
 
-/* Functions that src/sys/arch/x86.rs needs besides: none. */
+/* Functions that only src/sys/arch/x86.rs needs: none. */
 #define UNSHARE_SWITCH_HELPERS
 
-/* A kprobe puts itself behind the ENDBR that a function begins with: arch_adjust_kprobe_addr(). */
+/* A kprobe of a function is after its ENDBR: arch_adjust_kprobe_addr(). */
 static inline void *unshare_probed_function(void *address)
 {
 #ifdef CONFIG_X86_KERNEL_IBT
@@ -38,11 +38,11 @@ static inline void *unshare_probed_function(void *address)
 	return address;
 }
 
-/* The numbers of 32-bit programs. */
+/* The system call numbers of 32-bit programs. */
 #define UNSHARE_COMPAT_NR_unshare __NR_ia32_unshare
 #define UNSHARE_COMPAT_NR_setns __NR_ia32_setns
 
-/* Of x32, the number without the bit that marks it: the calls in question have the same ones. */
+/* An x32 program has the same numbers for these system calls, with one more bit. */
 static inline int unshare_syscall_number(struct task_struct *task)
 {
 	return syscall_get_nr(task, task_pt_regs(task)) & ~__X32_SYSCALL_BIT;

@@ -34,7 +34,7 @@ field_list! {
         execute_only_pkey,
     }
 
-    // Made new by `init_new_context()`.
+    // Initialized by `init_new_context()`.
     elsewhere: {
         ctx_id,
         tlb_gen,
@@ -48,25 +48,26 @@ field_list! {
         asid_transition,
     }
 
-    // Zero: it counts mappings of perf events, which are VM_DONTCOPY.
+    // Zero: counts the mappings of perf events, which are VM_DONTCOPY.
     elsewhere: {
         perf_rdpmc_allowed,
     }
 }
 
 /// Loads the page tables of `new`. Mirrors `activate_mm()`, with two differences:
-/// - It names the task, as a task switch does, where `activate_mm()` passes NULL: `cond_mitigation()` then
-///   notes the new address space, and may issue a branch prediction barrier.
-/// - `paravirt_enter_mmap()` is left out: `dup_mmap()` has called it by `arch_dup_mmap()`.
+/// - It passes the task, as a task switch does. `activate_mm()` passes NULL. With the task,
+///   `cond_mitigation()` notes the new address space, and may issue a branch prediction barrier.
+/// - It does not call `paravirt_enter_mmap()`: `dup_mmap()` has done so in `arch_dup_mmap()`.
 ///
 /// # Safety
 ///
-/// `task` is the running task, with interrupts off, and moves from `old` to `new`, which have users.
+/// `task` must be the running task, which switches from `old` to `new`, with interrupts off. Both
+/// address spaces must have users.
 pub(in crate::sys) unsafe fn switch_mm(
     old: *mut mm_struct,
     new: *mut mm_struct,
     task: *mut task_struct,
 ) {
-    // SAFETY: By the contract of this function.
+    // SAFETY: By the safety requirements.
     unsafe { unshare_switch_mm_irqs_off(old, new, task) };
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What bindgen reads for src/sys/bindings.rs. */
+/* The input of bindgen for src/sys/bindings.rs. */
 #include <linux/types.h>
 
 #include "helpers.h"
@@ -7,11 +7,11 @@
 #include "../mm/mm.h"
 #include "../target/target.h"
 #include "unexported.h"
-/* After unexported.h, which bindgen would know by another path. */
+/* After unexported.h: bindgen would record another path for it. */
 #include "../mm/mm.h"
 #include "unshare.h"
 
-/* bindgen evaluates constants, not macros with a sizeof in them. */
+/* bindgen evaluates constants, but no macros with a sizeof. */
 const u32 UNSHARE_COMMIT = UNSHARE_IOC_COMMIT;
 const u32 UNSHARE_QUERY = UNSHARE_IOC_QUERY;
 const u32 UNSHARE_LOCAL = UNSHARE_IOC_LOCAL;

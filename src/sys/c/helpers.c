@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What only C can say: inline functions and macros of the kernel, and fields of
- * its structures, one line each. What has more than one line is here for the
- * reason that is said beside it.
+ * Inline functions and macros of the kernel, and fields of its structures, as
+ * one-line functions. Each longer function says why it is in C.
  */
 #include <linux/capability.h>
 #include <linux/fault-inject-usercopy.h>
@@ -26,13 +25,13 @@
 #include "helpers.h"
 #include "unexported.h"
 
-/* The `module!` macro has no key for it. */
+/* The `module!` macro has no key for the version. */
 MODULE_VERSION(UNSHARE_VERSION);
 
 /*
- * In C, because a fault is an `asm goto` out of the access, which Rust does not
- * have. For speed: a few words are read sooner than a function for any size is
- * called. A fault, which tests may ask for, is as of copy_from_user().
+ * In C, because unsafe_get_user() jumps to the label by asm goto, which Rust does
+ * not have. For speed: reading a few words inline takes less time than calling a
+ * function for any size. Fault injection works as in copy_from_user().
  */
 int unshare_copy_args_from_user(struct unshare_args *args, const void __user *src)
 {
@@ -54,7 +53,7 @@ fault:
 	return -EFAULT;
 }
 
-/* In C and for speed: as above. */
+/* In C, and for speed, for the same reasons. */
 int unshare_put_user_pair(u64 __user *to, u64 first, u64 second)
 {
 	might_fault();
@@ -69,7 +68,7 @@ fault:
 	return -EFAULT;
 }
 
-/* As set_cred_user_ns() of kernel/user_namespace.c, which is static. */
+/* Mirrors set_cred_user_ns() of kernel/user_namespace.c, which is static. */
 void unshare_set_cred_user_ns(struct cred *cred, struct user_namespace *user_ns)
 {
 	put_user_ns(cred->user_ns);
@@ -87,10 +86,10 @@ void unshare_set_cred_user_ns(struct cred *cred, struct user_namespace *user_ns)
 }
 
 /*
- * As ksys_unshare() does it, under task_lock: gives the task a new fs_struct
- * and returns the old one, which is the caller's if the task was its last user.
- * In C, because what a task has of them is the series' to say, and the count
- * changes under a seqlock that is held for these two lines alone.
+ * Gives the task a new fs_struct and returns the old one, as ksys_unshare() does.
+ * If *@last, the task was its last user, and the caller owns it. Must be called
+ * with task_lock held. In C, because the fields of a task differ between series,
+ * and the seqlock around the count is held for two statements only.
  */
 struct fs_struct *unshare_fs_install(struct task_struct *task, struct fs_struct *new,
 				     bool *last)
@@ -104,10 +103,7 @@ struct fs_struct *unshare_fs_install(struct task_struct *task, struct fs_struct 
 	return old;
 }
 
-/*
- * As above, but the task stays one of the users of the old fs_struct, to come
- * back to it.
- */
+/* As unshare_fs_install(), but the task still counts as a user of the old fs_struct. */
 struct fs_struct *unshare_fs_park(struct task_struct *task, struct fs_struct *new)
 {
 	struct fs_struct *old = unshare_task_fs(task);
@@ -119,12 +115,10 @@ struct fs_struct *unshare_fs_park(struct task_struct *task, struct fs_struct *ne
 }
 
 /*
- * As unshare_fs_install(), but the task is a user of @back already. A sibling
- * that executes a program compares what its threads have with the users of its
- * own fs_struct, under the lock of that: check_unsafe_exec(). So both locks are
- * held for the store.
- * The order is the newer one first: what a task comes back to is older than what
- * it has.
+ * As unshare_fs_install(), but the task already counts as a user of @back.
+ * check_unsafe_exec() of another thread compares the users of its fs_struct with
+ * the threads that use it, under the lock of that fs_struct. So both locks are held
+ * for the store. Lock order: the newer fs_struct first. @back is the older one.
  */
 struct fs_struct *unshare_fs_restore(struct task_struct *task, struct fs_struct *back,
 				     bool *last)
@@ -140,7 +134,7 @@ struct fs_struct *unshare_fs_restore(struct task_struct *task, struct fs_struct 
 	return old;
 }
 
-/* Gives a user of an fs_struct back that is no task's. Returns whether it was the last. */
+/* Drops one of the users of an fs_struct. Returns whether it was the last. */
 bool unshare_fs_abandon(struct fs_struct *fs)
 {
 	bool last;
@@ -151,7 +145,10 @@ bool unshare_fs_abandon(struct fs_struct *fs)
 	return last;
 }
 
-/* Of a locked task, or of the running one. It leaves its undo list by a plain store and without a lock. */
+/*
+ * The task must be locked, or be the running task. A task gives up its undo list by a plain
+ * store and without a lock.
+ */
 struct unshare_task_contexts unshare_task_contexts(struct task_struct *task)
 {
 	return (struct unshare_task_contexts) {

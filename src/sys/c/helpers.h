@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What Rust cannot do by itself: call the kernel's inline functions and macros,
- * and reach into its structures. The kernel's bindings leave some of them
- * opaque, and get others wrong: bindgen drops the alignment of an empty struct,
- * which moves most of task_struct where CONFIG_SCHEDSTATS is not set. So each
- * member of task_struct and cred is read and written in C.
+ * One-line functions for Rust, which cannot call the kernel's inline functions and
+ * macros. Rust cannot access all fields either: bindgen makes some structures opaque
+ * and lays out others wrongly. (It drops the alignment of an empty struct, which
+ * moves most of task_struct without CONFIG_SCHEDSTATS.) So all members of task_struct
+ * and cred are accessed in C.
  */
 #ifndef _UNSHARE_HELPERS_H
 #define _UNSHARE_HELPERS_H
@@ -26,7 +26,7 @@
 #include "one_line.h"
 #include "unshare.h"
 
-/* What differs between the series and the architectures that the module knows, chosen by Kbuild. */
+/* What differs between architectures and between kernel series. Kbuild chooses the headers. */
 #include UNSHARE_ARCH_HEADER
 #include UNSHARE_SERIES_HEADER
 
@@ -42,7 +42,7 @@
 #define UNSHARE_MEMCG_OF(task) NULL
 #endif
 
-/* What a task shares, to compare it. */
+/* What a task may share with another one, for comparison. */
 struct unshare_task_contexts {
 	struct fs_struct *fs;
 	struct files_struct *files;
@@ -58,13 +58,13 @@ struct unshare_task_contexts {
 	X(int, copy_struct_to_user,								\
 	  (void __user *dst, size_t usize, const void *src, size_t ksize),			\
 	  copy_struct_to_user(dst, usize, src, ksize, NULL))					\
-	/* Of the first UTS namespace: the others may be told to lie. */			\
+	/* The initial UTS namespace has the release that the kernel was built with. */		\
 	X(const char *, kernel_release, (void), init_uts_ns.name.release)			\
 	X(bool, thread_group_empty, (struct task_struct *task), thread_group_empty(task))	\
 	X(bool, is_killed, (struct task_struct *task), fatal_signal_pending(task))		\
 	X(struct user_namespace *, task_user_ns, (struct task_struct *task),			\
 	  task_cred_xxx(task, user_ns))								\
-	/* Inline functions, where a kernel knows of one user only. */				\
+	/* Inline functions without CONFIG_MULTIUSER. */					\
 	X(bool, has_admin, (struct user_namespace *user_ns),					\
 	  ns_capable(user_ns, CAP_SYS_ADMIN))							\
 	X(bool, is_admin, (void), capable(CAP_SYS_ADMIN))					\
@@ -78,54 +78,55 @@ struct unshare_task_contexts {
 	  override_creds(cred))									\
 	X(const struct cred *, revert_creds, (const struct cred *cred),				\
 	  revert_creds(cred))									\
-	/* The count is written under fs->seq, and read without. */				\
+	/* The count changes under fs->seq, but is read without it. */				\
 	X(int, fs_users, (struct task_struct *task),						\
 	  data_race(READ_ONCE(unshare_task_fs(task)->users)))					\
 	X(struct fs_struct *, fs_of, (struct task_struct *task), unshare_task_fs(task))		\
 	X(struct files_struct *, files_of, (struct task_struct *task), task->files)		\
 	X(int, files_users, (struct files_struct *files), atomic_read(&files->count))		\
 	X(spinlock_t *, files_lock, (struct files_struct *files), &files->file_lock)		\
-	/* Of a locked table, both. */							\
+	/* The table must be locked for these two. */						\
 	X(unsigned int, files_max_fds, (struct files_struct *files),				\
 	  files_fdtable(files)->max_fds)							\
 	X(unsigned int, files_next_open,							\
 	  (struct files_struct *files, unsigned int end, unsigned int fd),			\
 	  find_next_bit(files_fdtable(files)->open_fds, end, fd))				\
-	/* Of a table that no other task can find: no lock is to be held. */			\
+	/* No other task can find the table, so no lock is held. */				\
 	X(struct fdtable *, unseen_fdtable, (struct files_struct *files),			\
 	  rcu_dereference_raw(files->fdt))							\
 	X(struct nsproxy *, nsproxy_of, (struct task_struct *task), task->nsproxy)		\
 	X(unsigned int, ns_number, (struct ns_common *ns), ns->inum)				\
-	/* As setns(2) asks of the namespace to go to. */					\
+	/* The check of setns(2) for the namespace to be entered. */				\
 	X(bool, has_admin_of_ns, (struct ns_common *ns),					\
 	  ns_capable(ns->ops->owner(ns), CAP_SYS_ADMIN))					\
 	X(bool, nsproxy_dec_and_test, (struct nsproxy *ns),					\
 	  refcount_dec_and_test(&ns->count))							\
-	/* Where a namespace counts. */						\
+	/* The ucounts to which a namespace is charged. */					\
 	X(struct ucounts **, pid_ucounts, (struct pid_namespace *ns), &ns->ucounts)		\
 	X(struct ucounts **, ipc_ucounts, (struct ipc_namespace *ns), &ns->ucounts)		\
 	X(struct ucounts **, net_ucounts, (struct net *net), &net->ucounts)			\
-	/* The counters of a user that no task can be. */					\
+	/* The ucounts of a user that no task has. */						\
 	X(struct ucounts *, alloc_nobodys_ucounts, (void),					\
 	  unshare_alloc_ucounts(&init_user_ns, INVALID_UID))					\
-	/* As inc_ucount() of the initial user namespace, with this limit. */			\
+	/* Mirrors inc_ucount() in the initial user namespace, with this limit. */		\
 	X(bool, inc_ucount_below, (struct ucounts *ucounts, enum ucount_type type, long limit),	\
 	  atomic_long_add_unless(&ucounts->ucount[type], 1, limit))				\
 	X(struct task_struct *, kthread_create, (int (*run)(void *data), void *data),		\
 	  kthread_create(run, data, "unshare_net"))						\
-	/* Under RCU. NULL where memory cgroups are off, which the next three accept. */	\
+	/* Must be called under RCU. NULL without memory cgroups, as the next three accept. */	\
 	X(struct mem_cgroup *, memcg_of, (struct task_struct *task),				\
 	  UNSHARE_MEMCG_OF(task))								\
 	X(bool, tryget_memcg, (struct mem_cgroup *memcg), mem_cgroup_tryget(memcg))		\
 	X(struct mem_cgroup *, set_active_memcg, (struct mem_cgroup *memcg),			\
 	  set_active_memcg(memcg))								\
 	X(bool, has_undo_list, (struct task_struct *task), unshare_undo_list(task))		\
-	/* Tasks, as for_each_process_thread() finds them: NULL after the last thread. */	\
+	/* As for_each_process_thread() finds tasks. NULL after the last thread. */		\
 	X(struct task_struct *, next_process, (struct task_struct *process),			\
 	  next_task(process))									\
 	X(struct task_struct *, next_thread, (struct task_struct *thread),			\
 	  __next_thread(thread))								\
-	/* A task changes its mm and its flags by plain stores while others read them. A	\
+	/*											\
+	 * Other tasks read mm and flags while the task changes them by plain stores. A		\
 	 * kernel thread has an mm only while it works for the mm's owner.			\
 	 */											\
 	X(bool, uses_mm_of, (struct task_struct *task, struct task_struct *running),		\
@@ -147,18 +148,19 @@ struct unshare_task_contexts {
 	X(cond_resched, (void), cond_resched())							\
 	X(set_nsproxy, (struct task_struct *task, struct nsproxy *ns), task->nsproxy = ns)	\
 	X(ref_ns, (struct ns_common *ns), __ns_ref_inc(ns))					\
-	/* Siblings write it by xchg(): umask(2). */						\
+	/* umask(2) of a task that shares it writes by xchg(). */				\
 	X(copy_umask, (struct fs_struct *to, struct task_struct *from),			\
 	  to->umask = data_race(READ_ONCE(unshare_task_fs(from)->umask)))			\
-	/* The inline put_*_ns() end in functions that are not exported; what nsfs holds	\
-	 * of each namespace reaches these too. */						\
+	/* The inline put_*_ns() end in functions that are not exported. ns->ops->put() ends	\
+	 * in the same functions.								\
+	 */											\
 	X(put_uts_ns, (struct uts_namespace *ns), ns->ns.ops->put(&ns->ns))			\
 	X(put_ipc_ns, (struct ipc_namespace *ns), ns->ns.ops->put(&ns->ns))			\
 	X(put_time_ns, (struct time_namespace *ns), ns->ns.ops->put(&ns->ns))			\
 	X(put_cgroup_ns, (struct cgroup_namespace *ns), ns->ns.ops->put(&ns->ns))		\
 	X(get_net, (struct net *net), get_net(net))						\
 	X(put_net, (struct net *net), put_net(net))						\
-	/* A deadly signal for a kernel thread, whose killable waits it ends. */		\
+	/* Sends SIGKILL to a kernel thread, to end its killable waits. */			\
 	X(kill, (struct task_struct *thread), send_sig(SIGKILL, thread, 1))			\
 	X(allow_kill, (void), allow_kernel_signal(SIGKILL))					\
 	X(put_memcg, (struct mem_cgroup *memcg), mem_cgroup_put(memcg))				\
@@ -169,7 +171,7 @@ struct unshare_task_contexts {
 UNSHARE_VALUES(UNSHARE_DECLARE_VALUE)
 UNSHARE_ACTIONS(UNSHARE_DECLARE_ACTION)
 
-/* What has more than one line. */
+/* Functions of more than one line. */
 int unshare_copy_args_from_user(struct unshare_args *args, const void __user *src);
 int unshare_put_user_pair(u64 __user *to, u64 first, u64 second);
 void unshare_set_cred_user_ns(struct cred *cred, struct user_namespace *user_ns);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Lists of one-line functions. A list is a macro of X(type, name, parameters, what is
- * returned), or of X(name, parameters, what is done). Of each line there is a function
- * unshare_NAME(): the header of the list declares it, and a .c file defines it.
+ * Lists of one-line functions. A list is a macro of X(type, name, parameters, returned
+ * value), or of X(name, parameters, statement). The list's header declares a function
+ * unshare_NAME() for each line, and a .c file defines it.
  */
 #ifndef _UNSHARE_ONE_LINE_H
 #define _UNSHARE_ONE_LINE_H
@@ -23,7 +23,7 @@
 		__VA_ARGS__;									\
 	}
 
-/* What a kernel without an option does without, the module does without as well. */
+/* UNSHARE_IF(option, line): the line exists only if the kernel has the option. */
 #define UNSHARE_IF(option, ...) __UNSHARE_IF(IS_ENABLED(option), __VA_ARGS__)
 #define __UNSHARE_IF(enabled, ...) ___UNSHARE_IF(enabled, __VA_ARGS__)
 #define ___UNSHARE_IF(enabled, ...) __UNSHARE_IF_##enabled(__VA_ARGS__)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Finding the functions of unexported.h, once, at load.
+ * Looks up the functions and variables of unexported.h when the module is loaded.
  */
 #include <linux/array_size.h>
 #include <linux/futex.h>
@@ -32,11 +32,11 @@
 DEFINE_STATIC_CALL_NULL(unshare_kallsyms_lookup_name, kallsyms_lookup_name);
 
 /*
- * Until a function is found, and for ever where the kernel lacks it, a call of
- * unshare_NAME() does nothing and returns 0. (A static call of NULL does so on
- * x86 alone; elsewhere it jumps to address 0.) No context is offered that needs
- * a missing function, so only a call that any context may make gets here. The
- * declaration has the kernel's own type, and the definition ours.
+ * unshare_NAME() does nothing and returns 0 until the function is found, and for
+ * ever if the kernel lacks it. (A generic static call of NULL would jump to address
+ * 0.) A context that needs a missing function is not offered, so only code that serves
+ * other contexts, too, can call it. The declaration has the kernel's type, and the
+ * definition the list's: the compiler compares them.
  */
 #define UNSHARE_DEFINE(contexts, type, name, parameters, arguments)		\
 	static typeof(name) unshare_lacking_##name;				\
@@ -74,10 +74,10 @@ const size_t unshare_unexported_count = ARRAY_SIZE(unshare_unexported);
 /* Where the kernel's own symbols begin and end. */
 static unsigned long kernel_begin, kernel_end;
 
-/* Debian's sysctl kernel.unprivileged_userns_clone; NULL where a kernel has none. */
+/* Debian's sysctl kernel.unprivileged_userns_clone. NULL if the kernel has none. */
 static const int *userns_clone;
 
-/* What the tests of loading have the module take for missing. */
+/* The tests of loading hide a function here, as if the kernel lacked it. */
 static bool is_hidden(const char *name)
 {
 #ifdef UNSHARE_HIDE
@@ -88,9 +88,9 @@ static bool is_hidden(const char *name)
 }
 
 /*
- * Returns the address of a symbol of the kernel, or NULL. If the kernel lacks
- * the symbol, kallsyms_lookup_name() goes on to the modules: another module may
- * have a symbol of that name, and may be gone when this returns.
+ * Returns the address of a kernel symbol, or NULL. If the kernel lacks the symbol,
+ * kallsyms_lookup_name() searches the modules. Another module may have a symbol of
+ * that name, which must not be used and may be gone when this returns.
  */
 static void *find(const char *name)
 {
@@ -102,10 +102,10 @@ static void *find(const char *name)
 }
 
 /**
- * unshare_find_kallsyms - make symbols findable
+ * unshare_find_kallsyms - find the functions that look up symbols
  *
- * kallsyms_lookup_name() is not exported either, but a kprobe, which looks its
- * own symbol up, tells where it put itself.
+ * kallsyms_lookup_name() is not exported, but register_kprobe() looks up the
+ * symbol of its probe, and stores the address in the probe.
  *
  * Return: 0; -ENOENT if kallsyms does not say where the kernel is; or the error
  * of register_kprobe(), which is -EOPNOTSUPP without CONFIG_KPROBES.
@@ -114,7 +114,7 @@ int unshare_find_kallsyms(void)
 {
 	struct kprobe probe = {
 		.symbol_name = "kallsyms_lookup_name",
-		/* It is to find its place, not to be hit there. */
+		/* Only the address is needed: the probe must not be hit. */
 		.flags = KPROBE_FLAG_DISABLED,
 	};
 	int err = is_hidden(probe.symbol_name) ? -ENOENT : register_kprobe(&probe);
@@ -124,7 +124,7 @@ int unshare_find_kallsyms(void)
 	unregister_kprobe(&probe);
 	static_call_update(unshare_kallsyms_lookup_name, unshare_probed_function(probe.addr));
 
-	/* Without CONFIG_KALLSYMS_ALL, no symbol outside of the text is found. */
+	/* Without CONFIG_KALLSYMS_ALL, kallsyms has only symbols of the text. */
 	kernel_begin = static_call(unshare_kallsyms_lookup_name)("_stext");
 	kernel_end = static_call(unshare_kallsyms_lookup_name)(
 		IS_ENABLED(CONFIG_KALLSYMS_ALL) ? "_end" : "_etext");
@@ -136,10 +136,10 @@ int unshare_find_kallsyms(void)
 }
 
 /**
- * unshare_resolve - find one function of the list
+ * unshare_resolve - look up one function of the list
  * @function: an entry of unshare_unexported
  *
- * Return: whether this kernel has it.
+ * Return: whether the kernel has it.
  */
 bool unshare_resolve(const struct unshare_unexported *function)
 {
@@ -151,10 +151,12 @@ bool unshare_resolve(const struct unshare_unexported *function)
 }
 
 /**
- * unshare_userns_clone_is_restricted - does a user namespace need CAP_SYS_ADMIN?
+ * unshare_userns_clone_is_restricted - does a user namespace require CAP_SYS_ADMIN?
  *
- * A kernel that keeps the names of its variables to itself could have the
- * sysctl unseen; there, the stricter answer is the safe one.
+ * Without CONFIG_KALLSYMS_ALL, variables cannot be looked up, and the kernel may
+ * have the sysctl. Then assume the stricter setting.
+ *
+ * Return: the answer for the present value of the sysctl.
  */
 bool unshare_userns_clone_is_restricted(void)
 {

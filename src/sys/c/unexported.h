@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The functions of the kernel that modules cannot link to, in one list.
+ * One list of the kernel functions that are not exported to modules.
  *
- * Each line says which contexts cannot do without the function, and its
- * prototype; the compiler holds the prototype against the kernel's own. For
- * each there is an unshare_NAME() with the same signature, which is a static
- * call. On x86 that is a direct call instruction once the address is known, so
- * that kernels with IBT or kCFI take it as they take any other. On arm64 it
- * goes by a pointer: of the function's own type, or, where there is kCFI, in a
- * trampoline of the kernel's making that is not held against a type. With BTI
- * it has to end where something may branch to: that is at any function, save a
- * static one that calls no other, and of those there is none in the list.
+ * Each line has the contexts that need the function, and its prototype, which the
+ * compiler compares with the kernel's. unshare_NAME() has the same signature, and is
+ * a static call. On x86, that becomes a direct call instruction once the address is
+ * known, which kernels with IBT or kCFI accept. On arm64, it calls through a pointer
+ * of the function's own type, or with kCFI, through a trampoline that checks no type.
+ * With BTI, the function must begin with a landing pad. All functions do, except
+ * static functions that call no other, and the list has none of those.
  */
 #ifndef _UNSHARE_UNEXPORTED_H
 #define _UNSHARE_UNEXPORTED_H
@@ -23,14 +21,14 @@
 
 #include "helpers.h"
 
-/* Each kind of namespace that an nsproxy carries. */
+/* All namespaces of an nsproxy. */
 #define UNSHARE_NSPROXY (CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID |		\
 			 CLONE_NEWNET | CLONE_NEWCGROUP | CLONE_NEWTIME)
 
-/* Not a context: taking part in those of another task. */
+/* Not a context: attaching to another task. */
 #define UNSHARE_ATTACH (1ULL << 63)
 
-/* Not a context: having a descriptor hold some. */
+/* Not a context: holding contexts by a descriptor. */
 #define UNSHARE_HOLDING (1ULL << 62)
 
 /* X(contexts, type, name, parameters, arguments) */
@@ -148,14 +146,14 @@
 	UNSHARE_ARCH_UNEXPORTED(X)								\
 	UNSHARE_SERIES_UNEXPORTED(X)
 
-/* Variables, as pointers: X(contexts, type, name) */
+/* Variables, of which unshare_NAME is a pointer: X(contexts, type, name) */
 #define UNSHARE_VARIABLES(X)									\
 	X(CLONE_VM | CLONE_SIGHAND, rwlock_t, tasklist_lock)					\
 	X(CLONE_VM | CLONE_SIGHAND, struct kmem_cache *, sighand_cachep)			\
 	X(UNSHARE_HOLDING, struct tracepoint, __tracepoint_sched_process_exit)			\
 	X(UNSHARE_HOLDING, struct tracepoint, __tracepoint_sched_process_exec)
 
-/* What the kernel's headers keep to themselves: static, or fs/internal.h. */
+/* Not in a header of include/: static functions, or those of fs/internal.h and the like. */
 struct nsproxy *create_new_namespaces(u64 flags, struct task_struct *task,
 				      struct user_namespace *user_ns,
 				      struct fs_struct *fs);
@@ -168,9 +166,9 @@ UNSHARE_UNEXPORTED(UNSHARE_PROTOTYPE)
 #undef UNSHARE_PROTOTYPE
 
 /**
- * struct unshare_unexported - one function of the list
- * @name:     what the kernel calls it
- * @contexts: those that cannot do without it
+ * struct unshare_unexported - one entry of the list
+ * @name:     the kernel's symbol
+ * @contexts: the contexts that need it
  * @set:      makes unshare_NAME() call an address
  */
 struct unshare_unexported {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Credentials that a task had, to be held against those that a task has.
+//! Credentials that a task had at one moment, to be compared with those that a task has later.
 
 use core::ptr::NonNull;
 use kernel::{
@@ -16,14 +16,14 @@ use crate::sys::{
     task::Current, //
 };
 
-/// A reference to credentials. While it is there, no other credentials have their address.
+/// A reference to credentials. While it exists, their address is not reused for other credentials.
 pub(crate) struct KeptCred(ARef<Credential>);
 
 impl KeptCred {
-    /// Returns those of the running task.
+    /// Returns the credentials of the running task. Mirrors `get_current_cred()`.
     pub(crate) fn of(_current: &Current) -> Self {
-        // SAFETY: The function takes a reference, which moves to the `ARef`. `Credential` is a transparent
-        // wrapper, and a task has credentials.
+        // SAFETY: The function returns a reference, which moves to the `ARef`. A task always has
+        // credentials. `Credential` is a transparent wrapper.
         Self(unsafe {
             ARef::from_raw(NonNull::new_unchecked(
                 unshare_get_current_cred().cast_mut().cast(),
@@ -31,14 +31,15 @@ impl KeptCred {
         })
     }
 
-    /// Returns whether the running task has these.
+    /// Returns whether the running task has these credentials.
     ///
-    /// If it has, it is a thread of the process that they were taken from, and they have not changed since.
+    /// If so, the task is of the process that they were taken from, which has not changed them.
     pub(crate) fn is_of(&self, _current: &Current) -> bool {
-        // SAFETY: The running task has credentials.
+        // SAFETY: The function only reads a pointer of the running task.
         self.0.as_ptr() == unsafe { unshare_current_cred() }
     }
 
+    /// Returns the reference, as the `kernel` crate's type.
     pub(in crate::sys) fn into_credential(self) -> ARef<Credential> {
         self.0
     }

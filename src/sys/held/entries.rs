@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The entries: what the tasks that are inside have for their way back.
+//! The entries of all tasks that are inside a held context.
 //!
-//! A task has its entries as a stack, the newest first. Only the task itself adds and removes them: it is
-//! in an ioctl then, in do_exit(), or in execve(2). Other tasks count them. So the lock of a bucket guards
-//! the chain and not what an entry has.
+//! A task has a stack of entries. Only the task itself pushes and pops them, in an ioctl, in
+//! do_exit() or in execve(2). Other tasks only count them. So the lock of a bucket guards its
+//! chain, not the contents of an entry.
 
 use kernel::{
     alloc::flags::GFP_KERNEL_ACCOUNT,
@@ -41,10 +41,10 @@ use crate::{
     transaction::swap::Swap, //
 };
 
-/// How often a task may enter without leaving: as deep as user namespaces nest.
+/// The maximum number of entries of a task: user namespaces nest as deeply.
 const DEPTH: u32 = 32;
 
-/// Over how many chains the tasks are spread.
+/// The number of chains.
 const BUCKETS: usize = 1 << BITS;
 const BITS: u32 = 8;
 
@@ -57,10 +57,11 @@ pub(crate) struct Entries {
     probes: Mutex<Probes>,
 }
 
-/// Where the module has its [`Entries`].
+/// The address of the module's [`Entries`].
 static ENTRIES: Atomic<usize> = Atomic::new(0);
 
 impl Entries {
+    /// Makes the module's empty store of entries, which [`get`](Self::get) returns afterwards.
     pub(crate) fn new() -> impl PinInit<Self, Error> {
         try_pin_init!(&this in Self {
             buckets <- pin_init_array_from_fn(|_| new_spinlock!(Chain::default())),
@@ -71,17 +72,15 @@ impl Entries {
         })
     }
 
-    /// Returns those of the module.
+    /// Returns the module's entries.
     pub(crate) fn get() -> &'static Self {
-        // SAFETY: The module makes them before it registers its device and keeps them until it is removed.
-        // Whoever calls this runs in an ioctl of a file, or for an entry, and both keep the module loaded;
-        // or in a probe, which `drop` waits for.
+        // SAFETY: The module makes them before it registers its device, and drops them when it is
+        // removed. The caller runs in an ioctl or for an entry, which keep the module loaded, or in
+        // a probe, for which `drop` waits.
         unsafe { &*(ENTRIES.load(Acquire) as *const Self) }
     }
 
-    /// Has entries end with their tasks, from the first call on.
-    ///
-    /// Fails with `ENOMEM`.
+    /// Registers the probes that drop entries, unless that has been done. Fails with `ENOMEM`.
     pub(crate) fn watch(&self) -> Result {
         self.probes.lock().register()
     }
@@ -92,9 +91,8 @@ impl Entries {
         self.buckets.get(hash as usize)
     }
 
-    /// Makes room for an entry of the running task, at the expense of its memory cgroup.
-    ///
-    /// Fails with `ENOMEM`, and with `ENOSPC` if the task has [`DEPTH`] entries.
+    /// Allocates an entry for the running task, charged to its memory cgroup. Fails with `ENOMEM`,
+    /// and with `ENOSPC` if the task has [`DEPTH`] entries.
     pub(crate) fn reserve(&self, current: &Current) -> Result<Room> {
         let bucket = self.bucket(current).ok_or(ENOSPC)?;
         let depth = bucket
@@ -109,12 +107,12 @@ impl Entries {
         Ok(Room { memory, depth })
     }
 
-    /// Adds an entry on top of those of the running task.
+    /// Pushes a new entry onto the running task's stack.
     pub(crate) fn push(&self, room: Room, held: u64, had: Swap<ParkedFs>, current: &Current) {
         self.push_back(room.fill(held, had, current), current);
     }
 
-    /// Adds an entry again that was popped.
+    /// Pushes an entry that was popped back onto the running task's stack.
     pub(crate) fn push_back(&self, mut entry: KBox<Entry>, current: &Current) {
         if let Some(bucket) = self.bucket(current) {
             let mut chain = bucket.lock();
@@ -124,10 +122,8 @@ impl Entries {
         }
     }
 
-    /// Takes the last entry of the running task.
-    ///
-    /// Fails with `EINVAL` if there is none, or none for the context `held`; with `EBUSY` if the task has
-    /// entered another context since.
+    /// Pops the last entry of the running task. Fails with `EINVAL` if the task has no entry, or
+    /// none for the context `held`; with `EBUSY` if it has entered another context since.
     pub(crate) fn pop(&self, held: Option<u64>, current: &Current) -> Result<KBox<Entry>> {
         let mut chain = self.bucket(current).ok_or(EINVAL)?.lock();
         if let Some(held) = held {
@@ -140,14 +136,14 @@ impl Entries {
         chain.pop(current).ok_or(EINVAL)
     }
 
-    /// Returns how many threads are inside of a held context.
+    /// Returns how many threads are inside the held context `held`.
     pub(crate) fn count(&self, held: u64) -> usize {
         let mut count = 0_usize;
         for bucket in &self.buckets {
             let chain = bucket.lock();
             let inside = chain.iter().filter(|entry| entry.held == held);
             for _outermost in inside.filter(|entry| entry.is_outermost) {
-                // An iterator that counts would check for an overflow and panic.
+                // `Iterator::count` would panic on an overflow.
                 count = count.wrapping_add(1);
             }
         }
@@ -157,7 +153,7 @@ impl Entries {
 
 #[pinned_drop]
 impl PinnedDrop for Entries {
-    /// No entry is left, since each keeps the module loaded.
+    /// Unregisters the probes. No entry is left, because each keeps the module loaded.
     fn drop(self: Pin<&mut Self>) {
         self.probes.lock().unregister();
     }

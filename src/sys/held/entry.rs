@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a task has for its way back out of one held context, and how that is linked.
+//! An entry: what a task needs to leave a held context again.
 
 use core::mem::MaybeUninit;
 use kernel::{
@@ -21,34 +21,35 @@ use crate::{
     transaction::swap::Swap, //
 };
 
-/// What a task has for its way back out of one held context.
+/// What a task needs to leave a held context again.
 pub(crate) struct Entry {
-    /// Drops the entry if the task exits or executes a program while it is inside.
+    /// The task work that drops the entry if the task exits or executes a program.
     pub(super) work: bindings::callback_head,
     next: Chain,
     task: *mut bindings::task_struct,
+    /// The number of the held context.
     pub(super) held: u64,
+    /// How many entries of the task are below this one.
     pub(super) depth: u32,
-    /// Whether the task was not in that held context before.
+    /// No entry below is for the same held context.
     pub(super) is_outermost: bool,
-    /// Those with which the task entered.
+    /// The credentials with which the task entered.
     pub(crate) credentials: KeptCred,
-    /// What the task had.
+    /// What the task had before it entered.
     pub(crate) had: Swap<ParkedFs>,
-    // The last field, so that it goes last.
+    // The last field, so that it is dropped last.
     _module: ModuleRef,
 }
 
-// SAFETY: `task` is compared and not followed, `work` is used by the task alone, and any task may drop the
-// rest.
+// SAFETY: `task` is only compared, only the task uses `work`, and any task may drop the rest.
 unsafe impl Send for Entry {}
 
-/// Keeps the module loaded: a task that is inside comes back through it.
+/// A reference to the module, which a task that is inside needs to leave again.
 struct ModuleRef(());
 
 impl ModuleRef {
     fn get() -> Self {
-        // SAFETY: The module runs in an ioctl, and the open file keeps it loaded.
+        // SAFETY: The caller runs in an ioctl, whose open file keeps the module loaded.
         unsafe { unshare_get_module() };
         Self(())
     }
@@ -56,20 +57,20 @@ impl ModuleRef {
 
 impl Drop for ModuleRef {
     fn drop(&mut self) {
-        // SAFETY: `get` has taken the reference. The file of an ioctl has another one, and for the rest of the
-        // work of `ending.rs` the exit of the module waits.
+        // SAFETY: `get` took the reference. Afterwards the code of this module is kept by the file
+        // of the ioctl, or by `Probes::unregister`, which waits for the task work.
         unsafe { unshare_put_module() };
     }
 }
 
-/// Memory for an entry, so that making one cannot fail.
+/// Memory for an entry, so that entering cannot fail for lack of it.
 pub(crate) struct Room {
     pub(super) memory: KBox<MaybeUninit<Entry>>,
     pub(super) depth: u32,
 }
 
 impl Room {
-    /// Makes the entry of a task that has entered the context `held`.
+    /// Makes the entry for a task that has entered the context `held`.
     pub(super) fn fill(self, held: u64, had: Swap<ParkedFs>, current: &Current) -> KBox<Entry> {
         KBox::write(
             self.memory,
@@ -88,25 +89,28 @@ impl Room {
     }
 }
 
-/// The entries of the tasks of one bucket, linked.
+/// The linked entries of the tasks of one bucket, newest first.
 #[derive(Default)]
 pub(super) struct Chain(Option<KBox<Entry>>);
 
 impl Chain {
+    /// Returns the entries of all tasks, newest first.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Entry> {
         core::iter::successors(self.0.as_deref(), |entry| entry.next.0.as_deref())
     }
 
+    /// Returns the entries of the running task, newest first.
     pub(super) fn of<'a>(&'a self, current: &'a Current) -> impl Iterator<Item = &'a Entry> {
         self.iter().filter(|entry| entry.task == current.as_ptr())
     }
 
+    /// Adds an entry as the newest.
     pub(super) fn push(&mut self, mut entry: KBox<Entry>) {
         entry.next.0 = self.0.take();
         self.0 = Some(entry);
     }
 
-    /// Takes the entry out that the task has pushed last.
+    /// Removes and returns the newest entry of the running task.
     pub(super) fn pop(&mut self, current: &Current) -> Option<KBox<Entry>> {
         let mut place = &mut self.0;
         while place.as_ref()?.task != current.as_ptr() {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The descriptor of a held context: a file on an anonymous inode. The `kernel` crate has no type for one.
+//! The descriptor of a held context: an anonymous inode, for which the `kernel` crate has no type.
 //!
 //! C header: [`include/linux/anon_inodes.h`](srctree/include/linux/anon_inodes.h).
 
@@ -19,56 +19,56 @@ use crate::{
     sys::bindings::unshare_anon_inode_file, //
 };
 
-/// Makes a file that owns a held context, and keeps the module loaded. Calls `held` when nothing can fail any
-/// more.
-///
-/// Mirrors `anon_inode_getfile()`. Fails with `ENFILE`, `ENOMEM`.
+/// Creates a file that owns a held context and keeps the module loaded. Calls `held` after the last step that
+/// can fail. Mirrors `anon_inode_getfile()`. Fails with `ENFILE`, `ENOMEM`.
 pub(crate) fn into_file(held: impl FnOnce() -> Held) -> Result<ARef<File>> {
     let memory = KBox::into_raw(KBox::<Held>::new_uninit(GFP_KERNEL)?);
-    // SAFETY: The operations are never written to. They take `memory` for a `Held`, which it is before anyone
-    // else knows the file.
+    // SAFETY: The operations are constant, and use `memory` as a `Held`. It becomes one below, before anybody
+    // else has the file.
     let file =
         from_err_ptr(unsafe { unshare_anon_inode_file(&raw const OPERATIONS.0, memory.cast()) });
-    // SAFETY: `into_raw` gave the pointer, and no file uses it yet.
+    // SAFETY: `into_raw` returned the pointer, and no file uses it yet.
     let memory = unsafe { KBox::from_raw(memory) };
     let file = file?;
     let _owned_by_the_file = KBox::into_raw(KBox::write(memory, held()));
-    // SAFETY: The function gave us a reference, which moves to the `ARef`. Nobody uses the position of the
+    // SAFETY: The function returned a reference, which moves to the `ARef`. Nobody uses the position of the
     // file. `File` is a transparent wrapper.
     Ok(unsafe { ARef::from_raw(NonNull::new_unchecked(file.cast())) })
 }
 
 extern "C" {
-    /// What C calls `THIS_MODULE`, for its address. The `kernel` crate has it by another name in each series.
+    /// `THIS_MODULE` is its address. The `kernel` crate has a different name for it in each series.
     static __this_module: [u8; 0];
 }
 
 struct Operations(bindings::file_operations);
 
-// SAFETY: The operations are never written to.
+// SAFETY: The operations are constant.
 unsafe impl Sync for Operations {}
 
 static OPERATIONS: Operations = Operations(bindings::file_operations {
     owner: (&raw const __this_module).cast_mut().cast(),
     release: Some(release),
     unlocked_ioctl: Some(ioctl),
-    // No command has an argument, so there is no pointer to widen.
+    // No command has an argument, so there is no pointer to convert.
     compat_ioctl: Some(ioctl),
     show_fdinfo: Some(show_fdinfo),
     llseek: Some(bindings::noop_llseek),
     ..pin_init::zeroed()
 });
 
+/// Returns the held context that a file owns.
+///
 /// # Safety
 ///
-/// The file must be one of [`into_file`], and not released yet for as long as the value is used.
+/// The file must come from [`into_file`], and must not be released while the reference is used.
 unsafe fn held_of<'a>(file: *mut bindings::file) -> &'a Held {
-    // SAFETY: As the caller promises: the file owns a `Held`.
+    // SAFETY: By the safety requirements, the file owns a `Held`.
     unsafe { &*(*file).private_data.cast() }
 }
 
 unsafe extern "C" fn ioctl(file: *mut bindings::file, cmd: u32, arg: usize) -> c_long {
-    // SAFETY: The file is open.
+    // SAFETY: The VFS calls this for an open file.
     match unsafe { held_of(file) }.ioctl(cmd, arg) {
         Ok(()) => 0,
         Err(errno) => errno.to_errno() as c_long,
@@ -76,7 +76,7 @@ unsafe extern "C" fn ioctl(file: *mut bindings::file, cmd: u32, arg: usize) -> c
 }
 
 unsafe extern "C" fn show_fdinfo(seq: *mut bindings::seq_file, file: *mut bindings::file) {
-    // SAFETY: The file is open, and the caller lends the other one.
+    // SAFETY: The file is open, and the caller lends `seq`.
     unsafe { held_of(file).show(SeqFile::from_raw(seq)) };
 }
 

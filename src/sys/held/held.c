@@ -10,7 +10,7 @@
 #include "held.h"
 
 #ifdef CONFIG_TRACEPOINTS
-/* In C, so that the compiler holds their types against those of the tracepoints. */
+/* In C, so that the compiler checks their types against those of the tracepoints. */
 static void unshare_on_exit(void *data, struct task_struct *task, bool group_dead)
 {
 	check_trace_callback_type_sched_process_exit(unshare_on_exit);

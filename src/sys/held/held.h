@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What held contexts need of the kernel that only C can say: an anonymous inode,
- * two tracepoints, and the count of the module.
+ * One-line functions for src/sys/held/: an anonymous inode, two tracepoints, and
+ * references to the module.
  */
 #ifndef _UNSHARE_HELD_H
 #define _UNSHARE_HELD_H
@@ -40,7 +40,7 @@
 UNSHARE_HELD_VALUES(UNSHARE_DECLARE_VALUE)
 UNSHARE_HELD_ACTIONS(UNSHARE_DECLARE_ACTION)
 
-/* In sys/held/ending.rs: the running task exits, or has another program. */
+/* In sys/held/ending.rs. Called when the running task exits, or has executed a program. */
 void unshare_task_exits(void);
 void unshare_task_executes(void);
 

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What ties a task to its address space.
+//! Whether something else refers to the address space of the running task.
 
 use crate::sys::{
     bindings::*,
     task::Current, //
 };
 
-/// Returns whether something would still refer to the old address space after the task has left it.
+/// Returns whether the task would still depend on the old address space after leaving it.
 ///
-/// All of it is begun and ended by the task itself, save that requests in io_uring may be completed by
-/// others. So an answer of `false` holds until the task returns to user space.
+/// Only the task itself starts and ends such a dependency, except that other tasks may complete its
+/// io_uring requests. So an answer of `false` holds until the task returns to user space.
 pub(crate) fn is_bound(current: &Current) -> bool {
     is_in_uprobe(current)
         || has_pasid(current)
@@ -18,52 +18,52 @@ pub(crate) fn is_bound(current: &Current) -> bool {
         || has_io_uring_requests(current)
 }
 
-/// The task steps through a page of uprobes, or has to return by one, and that page is in no copy.
+/// The task single-steps in the page of uprobes, or will return through it. No copy has that page.
 fn is_in_uprobe(_current: &Current) -> bool {
     #[cfg(CONFIG_UPROBES)]
-    // SAFETY: The task runs, and nobody else changes its `utask`.
+    // SAFETY: Only the running task changes its `utask`.
     return unsafe { unshare_is_in_uprobe(_current.as_ptr()) };
     #[cfg(not(CONFIG_UPROBES))]
     false
 }
 
-/// The task gives a device work by ENQCMD, with a register that names the address space.
+/// The task submits work to a device by ENQCMD, with a PASID that names the old address space.
 fn has_pasid(_current: &Current) -> bool {
     #[cfg(CONFIG_ARCH_HAS_CPU_PASID)]
-    // SAFETY: The task runs, and nobody else changes its `pasid_activated`.
+    // SAFETY: Only the running task changes its `pasid_activated`.
     return unsafe { unshare_has_pasid(_current.as_ptr()) };
     #[cfg(not(CONFIG_ARCH_HAS_CPU_PASID))]
     false
 }
 
-/// Tracers write into the address space for the task, by its user_events.
+/// Enabling or disabling a user_event that the task registered writes to the old address space.
 fn has_user_events(_current: &Current) -> bool {
     #[cfg(CONFIG_USER_EVENTS)]
-    // SAFETY: The task runs, and nobody else changes its `user_event_mm`.
+    // SAFETY: Only the running task changes its `user_event_mm`.
     return unsafe { unshare_has_user_events(_current.as_ptr()) };
     #[cfg(not(CONFIG_USER_EVENTS))]
     false
 }
 
-/// The task has requests under way in io_uring.
+/// The task has io_uring requests in flight.
 ///
-/// A request that waits for a private futex is queued in the table of the address space in which it was
-/// submitted, and is woken and cancelled there, also when that table has been freed. An `execve()`
-/// cancels all requests (`io_uring_task_cancel()`), which everyone sees and nobody can undo.
+/// A request that waits on a private futex is queued in the hash table of the address space in
+/// which it was submitted. It is woken and cancelled there, even if that table has been freed.
+/// execve(2) cancels all requests (`io_uring_task_cancel()`), which other tasks see.
 ///
-/// `inflight` counts a reference for each request, and others in advance, which are `cached_refs`:
-/// `io_uring_drop_tctx_refs()` gives those back before the kernel itself looks whether there are any.
-/// A request that another task completes is taken off the first number alone. So the difference falls
-/// to zero when the last request is freed, and grows only when the task submits one.
+/// `inflight` counts a reference for each request, and the references that the task has taken in
+/// advance, `cached_refs`. (`io_uring_drop_tctx_refs()` returns those before the kernel checks for
+/// requests.) When another task completes a request, it decreases only `inflight`. So the
+/// difference is zero when the last request is freed, and grows only when the task submits one.
 fn has_io_uring_requests(_current: &Current) -> bool {
     #[cfg(CONFIG_IO_URING)]
     {
-        // SAFETY: The task runs, and nobody else changes its `io_uring`.
+        // SAFETY: Only the running task changes its `io_uring`.
         let tctx = unsafe { unshare_io_uring(_current.as_ptr()) };
         if tctx.is_null() {
             return false;
         }
-        // SAFETY: The task has it until it ends or calls `execve()`.
+        // SAFETY: The task keeps it until it exits or calls execve(2).
         let (references, cached) = unsafe {
             (
                 unshare_io_uring_references(tctx),

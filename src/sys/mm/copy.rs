@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The first state: a copy of an address space that no task has.
+//! The first state: a copy of the running task's address space that no task uses.
 
 use core::{
     mem::ManuallyDrop,
@@ -22,35 +22,34 @@ use crate::sys::{
 
 /// A copy of the running task's address space.
 ///
-/// When dropped, it forgets the task before it is put, as `dup_mm()` does under `free_pt:`. Somebody
-/// else may have a reference (a userfaultfd that was told of the fork, a uprobe that is registered) and
-/// look up the memory cgroup by the owner, when that task has long been freed.
+/// Dropping it clears `mm->owner` before the put, as `dup_mm()` does under `free_pt:`. Another
+/// holder of a reference (a userfaultfd that got the fork event, a registered uprobe) could
+/// otherwise look up the memory cgroup through an owner that has been freed.
 ///
 /// # Invariants
 ///
-/// No task runs in it, and `mm_update_next_owner()` has never been called for it.
+/// No task runs in the copy, and `mm_update_next_owner()` has never been called for it.
 pub(crate) struct Copied(ARef<MmWithUser>);
 
 impl Copied {
-    /// Copies the address space, as `fork()` would at this moment. Mirrors `dup_mm()`.
-    ///
-    /// Fails with the errors of `dup_mmap()`, and with `ENOMEM`.
+    /// Copies the address space, as fork(2) would. Mirrors `dup_mm()`. Fails with the errors of
+    /// `dup_mmap()`, and with `ENOMEM`.
     pub(crate) fn dup(current: &Current) -> Result<Self> {
-        // SAFETY: The task runs, and has an address space, since an ioctl came from there.
+        // SAFETY: A task that calls an ioctl has an address space.
         let oldmm = unsafe { unshare_task_mm(current.as_ptr()) };
         let half = HalfCopied {
             copy: Self::alloc()?,
             _no_uprobes: NoNewUprobes::begin(),
         };
         let mm = half.copy.0.as_raw();
-        // SAFETY: `mm` is new, and the task keeps `oldmm` in use.
+        // SAFETY: No task uses `mm`, and the running task uses `oldmm`.
         unsafe {
             fields::copy(mm, oldmm);
             to_result(unshare_dup_mmap(mm, oldmm))?;
         }
         let HalfCopied { copy, _no_uprobes } = half;
         drop(_no_uprobes);
-        // SAFETY: As above; a format is in use as long as an address space has it.
+        // SAFETY: As above. An address space keeps its binfmt's module loaded.
         unsafe {
             unshare_begin_hiwater_rss(mm);
             unshare_begin_hiwater_vm(mm);
@@ -65,19 +64,19 @@ impl Copied {
         Ok(copy)
     }
 
-    /// Makes an empty one. Its owner is the running task.
+    /// Allocates an empty address space, whose owner is the running task.
     fn alloc() -> Result<Self> {
-        // SAFETY: Reached only where the kernel's function was found.
+        // SAFETY: `CLONE_VM` is offered only if the function was found.
         let mm = NonNull::new(unsafe { unshare_mm_alloc() }).ok_or(ENOMEM)?;
-        // SAFETY: A new address space has one user, which is this value; `MmWithUser` is one in C.
-        // INVARIANT: Nobody else knows of it.
+        // SAFETY: A new address space has one user, and `MmWithUser` is a transparent wrapper.
+        // INVARIANT: Nobody else knows the address space.
         Ok(Self(unsafe { ARef::from_raw(mm.cast()) }))
     }
 
-    /// Returns the address space, which a task is about to run in, and so it keeps its owner.
+    /// Returns the address space for a task to run in. It keeps its owner.
     pub(super) fn into_used(self) -> ARef<MmWithUser> {
         let this = ManuallyDrop::new(self);
-        // SAFETY: The reference moves out of `this`, which is not used or dropped afterwards.
+        // SAFETY: The reference moves out of `this`, which is neither used nor dropped afterwards.
         unsafe { core::ptr::read(&this.0) }
     }
 }
@@ -85,29 +84,28 @@ impl Copied {
 impl Drop for Copied {
     fn drop(&mut self) {
         #[cfg(CONFIG_MEMCG)]
-        // SAFETY: The reference keeps it valid. Others read the owner at any time.
+        // SAFETY: The reference keeps it valid. Other tasks read the owner at any time.
         unsafe {
             unshare_clear_owner(self.0.as_raw())
         };
     }
 }
 
-/// A copy of which not all may be there. The fields are dropped in this order: a registration that found
-/// one would look into mappings that are half set up.
+/// A copy that may be incomplete. The fields are dropped in order: if uprobes could be registered
+/// while the copy still exists, a registration would access its incomplete mappings.
 struct HalfCopied {
     copy: Copied,
     _no_uprobes: NoNewUprobes,
 }
 
-/// While it exists, nobody registers a uprobe: all copies of a page get the same breakpoints.
-///
-/// Mirrors `uprobe_start_dup_mmap()` and `uprobe_end_dup_mmap()`.
+/// Prevents uprobe registrations, so that the copy gets the breakpoints of the old address space.
+/// Mirrors `uprobe_start_dup_mmap()` and, when dropped, `uprobe_end_dup_mmap()`.
 struct NoNewUprobes(NotThreadSafe);
 
 impl NoNewUprobes {
     fn begin() -> Self {
         #[cfg(CONFIG_UPROBES)]
-        // SAFETY: The task runs, and nothing is locked.
+        // SAFETY: No lock is held.
         unsafe {
             unshare_uprobe_start_dup_mmap()
         };
@@ -118,7 +116,7 @@ impl NoNewUprobes {
 #[cfg(CONFIG_UPROBES)]
 impl Drop for NoNewUprobes {
     fn drop(&mut self) {
-        // SAFETY: The value exists only between the two calls, and on the task that made it.
+        // SAFETY: `begin` has made the other call, on the same task.
         unsafe { unshare_uprobe_end_dup_mmap() };
     }
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What copies a structure field by field, and does not compile while one is unaccounted for.
+//! Copies a structure field by field, and does not compile while a field is unaccounted for.
 
-/// Lists the fields of a structure. Of those under `copied by f`, makes a function `f`, which copies
-/// them from an old address space to a new one. `elsewhere` are those that something else sets up.
+/// Accounts for all fields of a structure. For each list `copied by f`, defines a function `f` that
+/// copies its fields between address spaces. Other code sets up the fields under `elsewhere`.
 macro_rules! field_list {
     (
         $structure:ident, copied by $prefix:ident:
@@ -13,15 +13,18 @@ macro_rules! field_list {
         ::kernel::macros::paste! {
             $(
                 /// # Safety
+                /// Copies the fields of one list.
                 ///
-                /// `mm` is new and nobody else's; `oldmm` has a user, and is locked as the list says.
+                ///
+                /// `mm` must be new and used by no task. `oldmm` must have a user, and the lock
+                /// that the list names must be held.
                 pub(in crate::sys) unsafe fn $copy(
                     mm: *mut ::kernel::bindings::mm_struct,
                     oldmm: *mut ::kernel::bindings::mm_struct,
                 ) {
                     $(
                         $(#[$is_copied])*
-                        // SAFETY: By the contract of this function.
+                        // SAFETY: By the safety requirements.
                         unsafe { $crate::sys::bindings::[<$prefix $copied>](mm, oldmm) };
                     )*
                 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Each field of an address space, and where a copy has it from.
+//! All fields of an address space, and the code that sets each of them up in a copy.
 //!
-//! `dup_mm()` begins with a `memcpy()` of all fields and makes some of them new afterwards. Here a new
-//! address space is empty at first, and the lists below say what becomes of each field: they copy those
-//! that are `copied`. A field that is in no list does not compile: read what `dup_mm()` does with it.
+//! `dup_mm()` copies all fields by `memcpy()` and then reinitializes some. This module begins with
+//! an empty address space, and copies the fields that are under `copied` below. A field in no list
+//! does not compile: read what `dup_mm()` does with it.
 
 #[cfg(CONFIG_FUTEX)]
 use kernel::bindings::futex_mm_data;
@@ -22,7 +22,7 @@ use kernel::{
 use super::field_list::field_list;
 use crate::sys::{arch, bindings::unshare_arg_lock};
 
-// `struct mm_struct`, whose fields are all in one unnamed struct.
+// `struct mm_struct`, all of whose fields are in one unnamed struct.
 field_list! {
     mm_struct__bindgen_ty_1, copied by unshare_copy_:
 
@@ -38,13 +38,13 @@ field_list! {
         membarrier_state,
         #[cfg(CONFIG_ARCH_HAS_ELF_CORE_EFLAGS)]
         saved_e_flags,
-        // Counted down as the copies of these pages go; `ksm_fork()` counts them for all of KSM.
+        // Falls as the copies of these pages are unmapped. `ksm_fork()` adds it to KSM's total.
         #[cfg(CONFIG_KSM)]
         ksm_zero_pages,
     }
 
-    // With `arg_lock` of the old address space held, under which prctl(2) writes them: the copy has all
-    // of a PR_SET_MM_MAP or nothing of it. brk(2) writes `brk` alone, under `mmap_lock`.
+    // With `arg_lock` of the old address space held. prctl(2) writes them under that lock, so the copy has
+    // all of a PR_SET_MM_MAP or nothing of it. brk(2) writes only `brk`, under `mmap_lock`.
     copied by copy_under_arg_lock: {
         start_code,
         end_code,
@@ -59,13 +59,14 @@ field_list! {
         env_end,
     }
 
-    // With no lock, as `dup_mm()` copies it. prctl(2) writes it without a lock too, so that the copy may have
-    // parts of two writes.
+    // Without a lock, as `dup_mm()` does. prctl(2) of a task that shares the address space writes it without a
+    // lock, too. The copy may then have parts of the old and the new value.
     copied by copy_unlocked: {
         saved_auxv,
     }
 
-    // Copied by [`Copied`](super::copy::Copied): with a reference to the module; from the copy itself.
+    // Set up by [`Copied`](super::copy::Copied): `binfmt` with a reference to its module, the
+    // others from the copy itself.
     elsewhere: {
         binfmt,
         hiwater_rss,
@@ -83,14 +84,14 @@ field_list! {
         exe_file,
     }
 
-    // Inherited by `mm_init()` from the mm of the running task: `def_flags`, and of the flags
-    // those that a fork hands down; those that it keeps from children by [`copy`].
+    // Inherited by `mm_init()` from the running task's mm: `def_flags`, and the flags that a fork
+    // passes on. [`copy`] adds the flags that a fork does not pass on.
     elsewhere: {
         __bindgen_anon_2,
         flags,
     }
 
-    // Made new by `mm_init()`. The first one is `mm_count`.
+    // Initialized by `mm_init()`. The first one is `mm_count`.
     elsewhere: {
         __bindgen_anon_1,
         mm_users,
@@ -132,9 +133,9 @@ field_list! {
         mm_id,
     }
 
-    // Zero, as `mm_alloc()` leaves them: state of the old address space that means nothing for another,
-    // although `dup_mm()` carries it along. What waits to be flushed from the TLB; when NUMA hinting looks
-    // next; counts of merged pages, which `ksm_fork()` clears; room for work, set up where it is queued.
+    // Zero, as `mm_alloc()` leaves them. They describe the old address space only, although
+    // `dup_mm()` copies them: pending TLB flushes, the progress of NUMA hinting, counts of merged
+    // pages (which `ksm_fork()` clears), and work items that are initialized when they are queued.
     elsewhere: {
         #[cfg(CONFIG_ARCH_WANT_BATCHED_UNMAP_TLB_FLUSH)]
         tlb_flush_batched,
@@ -153,14 +154,13 @@ field_list! {
         delayed_drop,
     }
 
-    // By the list below, and by the one in `sys::arch`.
+    // By the list below, and by the list in `sys::arch`.
     elsewhere: {
         futex,
         context,
     }
 
-    // Of bindgen's making: `mm_cid` begins a cache line, and where the fields before it end one there is
-    // nothing to fill.
+    // bindgen's padding: `mm_cid` begins a cache line. Some configurations need none.
     elsewhere: {
         #[cfg(all(
             CONFIG_SCHED_MM_CID,
@@ -179,25 +179,25 @@ field_list! {
 field_list! {
     futex_mm_data, copied by unshare_copy_futex_:
 
-    // Where the vDSO unlocks robust futexes, which is at the same address.
+    // The address of the code in the vDSO that unlocks robust futexes, which the copy maps too.
     copied by copy_futex: {
         unlock,
     }
 
-    // Made new by `futex_mm_init()`.
+    // Initialized by `futex_mm_init()`.
     elsewhere: {
         phash,
         unique_id,
     }
 }
 
-/// Copies what the `memcpy()` of `dup_mm()` carries over and neither `mm_init()` nor `dup_mmap()` does.
+/// Copies what `dup_mm()` copies by `memcpy()`, and neither `mm_init()` nor `dup_mmap()` sets up.
 ///
 /// # Safety
 ///
-/// `mm` is new and nobody else's; `oldmm` has a user.
+/// `mm` must be new and used by no task. `oldmm` must have a user.
 pub(super) unsafe fn copy(mm: *mut mm_struct, oldmm: *mut mm_struct) {
-    // SAFETY: By the contract of this function; the guard holds the lock that the second list names.
+    // SAFETY: By the safety requirements; the guard holds the lock that the second list names.
     unsafe {
         copy_layout(mm, oldmm);
         copy_unlocked(mm, oldmm);

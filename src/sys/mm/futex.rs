@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Waiters for the PI futexes of a task.
+//! Waiters for the PI futexes of the running task.
 
 use kernel::prelude::*;
 
@@ -15,10 +15,10 @@ use kernel::sync::lock::{
     Lock, //
 };
 
-/// The running task while nobody waits for a PI futex that it holds, and whoever comes to wait sleeps on
-/// `exit_mutex` until this is dropped, and then looks again.
+/// The running task while no task waits for a PI futex that it holds. A task that begins to wait
+/// sleeps on `exit_mutex` until this is dropped, and then retries.
 ///
-/// Mirrors `futex_cleanup_begin()` and, when dropped, `futex_exec_done()` with the end of
+/// Mirrors `futex_cleanup_begin()` and, when dropped, `futex_exec_done()` and the unlock in
 /// `futex_cleanup_end()`, after the store to `task->mm`.
 pub(crate) struct NoPiWaiters<'a> {
     // Dropped in this order.
@@ -32,18 +32,18 @@ pub(crate) struct NoPiWaiters<'a> {
 
 #[cfg(CONFIG_FUTEX)]
 impl<'a> NoPiWaiters<'a> {
-    /// Holds up whoever comes. Fails with `EBUSY` when somebody waits already: the kernel would look for
-    /// the futex in the wrong address space when the task ends and releases it.
+    /// Holds up new waiters. Fails with `EBUSY` if a task waits already: when the running task
+    /// exits and releases the futex, the kernel would look for it in the wrong address space.
     ///
-    /// Waits for whoever holds `exit_mutex`: tasks that have just seen the task exit or leave, which
-    /// take and release it, and do nothing else with it (`wait_for_owner_exiting()`).
+    /// Waits only for tasks that have just seen the running task exit or leave: they take and
+    /// release `exit_mutex`, and do nothing under it (`wait_for_owner_exiting()`).
     pub(crate) fn hold_up(current: &'a Current) -> Result<Self> {
-        // SAFETY: The task and with it its `exit_mutex` stay valid for as long as `current`.
+        // SAFETY: `current` keeps the task and its `exit_mutex` valid.
         let mutex: &Lock<(), MutexBackend> =
             unsafe { Lock::from_raw(unshare_futex_exit_mutex(current.as_ptr())) };
         let _exit_mutex = mutex.lock();
         let _pi_lock = PiLock::lock(current);
-        // SAFETY: The task runs, with the two locks held that guard its list and its state.
+        // SAFETY: The two locks that guard the task's list and state are held.
         unsafe {
             if unshare_has_pi_states(current.as_ptr()) {
                 return Err(EBUSY);
@@ -60,13 +60,13 @@ impl<'a> NoPiWaiters<'a> {
 
 #[cfg(not(CONFIG_FUTEX))]
 impl<'a> NoPiWaiters<'a> {
-    /// There are no futexes.
+    /// Does nothing: the kernel has no futexes.
     pub(crate) fn hold_up(current: &'a Current) -> Result<Self> {
         Ok(Self { _current: current })
     }
 }
 
-/// The state of the task's futexes is `FUTEX_STATE_EXITING`; when dropped, it is `FUTEX_STATE_OK`.
+/// The task's futex state is `FUTEX_STATE_EXITING`. When dropped, it becomes `FUTEX_STATE_OK`.
 #[cfg(CONFIG_FUTEX)]
 struct Exiting<'a>(&'a Current);
 
@@ -74,20 +74,19 @@ struct Exiting<'a>(&'a Current);
 impl Drop for Exiting<'_> {
     fn drop(&mut self) {
         let _pi_lock = PiLock::lock(self.0);
-        // SAFETY: The lock is held that guards the state.
+        // SAFETY: `pi_lock` guards the state.
         unsafe { unshare_set_futex_ok(self.0.as_ptr()) };
     }
 }
 
-/// The `pi_lock` of the running task, with interrupts off. The `kernel` crate has no guard for a raw
-/// spinlock.
+/// A held `pi_lock`, with interrupts off. The `kernel` crate has no guard for a raw spinlock.
 #[cfg(CONFIG_FUTEX)]
 struct PiLock<'a>(&'a Current);
 
 #[cfg(CONFIG_FUTEX)]
 impl<'a> PiLock<'a> {
     fn lock(current: &'a Current) -> Self {
-        // SAFETY: The task runs, with interrupts on and without this lock.
+        // SAFETY: Interrupts are on, and the lock is not held.
         unsafe { unshare_lock_pi(current.as_ptr()) };
         Self(current)
     }

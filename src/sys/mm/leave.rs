@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The second state: the task is still in its address space, and has said goodbye to it.
+//! The second state: the task has done what is due before it leaves its address space.
 
 use super::{
     child_tid,
@@ -9,9 +9,9 @@ use super::{
 };
 use crate::sys::task::Current;
 
-/// A copy, and a task that has done what must be done in the old address space.
+/// A copy, and a task that is ready to leave the old address space.
 ///
-/// When dropped, the task stays where it is and gets a concurrency id again.
+/// When dropped, the task stays in the old address space and gets a concurrency id again.
 pub(crate) struct Left<'a> {
     pub(super) current: &'a Current,
     pub(super) without_cid: WithoutCid<'a>,
@@ -19,13 +19,14 @@ pub(crate) struct Left<'a> {
 }
 
 impl Copied {
-    /// Wakes whoever waits for the task to leave the old address space, and gives the concurrency id back
-    /// to it. Mirrors `mm_release()` and `sched_mm_cid_before_execve()`.
+    /// Wakes waiters on `clear_child_tid`, and gives the concurrency id back to the old mm.
     ///
-    /// Of `mm_release()`, `uprobe_free_utask()` is left out, since [`is_bound`](super::is_bound) has seen
-    /// that the task is in no uprobe, and what else is kept there serves it in the copy as well. So is
-    /// `deactivate_mm()`: segment registers mean the same in the copy, and a shadow stack that the kernel
-    /// made stays mapped here, since munmap(2) may wait for the sharers and for userfaultfd.
+    /// Mirrors `mm_release()` and `sched_mm_cid_before_execve()`, but leaves out two calls:
+    /// - `uprobe_free_utask()`: [`is_bound`](super::is_bound) has checked that the task is in no
+    ///   uprobe, and the rest of `utask` is valid in the copy.
+    /// - `deactivate_mm()`: segment registers mean the same in the copy. A shadow stack that the
+    ///   kernel allocated stays mapped in the old address space, because munmap(2) may wait for its
+    ///   other users and for userfaultfd.
     pub(crate) fn leave<'a>(self, current: &'a Current) -> Left<'a> {
         child_tid::clear(current);
         Left {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The locks that keep others out while a task moves.
+//! The locks that keep other tasks out while the running task switches to the copy.
 
 use kernel::prelude::*;
 
@@ -14,14 +14,14 @@ use crate::sys::{
     task::Current, //
 };
 
-/// Locks out the tasks that look into the running task's memory, and those that wait for its PI futexes.
+/// Keeps out tasks that access the running task's memory, and tasks that wait for its PI futexes.
 ///
-/// If the task is to move (`moves`), the word of `clear_child_tid` can be written without a page fault when
-/// this returns. A sharer of the memory may discard the word's page while this waits for a lock; then this
-/// unlocks, faults the page in and tries again.
+/// If the task will leave its address space (`moves`), the word of `clear_child_tid` can be written
+/// without a page fault when this returns. A task that shares the memory may discard the word's
+/// page while this waits for a lock. Then this unlocks, faults the page in and retries.
 ///
-/// Fails with `EINTR` after a deadly signal. Fails with `EBUSY` if another task waits for a PI futex, or if a
-/// task that looks, or one that discards the page, is in the way for more than a second.
+/// Fails with `EINTR` on a fatal signal. Fails with `EBUSY` if another task waits for a PI futex,
+/// or if another task holds `exec_update_lock` or keeps discarding the page for more than a second.
 pub(crate) fn keep_out<'a>(
     current: &'a Current,
     moves: bool,

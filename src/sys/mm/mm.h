@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What src/sys/mm/ and src/sys/sighand.rs cannot say by themselves: macros and
- * inline functions of the kernel, and accesses to fields. Fields of task_struct
- * and mm_struct are read and written in C alone, so that the race detector sees
- * both sides. Of each line there is a function unshare_NAME().
+ * One-line functions for src/sys/mm/ and src/sys/sighand.rs: macros and inline
+ * functions of the kernel, and accesses to fields. Fields of task_struct and
+ * mm_struct are accessed only in C, because KCSAN does not instrument Rust.
+ * Each line defines unshare_NAME().
  */
 #ifndef _UNSHARE_MM_H
 #define _UNSHARE_MM_H
@@ -18,7 +18,7 @@
 struct io_uring_task;
 struct linux_binfmt;
 
-/* X(type, name, parameters, what is returned) */
+/* X(type, name, parameters, returned value) */
 #define UNSHARE_MM_VALUES(X)									\
 	/* Of an address space */								\
 	X(spinlock_t *, arg_lock, (struct mm_struct *mm), &mm->arg_lock)			\
@@ -34,11 +34,11 @@ struct linux_binfmt;
 	X(u32 __user *, child_tid, (struct task_struct *task),					\
 	  (u32 __user *)task->clear_child_tid)							\
 	X(struct completion *, vfork_done, (struct task_struct *task), task->vfork_done)	\
-	/* For a write, as by put_user(); and the wait for mmap_lock can be killed. */		\
+	/* Faults in as put_user() does; a fatal signal ends the wait for mmap_lock. */		\
 	X(long, get_word_page, (u32 __user *word, unsigned int flags, struct page **page),	\
 	  get_user_pages_unlocked((unsigned long)word, 1, page,					\
 				  flags | FOLL_HONOR_NUMA_FAULT))				\
-	/* Without a page fault. */								\
+	/* These two do not fault. */								\
 	X(int, peek_word_page, (u32 __user *word, unsigned int flags, struct page **page),	\
 	  get_user_pages_fast_only((unsigned long)word, 1, flags, page))			\
 	X(long, find_word_page, (u32 __user *word, unsigned int flags, struct page **page),	\
@@ -73,7 +73,7 @@ struct linux_binfmt;
 	X(struct sighand_struct *, task_sighand, (struct task_struct *task), task->sighand)	\
 	X(spinlock_t *, siglock, (struct sighand_struct *sighand), &sighand->siglock)
 
-/* X(name, parameters, what is done) */
+/* X(name, parameters, statement) */
 #define UNSHARE_MM_ACTIONS(X)									\
 	/* To an address space */								\
 	X(set_mdwe_no_inherit, (struct mm_struct *mm),						\
@@ -120,7 +120,7 @@ struct linux_binfmt;
 	  rcu_assign_pointer(task->sighand, sighand))						\
 	X(write_lock_tasklist, (void), write_lock_irq(unshare_tasklist_lock))			\
 	X(write_unlock_tasklist, (void), write_unlock_irq(unshare_tasklist_lock))		\
-	/* To a word of user memory: a bad address is its owner's loss, as at an exit */	\
+	/* To a word of user memory. Like mm_release(), ignores a bad address. */		\
 	X(clear_word, (u32 __user *word), put_user(0, word))					\
 	X(put_page, (struct page *page), put_page(page))					\
 	X(unlock_own_mm, (void), mmap_read_unlock(current->mm))					\
@@ -133,9 +133,8 @@ struct linux_binfmt;
 	X(rseq_force_update, (void), rseq_force_update())
 
 /*
- * X(field): of an address space, copied by assignment. When each unshare_copy_FIELD()
- * is called, src/sys/mm/fields.rs says, which does not compile while a field of
- * mm_struct is unaccounted for.
+ * X(field): the fields of mm_struct that are copied by assignment. The lists in
+ * src/sys/mm/fields.rs say when each unshare_copy_FIELD() is called.
  */
 #define UNSHARE_COPIED_FIELDS(X)								\
 	X(mmap_base) X(mmap_legacy_base) X(task_size)						\
@@ -146,7 +145,7 @@ struct linux_binfmt;
 	X(arg_start) X(arg_end) X(env_start) X(env_end)						\
 	UNSHARE_IF(CONFIG_ARCH_HAS_ELF_CORE_EFLAGS, X(saved_e_flags))
 
-/* X(name, copy): the same, of those that are copied otherwise. */
+/* X(name, statement): the fields that are not copied by assignment. */
 #define UNSHARE_COPIED_OTHERWISE(X)								\
 	X(start_brk, mm->start_brk = data_race(oldmm->start_brk))				\
 	X(brk, mm->brk = data_race(oldmm->brk))							\

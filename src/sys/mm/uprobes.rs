@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Breakpoints in the address space of a task.
+//! Breakpoints of uprobes in the address space of a task.
 
 use crate::sys::task::Current;
 
-/// Sets the breakpoints again that the running task should have.
+/// Sets the breakpoints that were set only in the old address space.
 ///
-/// A uprobe that was registered for this task between the copy and the switch was set in the old address
-/// space alone: its consumer tells by `task->mm` which one is meant. `uprobe_register()` puts the consumer
-/// into the list first, and then asks for each address space under its `mmap_lock`; this function takes
-/// the same lock and reads the list after the switch. So a registration that has not seen the switch is
-/// seen here.
+/// A uprobe that is registered for this task between the copy and the switch is set only in the old
+/// address space, because its consumer recognizes the address space by `task->mm`.
+/// `uprobe_register()` first adds the consumer to the list, and then asks it about each address
+/// space, under the `mmap_lock` of that. This function takes the copy's `mmap_lock` and reads the
+/// list after the switch. So it sees every registration that did not see the switch.
 ///
-/// Mirrors `mmap_region()`, which does so for a new mapping. `uprobe_mmap()` leaves breakpoints alone that
-/// are set, and as there, a lack of memory costs events.
+/// Mirrors `mmap_region()`, which calls `uprobe_mmap()` for a new mapping. `uprobe_mmap()` skips
+/// breakpoints that are set. If it lacks memory, uprobe events are lost, as in `mmap_region()`.
 ///
-/// Waits for tasks that hold `mmap_lock` of an address space that is new to them: a deadly signal ends the
-/// wait, and a task that dies needs no breakpoint.
+/// Waits for tasks that hold the copy's `mmap_lock`. A fatal signal ends the wait, and a dying task
+/// needs no breakpoint.
 pub(super) fn install_again(_current: &Current) {
     #[cfg(CONFIG_UPROBES)]
-    // SAFETY: The task runs, and is a user of its address space. Mappings stay while it is locked.
+    // SAFETY: The running task uses its address space. The lock keeps the mappings.
     unsafe {
         use crate::sys::bindings::*;
         use core::mem::MaybeUninit;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A set of namespaces that a task is in, and the observers that are notified of it.
+//! An nsproxy that a task can use: its namespaces hold active references.
 
 use core::ptr::NonNull;
 use kernel::bindings;
@@ -23,40 +23,40 @@ use crate::{
     },
 };
 
-/// A set of namespaces that a task is in, was in, or is about to be in, or that a descriptor holds.
+/// An nsproxy that a task uses, has used or is about to use, or that a held context owns.
 ///
-/// Dropping it is what `put_nsproxy()` does. Its namespaces do not change any more.
+/// Its namespaces do not change any more. Dropping it mirrors `put_nsproxy()`.
 ///
 /// # Invariants
 ///
-/// Owns one count of the structure, whose namespaces hold active references for it.
+/// Owns one reference to the nsproxy, whose namespaces hold active references for it.
 pub(crate) struct ActiveNsProxy(NonNull<bindings::nsproxy>);
 
-// SAFETY: Any task may give back a count.
+// SAFETY: Any task may put a reference.
 unsafe impl Send for ActiveNsProxy {}
-// SAFETY: The count is atomic, and the set does not change.
+// SAFETY: The count is atomic, and the namespaces do not change.
 unsafe impl Sync for ActiveNsProxy {}
 
 impl ActiveNsProxy {
-    /// Takes over a set of namespaces.
+    /// Takes over a reference to an nsproxy.
     ///
     /// # Safety
     ///
-    /// The caller must own one count of the set, which moves to the value, and the namespaces must
-    /// hold active references for the set.
+    /// The caller must own the reference, and the namespaces must hold active references for it.
     pub(in crate::sys) unsafe fn from_raw(set: NonNull<bindings::nsproxy>) -> Self {
-        // INVARIANT: As the caller promises.
+        // INVARIANT: By the safety requirements.
         Self(set)
     }
 
+    /// Returns the nsproxy, to be read only. It is valid for as long as `self` exists.
     pub(in crate::sys) fn as_ptr(&self) -> NonNull<bindings::nsproxy> {
         self.0
     }
 
-    /// Returns a count of the set that the running task is in.
+    /// Returns a reference to the nsproxy of the running task.
     pub(crate) fn of(current: &Current) -> Self {
-        // SAFETY: A task that runs is in namespaces, and only the task itself takes another set.
-        // INVARIANT: That is the count, and the set of a task is active.
+        // SAFETY: The running task has an nsproxy, and only the task itself replaces it.
+        // INVARIANT: This is the reference that is taken here, and the nsproxy of a task is active.
         unsafe {
             let set = unshare_nsproxy_of(current.as_ptr());
             unshare_get_nsproxy(set);
@@ -64,40 +64,42 @@ impl ActiveNsProxy {
         }
     }
 
-    /// Returns another count of the set. Mirrors `get_nsproxy()`.
+    /// Returns another reference to the nsproxy. Mirrors `get_nsproxy()`.
     pub(crate) fn share(&self) -> Self {
-        // SAFETY: By the type invariant, the set is valid.
+        // SAFETY: By the type invariant, the nsproxy is valid.
         unsafe { unshare_get_nsproxy(self.0.as_ptr()) };
-        // INVARIANT: That was the count, and the set is active.
+        // INVARIANT: This is the reference that was just taken, and the nsproxy is active.
         Self(self.0)
     }
 
-    /// Returns the namespaces of the set that are other ones than those of the running task.
+    /// Returns the namespaces that differ from those of the running task.
     pub(crate) fn changes(&self, current: &Current) -> Contexts {
-        // SAFETY: By the type invariant, the set is valid.
+        // SAFETY: By the type invariant, the nsproxy is valid.
         unsafe { changes(current, self.0) }
     }
 
-    /// Returns whether the set has another time namespace than the running task, that of children aside.
+    /// Returns whether `time_ns` differs from that of the running task.
     pub(crate) fn changes_clocks(&self, current: &Current) -> bool {
-        // SAFETY: By the type invariant, the set is valid.
+        // SAFETY: By the type invariant, the nsproxy is valid.
         unsafe { changes_clocks(current, self.0) }
     }
 
-    /// Returns the number that `/proc/PID/ns` shows for a namespace of the set.
+    /// Returns the inode number that `/proc/PID/ns` shows for a namespace of the nsproxy.
     pub(crate) fn number(&self, kind: Context) -> Option<u32> {
         self.ns_common(kind)
-            // SAFETY: The set holds the namespace.
+            // SAFETY: The nsproxy holds the namespace.
             .map(|ns| unsafe { unshare_ns_number(ns) })
     }
 
-    /// Returns whether the running task is an administrator where a namespace of the set belongs.
+    /// Returns whether the running task has CAP_SYS_ADMIN in the owner of a namespace.
     pub(crate) fn has_admin(&self, kind: Context) -> bool {
         self.ns_common(kind)
-            // SAFETY: The set holds the namespace, which holds its owner.
+            // SAFETY: The nsproxy holds the namespace, which holds its owner.
             .is_some_and(|ns| unsafe { unshare_has_admin_of_ns(ns) })
     }
 
+    /// Returns the `ns_common` of a namespace: for PID that of children, for time the task's own.
+    /// `None` for a context that is not in an nsproxy.
     pub(super) fn ns_common(&self, kind: Context) -> Option<*mut bindings::ns_common> {
         let of = match kind {
             Context::Mount => unshare_mnt_ns_of,
@@ -107,20 +109,20 @@ impl ActiveNsProxy {
             Context::Net => unshare_net_ns_of,
             Context::Time => unshare_time_ns_of,
             Context::Pid => {
-                // SAFETY: By the type invariant, the set is valid.
+                // SAFETY: By the type invariant, the nsproxy is valid.
                 return Some(unsafe { unshare_pid_ns((*self.0.as_ptr()).pid_ns_for_children) });
             }
             _ => return None,
         };
-        // SAFETY: By the type invariant, the set is valid.
+        // SAFETY: By the type invariant, the nsproxy is valid.
         Some(unsafe { of(self.0.as_ptr()) })
     }
 
-    /// Puts the task into the set; `self` owns the one that it was in afterwards.
+    /// Gives the nsproxy to the task; `self` owns the task's old nsproxy afterwards.
     pub(crate) fn install(&mut self, lock: &mut TaskLock<'_>) {
         let task = lock.as_ptr();
-        // SAFETY: The task is locked, and owns a count of its set as `self` does of the new one:
-        // the two change hands. A task that runs is in its namespaces.
+        // SAFETY: The task is locked. It owns a reference to the old nsproxy, and `self` one to the
+        // new nsproxy. They are exchanged. A running task has an nsproxy.
         unsafe {
             let old = NonNull::new_unchecked(unshare_nsproxy_of(task));
             unshare_set_nsproxy(task, self.0.as_ptr());
@@ -131,8 +133,7 @@ impl ActiveNsProxy {
 
 impl Drop for ActiveNsProxy {
     fn drop(&mut self) {
-        // SAFETY: By the type invariant, the count is ours to give back, and with the last one the
-        // active references go.
+        // SAFETY: By the type invariant, `self` owns the reference. The last put deactivates it.
         unsafe {
             if unshare_nsproxy_dec_and_test(self.0.as_ptr()) {
                 unshare_deactivate_nsproxy(self.0.as_ptr());
@@ -141,13 +142,12 @@ impl Drop for ActiveNsProxy {
     }
 }
 
-/// Has the running task see the clocks of the time namespace that it was put into.
+/// Makes the running task use the clocks of its new time namespace. Mirrors `timens_commit()`, which
+/// `commit_nsset()` calls. The vDSO maps them when the task reads them.
 ///
-/// Mirrors `timens_commit()`, which `commit_nsset()` calls: the clocks are mapped when the task looks
-/// at them next. The caller has seen that no other task uses the address space, since there is one page
-/// of clocks for all that do.
+/// The caller must have checked that no other task uses the address space, which has one page of clocks.
 pub(crate) fn join_time_ns(current: &Current) {
-    // SAFETY: The task runs, and so is in namespaces.
+    // SAFETY: The running task has an nsproxy.
     #[cfg(CONFIG_TIME_NS_VDSO)]
     unsafe {
         let set = unshare_nsproxy_of(current.as_ptr());
@@ -157,12 +157,10 @@ pub(crate) fn join_time_ns(current: &Current) {
     let _ = current;
 }
 
-/// Tells those who watch the running task by perf which namespaces it is in now.
-///
-/// Mirrors `perf_event_namespaces()`. A kernel without the function has nobody to tell: the call does
-/// nothing there, as `c/unexported.c` says.
+/// Reports the running task's namespaces to the perf events that record them. Mirrors
+/// `perf_event_namespaces()`. Does nothing if the kernel lacks the function.
 pub(crate) fn perf_event_namespaces(current: &Current) {
-    // SAFETY: The task runs.
+    // SAFETY: The function reads the running task.
     #[cfg(CONFIG_PERF_EVENTS)]
     unsafe {
         unshare_perf_event_namespaces(current.as_ptr())

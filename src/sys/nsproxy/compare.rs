@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Which namespaces two sets have in common.
+//! Which namespaces two nsproxies have in common.
 
 use core::ptr::{
     self,
@@ -19,14 +19,14 @@ use crate::{
     },
 };
 
-/// Returns the namespaces of a set that are other ones than those of the running task.
+/// Returns the namespaces of `new` that differ from those of the running task.
 ///
 /// # Safety
 ///
-/// `new` must stay meanwhile.
+/// `new` must stay valid meanwhile.
 pub(super) unsafe fn changes(current: &Current, new: NonNull<nsproxy>) -> Contexts {
-    // SAFETY: The task runs and so is in namespaces, and only the task itself takes another set. The caller
-    // keeps `new`.
+    // SAFETY: Only the running task replaces its nsproxy. `new` is valid by the safety
+    // requirements.
     unsafe {
         let old = NonNull::new_unchecked(unshare_nsproxy_of(current.as_ptr()));
         let mut changes = Contexts::NSPROXY.without(common(old, new));
@@ -37,29 +37,29 @@ pub(super) unsafe fn changes(current: &Current, new: NonNull<nsproxy>) -> Contex
     }
 }
 
-/// Returns whether the clocks of a set are other ones than those of the running task: its time namespace, and
-/// not that of children.
+/// Returns whether `time_ns` of an nsproxy differs from that of the running task. Ignores
+/// `time_ns_for_children`.
 ///
 /// # Safety
 ///
-/// `new` must stay meanwhile.
+/// `new` must stay valid during the call.
 pub(super) unsafe fn changes_clocks(current: &Current, new: NonNull<nsproxy>) -> bool {
     // SAFETY: As in `changes`.
     unsafe { (*unshare_nsproxy_of(current.as_ptr())).time_ns != (*new.as_ptr()).time_ns }
 }
 
-/// Returns the namespaces that are the same in two sets; of the time namespaces, those of children.
+/// Returns the namespaces that two nsproxies have in common. Ignores `time_ns`.
 ///
-/// Takes pointers: other tasks change the count of a set at any time, and a reference would promise that
-/// nobody does. The namespaces of a set that a task is in do not change.
+/// Takes raw pointers: other tasks change `count` at any time, and a reference would promise that
+/// nobody does. The namespaces of an nsproxy in use do not change.
 ///
 /// # Safety
 ///
-/// Both sets must stay meanwhile.
+/// Both nsproxies must stay valid meanwhile.
 pub(in crate::sys) unsafe fn common(a: NonNull<nsproxy>, b: NonNull<nsproxy>) -> Contexts {
     let (a, b) = (a.as_ptr(), b.as_ptr());
     let mut common = Contexts::empty();
-    // SAFETY: The caller keeps both.
+    // SAFETY: By the safety requirements.
     let kinds = unsafe {
         [
             (Context::Mount, ptr::eq((*a).mnt_ns, (*b).mnt_ns)),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Sets that are put together of two.
+//! An nsproxy with some namespaces of another nsproxy.
 
 use core::{
     mem::{
@@ -31,15 +31,16 @@ use crate::{
 };
 
 impl NsProxy {
-    /// Returns a set of these kinds of namespaces of `self`, and of the initial namespaces besides.
+    /// Returns an nsproxy with the namespaces in `kinds` of `self`. Its other namespaces are the
+    /// initial ones.
     ///
-    /// So a descriptor that holds the set keeps nothing alive that was not named: the initial namespaces
-    /// never go. Fails with `ENOMEM`.
+    /// So a held context keeps no namespace alive that the request did not name: initial namespaces
+    /// are never freed. Fails with `ENOMEM`.
     pub(crate) fn alone(mut self, kinds: Contexts) -> Result<Self> {
-        // SAFETY: The idle task is never gone, and never leaves the initial namespaces.
+        // SAFETY: `init_task` is never freed, and always is in the initial namespaces.
         let mut alone = unsafe { Self::dup_of(unshare_first_process()) }?;
         {
-            // SAFETY: By the type invariant, nobody else knows the two structures.
+            // SAFETY: By the type invariant, nobody else uses the two nsproxies.
             let (new, old) = unsafe { (alone.set.as_mut(), self.set.as_mut()) };
             for kind in ORDER.into_iter().filter(|kind| kinds.contains(*kind)) {
                 match kind {
@@ -55,24 +56,26 @@ impl NsProxy {
                 }
             }
         }
-        // INVARIANT: A namespace is made only if it is named, and those that are named have moved.
+        // INVARIANT: Only namespaces in `kinds` were created, and those have moved.
         swap(&mut alone.made, &mut self.made);
         Ok(alone)
     }
 
-    /// Returns the running task's set with these kinds of namespaces of `held` in it.
+    /// Returns an nsproxy with the namespaces in `kinds` of `held`. Its other namespaces are those
+    /// of the running task.
     ///
-    /// Nothing is checked: the caller knows that the task may enter them. Fails with `ENOMEM`.
+    /// Checks no permission: the caller must have done so. Fails with `ENOMEM`.
     pub(crate) fn with(current: &Current, held: &ActiveNsProxy, kinds: Contexts) -> Result<Self> {
         let mut set = Self::dup(current)?;
-        // SAFETY: By the type invariant, nobody else knows the structure.
+        // SAFETY: By the type invariant, nobody else uses the nsproxy.
         let new = unsafe { set.set.as_mut() };
         let held_set = held.as_ptr().as_ptr();
         for kind in ORDER.into_iter().filter(|kind| kinds.contains(*kind)) {
             let Some(ns) = held.ns_common(kind).and_then(NonNull::new) else {
                 continue;
             };
-            // SAFETY: `held` holds the namespace, `ns` is its head, and the set owns what is put.
+            // SAFETY: `held` holds the namespace, of which `ns` is the `ns_common`. The nsproxy
+            // owns a reference to the namespace that is put.
             unsafe {
                 match kind {
                     Context::Mount => {
@@ -105,18 +108,19 @@ impl NsProxy {
     }
 }
 
-/// Puts a namespace in the place of another one.
+/// Replaces the namespace in `place` by `new`, and takes a reference to it.
 ///
 /// # Safety
 ///
-/// `ns` must be the head of `new`, which somebody holds. `place` must own the namespace that it has.
+/// `ns` must be the `ns_common` of `new`, and the caller must hold a reference to it. `place` must
+/// own a reference to its namespace.
 unsafe fn join<T>(
     ns: NonNull<bindings::ns_common>,
     place: &mut *mut T,
     new: *mut T,
     put: unsafe extern "C" fn(*mut T),
 ) {
-    // SAFETY: As the caller promises. The reference that is taken is the place's from now on.
+    // SAFETY: By the safety requirements.
     unsafe {
         unshare_ref_ns(ns.as_ptr());
         put(replace(place, new));

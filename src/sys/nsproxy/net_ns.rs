@@ -23,21 +23,23 @@ use crate::sys::bindings::{
 /// Owns one reference.
 pub(super) struct NetNs(pub(super) NonNull<bindings::net>);
 
-// SAFETY: Any task may put a reference that another one took.
+// SAFETY: Any task may put a reference that another task took.
 unsafe impl Send for NetNs {}
 
 impl NetNs {
+    /// Takes a reference. Mirrors `get_net()`.
+    ///
     /// # Safety
     ///
-    /// Somebody must hold the namespace.
+    /// The caller must hold a reference to `net`.
     pub(super) unsafe fn get(net: NonNull<bindings::net>) -> Self {
-        // SAFETY: The caller says so.
+        // SAFETY: By the safety requirements.
         unsafe { unshare_get_net(net.as_ptr()) };
-        // INVARIANT: The function has taken the reference.
+        // INVARIANT: `get_net()` took the reference.
         Self(net)
     }
 
-    /// Returns the reference itself.
+    /// Returns the reference as a raw pointer.
     pub(super) fn into_raw(self) -> *mut bindings::net {
         ManuallyDrop::new(self).0.as_ptr()
     }
@@ -45,24 +47,25 @@ impl NetNs {
 
 impl Drop for NetNs {
     fn drop(&mut self) {
-        // SAFETY: By the type invariant, the reference is ours to give back.
+        // SAFETY: By the type invariant, `self` owns the reference.
         unsafe { unshare_put_net(self.0.as_ptr()) };
     }
 }
 
-/// A network namespace that the thread has made and the request has not fetched.
+/// A network namespace that the thread has created and the request has not taken over yet.
 ///
-/// Its drop gives its count back, as that of a set does ([`super::ucounts`]).
+/// Dropping it uncharges the namespace, as [`super::NsProxy`] does ([`super::ucounts`]).
 ///
 /// # Invariants
 ///
-/// Owns the only reference. The namespace is in no set, and no task has been in it.
+/// Owns the only reference. The namespace is in no nsproxy, and no task has been in it.
 pub(super) struct Unfetched(pub(super) NonNull<bindings::net>);
 
-// SAFETY: Any task may put a reference that another one took.
+// SAFETY: Any task may put a reference that another task took.
 unsafe impl Send for Unfetched {}
 
 impl Unfetched {
+    /// Hands the namespace over to the request.
     pub(super) fn fetch(self) -> NetNs {
         // INVARIANT: The reference moves.
         NetNs(ManuallyDrop::new(self).0)
@@ -71,8 +74,8 @@ impl Unfetched {
 
 impl Drop for Unfetched {
     fn drop(&mut self) {
-        // SAFETY: By the type invariants, the reference is ours. Others find the namespace in lists of all;
-        // where it counts, only the end of the last reference reads.
+        // SAFETY: By the type invariants, this is the last reference. Other tasks find the
+        // namespace in a list, but only the code that frees it reads its `ucounts`.
         unsafe {
             give_back_of_net(self.0);
             unshare_put_net(self.0.as_ptr());

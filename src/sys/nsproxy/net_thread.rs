@@ -1,30 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A network namespace that is made as a task of another network namespace would make it.
+//! Creates a network namespace from a kernel thread, on behalf of a task that is about to attach.
 //!
-//! A new network takes settings over from the network in `current->nsproxy`: the size of its TCP and
-//! UDP tables (`tcp_set_hashinfo()`, `udp_set_table()`), its vsock mode (`vsock_net_init()`), and with
-//! `net.core.devconf_inherit_init_net` = 3 those of its devices (`devinet_init_net()`,
-//! `addrconf_init_net()`). After an attach that has to be the attached network, as it is after
-//! setns(2). The running task cannot be put there before the commit: readers of `/proc/PID/ns` would
-//! see it. So a kernel thread goes there and makes the network, with the credentials that the running
-//! task acts with. The memory is charged to the memory cgroup of the running task.
+//! A new network namespace inherits settings from the one in `current->nsproxy`: the size of its
+//! TCP and UDP tables (`tcp_set_hashinfo()`, `udp_set_table()`), its vsock mode
+//! (`vsock_net_init()`), and with `net.core.devconf_inherit_init_net` = 3 the settings of its
+//! devices (`devinet_init_net()`, `addrconf_init_net()`). After setns(2), `current->nsproxy` has
+//! the attached network namespace. Here the running task cannot switch to it before the commit,
+//! because readers of `/proc/PID/ns` would see it. So a kernel thread switches to the attached
+//! namespace and creates the new one there. It overrides its credentials with those of the running
+//! task, and charges the memory to the running task's memory cgroup.
 //!
-//! The wait for that thread:
+//! The request waits for that thread:
 //!
-//! - for whom: a thread of this module, which waits for nothing but the locks that unshare(2) would
-//!   wait for here (`pernet_ops_rwsem`, then the operations of each subsystem).
-//! - holding what: what the request has prepared, as unshare(2) holds its copies here.
-//! - who can make it last: tasks that make or clean up networks, as for unshare(2).
-//! - what ends it: the thread's end. A deadly signal to the running task is passed on to the thread, and
-//!   ends its waits where it would end those of unshare(2) (`pernet_ops_rwsem`,
-//!   `rtnl_net_lock_killable()`). What was made until then is undone under the same locks, as in
-//!   unshare(2), and no signal ends that. So no thread outlives its request: there are no more of them
-//!   than tasks that wait for one.
+//! - The thread runs code of this module, and waits only for the locks for which unshare(2) would
+//!   wait here: `pernet_ops_rwsem`, then the locks of each subsystem's pernet operations.
+//! - The request holds what it has prepared, as unshare(2) holds its copies here.
+//! - Tasks that create or clean up network namespaces can prolong the wait, as in unshare(2).
+//! - The wait ends when the thread ends. A fatal signal to the running task is forwarded to the
+//!   thread, and ends the thread's waits where it would end those of unshare(2)
+//!   (`pernet_ops_rwsem`, `rtnl_net_lock_killable()`). The thread then undoes its work under the
+//!   same locks, as unshare(2) does, and no signal interrupts that. So no thread outlives its
+//!   request, and there are never more threads than waiting tasks.
 //!
-//! The sockets that a new network has for itself (neighbour discovery, multicast) belong to the cgroup of
-//! who makes them: here the root cgroup, and after unshare(2) that of the caller. Smack labels them as those
-//! of a kernel thread (`smack_sk_alloc_security()`), and no credentials change that.
+//! One difference from unshare(2): the sockets that the kernel creates for a network namespace
+//! (neighbour discovery, multicast) belong to the cgroup of the creating task, here the root
+//! cgroup. Smack always labels them as a kernel thread's (`smack_sk_alloc_security()`).
 
 use core::{
     mem::replace,
@@ -68,15 +69,15 @@ use crate::sys::{
     task::Current, //
 };
 
-/// How far a job has got.
+/// The state of a job.
 enum Progress {
     Wanted,
-    /// The running task got a deadly signal before the thread was through.
+    /// The running task got a fatal signal before the thread was done.
     Killed,
     Made(Result<Unfetched>),
 }
 
-/// What the thread is to do, and what came of it.
+/// The input of the thread, and its result.
 #[pin_data]
 struct Job {
     source: NetNs,
@@ -89,25 +90,26 @@ struct Job {
     done: Opaque<bindings::completion>,
 }
 
-// SAFETY: The two tasks share references and what has a lock.
+// SAFETY: The two tasks share only references, and `progress`, which has a lock.
 unsafe impl Send for Job {}
 // SAFETY: As above.
 unsafe impl Sync for Job {}
 
-/// Makes a network namespace as a task in `source` would.
+/// Creates a network namespace, owned by `owner`, as a task in `source` would.
 ///
-/// Mirrors `copy_net_ns()`. Fails as that does, and with `ENOMEM` where no thread can be had.
+/// Mirrors `copy_net_ns()`, and fails with its errors; also with `ENOMEM` if no thread can be
+/// created, and with `EINTR` on a fatal signal.
 ///
 /// # Safety
 ///
-/// Somebody must hold the namespace.
+/// The caller must hold a reference to `source`.
 pub(super) unsafe fn copy_net_ns_in(
     source: NonNull<bindings::net>,
     owner: &UserNs,
 ) -> Result<NetNs> {
     let job = KBox::pin_init(
         pin_init!(Job {
-            // SAFETY: The caller says so.
+            // SAFETY: By the safety requirements.
             source: unsafe { NetNs::get(source) },
             owner: owner.clone(),
             credentials: KeptCred::of(&Current::get()).into_credential(),
@@ -120,13 +122,13 @@ pub(super) unsafe fn copy_net_ns_in(
         }),
         GFP_KERNEL,
     )?;
-    // SAFETY: Each way on from here waits for `done`.
+    // SAFETY: All paths below wait for `done`.
     let thread = unsafe { start(&job)? };
     // SAFETY: The completion is initialized and lives in the job.
     let waited = to_result(unsafe { bindings::wait_for_completion_killable(job.done.get()) });
     if waited.is_err() {
         job.kill(&thread);
-        // SAFETY: As above.
+        // SAFETY: As for the first wait.
         unsafe { bindings::wait_for_completion(job.done.get()) };
     }
     let progress = replace(&mut *job.progress.lock(), Progress::Killed);
@@ -136,21 +138,21 @@ pub(super) unsafe fn copy_net_ns_in(
     }
 }
 
-/// Starts a thread for the job.
+/// Starts a thread for the job. Fails with `ENOMEM`, `EINTR`.
 ///
 /// # Safety
 ///
-/// The job must stay until `done` has been waited for.
+/// The caller must keep the job until it has waited for `done`.
 unsafe fn start(job: &Job) -> Result<ARef<Task>> {
     let data = ptr::from_ref(job).cast_mut().cast();
-    // SAFETY: The function of the thread gets a job that stays, as the caller says.
+    // SAFETY: By the safety requirements, the job outlives its use by the thread.
     let thread = match from_err_ptr(unsafe { unshare_kthread_create(Some(run), data) }) {
         Ok(thread) => thread,
-        // unshare(2) makes no thread, and has no EAGAIN for a network.
+        // unshare(2) creates no thread, and never fails with EAGAIN for a network namespace.
         Err(EAGAIN) => return Err(ENOMEM),
         Err(errno) => return Err(errno),
     };
-    // SAFETY: A new thread stays until it has been woken. `Task` is a transparent wrapper.
+    // SAFETY: A new thread cannot exit before it is woken. `Task` is a transparent wrapper.
     unsafe {
         let kept = ARef::from(&*thread.cast::<Task>());
         bindings::wake_up_process(thread);
@@ -158,14 +160,14 @@ unsafe fn start(job: &Job) -> Result<ARef<Task>> {
     }
 }
 
-/// The thread. Its last step is the kernel's, which lets the request go on: the request keeps the job and
-/// the module until then, and nothing of the module runs here afterwards.
+/// The function of the thread. It ends in `kthread_complete_and_exit()`, which wakes the request:
+/// until then, the request keeps the job and the module, whose code does not run here afterwards.
 ///
 /// # Safety
 ///
-/// `data` must be a [`Job`] that stays until `done` has been waited for.
+/// `data` must point to a [`Job`] that is valid until `done` has been waited for.
 unsafe extern "C" fn run(data: *mut c_void) -> c_int {
-    // SAFETY: The caller says so.
+    // SAFETY: By the safety requirements.
     let job = unsafe { &*data.cast::<Job>() };
     job.work();
     // SAFETY: The completion is initialized and lives in the job.
@@ -173,20 +175,20 @@ unsafe extern "C" fn run(data: *mut c_void) -> c_int {
 }
 
 impl Job {
-    /// Has the thread give up where a deadly signal ends unshare(2).
+    /// Makes the thread fail where a fatal signal ends unshare(2).
     fn kill(&self, thread: &Task) {
         let mut progress = self.progress.lock();
         if let Progress::Wanted = *progress {
             *progress = Progress::Killed;
         }
         drop(progress);
-        // SAFETY: A task that has ended takes no signal.
+        // SAFETY: `thread` is borrowed. A task that has exited ignores the signal.
         unsafe { unshare_kill(thread.as_ptr()) };
     }
 
     fn work(&self) {
-        // SAFETY: The function is about the running thread. A signal from before it is lost; who sent
-        // that has set the progress first.
+        // SAFETY: The function affects only the running thread. A signal from before this call is
+        // lost, but `kill` sets `progress` before it sends the signal.
         unsafe { unshare_allow_kill() };
         let is_killed = matches!(*self.progress.lock(), Progress::Killed);
         let made = match is_killed {
@@ -196,7 +198,7 @@ impl Job {
         *self.progress.lock() = Progress::Made(made);
     }
 
-    /// Goes to the network, makes the other one, and comes back.
+    /// Switches the thread to `source`, creates the namespace, and switches back.
     fn copy(&self, current: &Current) -> Result<Unfetched> {
         let mut set = NsProxy::dup(current)?;
         // SAFETY: The job holds the namespace.
@@ -215,7 +217,7 @@ impl Job {
             })
         };
         other.install(&mut current.lock());
-        // INVARIANT: A new namespace has one reference, which is this value's, and is in no set.
+        // INVARIANT: A new namespace has one reference, and is in no nsproxy.
         NonNull::new(net?).map(Unfetched).ok_or(ENOMEM)
     }
 }

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What `user.max_*_namespaces` limits.
+//! Uncharging namespaces from `user.max_*_namespaces` when a request does not use them.
 //!
 //! C header: [`include/linux/user_namespace.h`](srctree/include/linux/user_namespace.h).
 //!
-//! A namespace counts for the user who made it, in the user namespace that owns it, and in those
-//! above, from `inc_ucount()` until it is freed. For most kinds that is at the last put. Four are
-//! freed later, by a worker: user namespaces (`free_user_ns()`), PID namespaces
-//! (`delayed_free_pidns()`, after a grace period of RCU), IPC namespaces (`free_ipc_ns()`) and
-//! network namespaces (`cleanup_net()`). One that was made for a dry run, or for a request that
-//! failed afterwards, would count until then, and the next request might fail with ENOSPC. So the
-//! last three give their count back when they are dropped.
+//! `inc_ucount()` charges a namespace to the user who creates it, in the owning user namespace and
+//! in its ancestors, until the namespace is freed. Most kinds are freed by the last put. Four kinds
+//! are freed later, by a worker: user namespaces (`free_user_ns()`), PID namespaces
+//! (`delayed_free_pidns()`, after an RCU grace period), IPC namespaces (`free_ipc_ns()`) and
+//! network namespaces (`cleanup_net()`). If a dry run or a failed request created one, it would be
+//! charged until the worker runs, and the next request might fail with ENOSPC. So PID, IPC and
+//! network namespaces are uncharged when they are dropped.
 //!
-//! A user namespace does not: its `ucounts` is the way by which all that it owns counts in the
-//! namespaces above. `inc_ucount()` and `dec_ucount()` follow it without a lock, for a network
-//! namespace that a thread still makes, and for a task that has found the user namespace through a
-//! mount namespace (`NS_MNT_GET_NEXT`).
+//! A user namespace is not uncharged: the namespaces that it owns are charged to its ancestors
+//! through its `ucounts`. `inc_ucount()` and `dec_ucount()` follow that pointer without a lock, for
+//! a network namespace that a thread is still creating, or for a task that found the user namespace
+//! through a mount namespace (`NS_MNT_GET_NEXT`).
 
 use core::{
     mem::replace,
@@ -45,13 +45,13 @@ use crate::sys::bindings::{
     unshare_put_ucounts, //
 };
 
-/// Gives back what was counted for the namespaces in `made`, of a set that is about to be freed.
+/// Uncharges the namespaces in `made`, of an nsproxy that is about to be freed.
 ///
 /// # Safety
 ///
-/// The namespaces in `made` must be in no other set, and no task may have been in them.
+/// The namespaces in `made` must be in no other nsproxy, and no task may have been in them.
 pub(super) unsafe fn give_back_of_set(set: &nsproxy, made: Contexts) {
-    // SAFETY: The set holds its namespaces, and as the caller promises, nobody else looks at these.
+    // SAFETY: The nsproxy holds its namespaces. As required, nobody else reads their `ucounts`.
     unsafe {
         if made.contains(Context::Ipc) {
             give_back(unshare_ipc_ucounts(set.ipc_ns), IPC);
@@ -65,41 +65,40 @@ pub(super) unsafe fn give_back_of_set(set: &nsproxy, made: Contexts) {
     }
 }
 
-/// Gives back what was counted for a network namespace that is about to be put for the last time.
+/// Uncharges a network namespace that is about to be put for the last time.
 ///
 /// # Safety
 ///
-/// The namespace must be in no set, and no task may have been in it.
+/// The namespace must be in no nsproxy, and no task may have been in it.
 pub(super) unsafe fn give_back_of_net(net: NonNull<net>) {
-    // SAFETY: As the caller promises, nobody else looks at the namespace.
+    // SAFETY: By the safety requirements, nobody else reads `ucounts`.
     unsafe { give_back(unshare_net_ucounts(net.as_ptr()), NET) }
 }
 
-/// How many namespaces of a kind may wait for their worker without counting for their user.
+/// How many uncharged namespaces of a kind may wait for their worker.
 ///
-/// What bounds a user who makes namespaces faster than the workers free them is that those that wait
-/// still count.
+/// Without this limit, a user could create namespaces faster than the workers free them. Beyond it,
+/// the namespaces stay charged until they are freed.
 const WAITING: isize = 16;
 
-/// Gives the count of a namespace back that no task has been in and that is about to be put.
+/// Uncharges a namespace that no task has been in and that is about to be put.
 ///
-/// From now on, the namespace counts for the invalid user in the initial user namespace, who is no
-/// task's user; what frees the namespace takes it off there. If [`WAITING`] of the kind count there
-/// already, or memory for that user's counters is missing, the namespace counts as it did until it is
-/// freed.
+/// Charges it to INVALID_UID in the initial user namespace instead, which no task has as its user.
+/// The code that frees the namespace uncharges it there. If [`WAITING`] of the kind are charged
+/// there already, or memory is missing, the namespace stays charged to its user until it is freed.
 ///
 /// # Safety
 ///
-/// `charged` is the field of the namespace that says where it counts as a `kind`. Nobody else reads
-/// it before the namespace is put.
+/// `charged` must point to the `ucounts` of the namespace, to which it is charged as a `kind`.
+/// Nobody else may read them before the namespace is put.
 unsafe fn give_back(charged: *mut *mut ucounts, kind: ucount_type) {
-    // SAFETY: May be called by any task.
+    // SAFETY: The function has no requirements.
     let nobodys = unsafe { unshare_alloc_nobodys_ucounts() };
     if nobodys.is_null() {
         return;
     }
-    // SAFETY: `nobodys` holds a reference to the counters, which moves to the namespace with a count
-    // of its kind, or is put. The namespace's own reference goes with its count.
+    // SAFETY: The reference to `nobodys` moves to the namespace together with a charge, or is put.
+    // The namespace's old reference is put together with its charge.
     unsafe {
         if unshare_inc_ucount_below(nobodys, kind, WAITING) {
             unshare_dec_ucount(replace(&mut *charged, nobodys), kind);

@@ -2,12 +2,12 @@
 
 //! Permission to take something from another task, and the lock that joins the check with the use.
 //!
-//! The check is `ptrace_may_access()`, the use is the pinning in [`super::pinned`]. Between the two
-//! the task could execute a set-user-ID program, which may look where the caller must not follow.
-//! The kernel's own readers of another task (`/proc/PID/fd`, pidfd_getfd(2), process_vm_readv(2))
-//! hold the task's `exec_update_lock` for reading from the check to the use: execve(2) has it for
-//! writing from before it changes the address space until the new credentials are in place. So do
-//! we, and [`Access`] lives no longer than the lock.
+//! The check is `ptrace_may_access()`, and the use is the pinning in [`super::pinned`]. Between the
+//! two, the task could execute a set-user-ID program, to which the caller has no access. execve(2)
+//! holds the task's `exec_update_lock` for writing from before it changes the address space until
+//! the new credentials are in place. So the kernel's own readers of another task (readlink(2) of
+//! `/proc/PID/ns`, pidfd_getfd(2), process_vm_readv(2)) hold it for reading from the check to the
+//! use. This module does the same, and [`Access`] cannot outlive the lock.
 
 use core::marker::PhantomData;
 use kernel::{
@@ -30,37 +30,37 @@ use crate::{
     },
 };
 
-/// A task whose `exec_update_lock` is held for reading: its credentials and its address space stay.
+/// A task whose `exec_update_lock` is held for reading, so that its execve(2) must wait.
 ///
 /// # Invariants
 ///
-/// The lock is held, by the running task.
+/// The running task holds the lock.
 pub(super) struct ExecUpdateRead<'a>(&'a Task, NotThreadSafe);
 
 impl<'a> ExecUpdateRead<'a> {
-    /// Takes the lock if no writer has it or waits for it.
+    /// Takes the lock, unless a writer holds it or waits for it.
     ///
-    /// The lock is only tried: execve(2) may hold it for as long as it waits for the `mmap_lock` of the old
-    /// address space, and the caller has a limit for that ([`super::patience`]). A lock that is tried
-    /// orders nothing, so two tasks that attach to each other cannot wait for each other.
+    /// Does not wait: execve(2) may hold the lock while it waits for the `mmap_lock` of the old
+    /// address space, and the caller limits its wait ([`super::patience`]). Trying the lock also
+    /// means that two tasks that attach to each other cannot deadlock.
     pub(super) fn try_lock(task: &'a Task) -> Option<Self> {
-        // SAFETY: The task is borrowed, and its `signal_struct` with the lock lives as long.
+        // SAFETY: The task is borrowed, and holds its `signal_struct`, which has the lock.
         let locked =
             unsafe { bindings::down_read_trylock(unshare_exec_update_lock(task.as_ptr())) };
-        // INVARIANT: The function has taken the lock unless it returns 0. A value that is made in
-        // vain would unlock.
+        // INVARIANT: The function took the lock unless it returned 0. The closure makes the value
+        // only then, because its drop unlocks.
         (locked != 0).then(|| Self(task, NotThreadSafe))
     }
 }
 
 impl Drop for ExecUpdateRead<'_> {
     fn drop(&mut self) {
-        // SAFETY: By the type invariant, the lock is held, and it is where it was.
+        // SAFETY: By the type invariant, the lock is held.
         unsafe { bindings::up_read(unshare_exec_update_lock(self.0.as_ptr())) };
     }
 }
 
-/// Permission to take `wanted` from a task. Only [`Access::check`] makes it, pinning consumes it.
+/// Permission to take `wanted` from `task`. [`Access::check`] makes it, pinning consumes it.
 pub(super) struct Access<'a> {
     pub(super) task: &'a Task,
     pub(super) wanted: Contexts,
@@ -68,10 +68,10 @@ pub(super) struct Access<'a> {
 }
 
 impl<'a> Access<'a> {
-    /// Checks that the running task may look at what is `wanted`.
+    /// Checks that the running task may take `wanted` from the task.
     ///
-    /// Mirrors `validate_nsset()`; for [`Context::Fs`], opening `/proc/PID/root`. Fails with
-    /// `EPERM`, and with `EACCES` when only the directories are out of reach.
+    /// Mirrors `validate_nsset()`, and for [`Context::Fs`] the check when `/proc/PID/root` is
+    /// opened. Fails with `EPERM`, or with `EACCES` if only the directories are denied.
     pub(super) fn check(update: &'a ExecUpdateRead<'a>, wanted: Contexts) -> Result<Self> {
         let task = update.0;
         let namespaces = wanted.without(Context::Fs.into());
@@ -90,6 +90,6 @@ impl<'a> Access<'a> {
 }
 
 fn may_access(task: &Task, mode: u32) -> bool {
-    // SAFETY: The task is borrowed. The function was found, or nothing could be attached to.
+    // SAFETY: The task is borrowed. Attaching is offered only if the function was found.
     unsafe { unshare_ptrace_may_access(task.as_ptr(), mode) }
 }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a descriptor or an entry holds, as a target: a task with other credentials than those that made it
-//! has to pass all checks of setns(2), chroot(2) and fchdir(2).
+//! A held context, or the entry of a task in one, as a target.
+//!
+//! A task whose credentials differ from those with which these were made must pass all checks of
+//! setns(2), chroot(2) and fchdir(2).
 
 use core::marker::PhantomData;
 use kernel::{
@@ -34,11 +36,10 @@ use crate::sys::{
 };
 
 impl Target<Settled> {
-    /// Takes references to what is held, which never changes.
-    ///
-    /// What is to be installed of the set and the directories, the caller says.
+    /// Takes references to all namespaces of `set` and to the directories of `fs`, none of which
+    /// change. The caller chooses which of them it installs.
     pub(crate) fn of_held(set: Option<&ActiveNsProxy>, fs: Option<&FsStruct>) -> Self {
-        // SAFETY: An active set holds its namespaces. `PidNamespace` is a transparent wrapper.
+        // SAFETY: An active nsproxy holds its namespaces. `PidNamespace` is a transparent wrapper.
         let pid_ns = set.map(|set| unsafe {
             let pid_ns = (*set.as_ptr().as_ptr()).pid_ns_for_children;
             ARef::from(&*pid_ns.cast::<PidNamespace>())
@@ -66,10 +67,11 @@ impl Target<Settled> {
     }
 }
 
-/// Checks that the running task may go to the directories that it had, as chroot(2) and fchdir(2) do.
+/// Checks that the running task may return to the paths of `fs`, as chroot(2) and fchdir(2) do.
+/// Fails with `EPERM`, and with `EACCES`.
 pub(crate) fn check_return(fs: &ParkedFs) -> Result {
     let fs = fs.as_ptr();
-    // SAFETY: The structure is borrowed. Siblings may move its directories, but not while it is locked.
+    // SAFETY: The structure is borrowed. Its other users move its directories only under its lock.
     let directories = unsafe {
         unshare_lock_fs(fs);
         let directories = Directories {

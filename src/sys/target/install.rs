@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Putting what a settled target had into copies that no task has yet.
+//! Installs what was taken from a target into the structures that the request prepares.
 //!
-//! The checks here are of the caller against what was pinned, and not of the target: a namespace keeps
-//! its owner, a directory that was pinned stays that directory. The caller's own credentials are changed
-//! by the caller alone. So no lock has to join these checks with their use.
+//! The checks compare the running task with what was pinned, not with the target. A pinned
+//! namespace keeps its owner, and a pinned directory stays the same directory. Only the running
+//! task changes its own credentials. So no lock has to join these checks with their use.
 
 use core::ptr;
 use kernel::{
@@ -38,11 +38,11 @@ use crate::{
 };
 
 impl Target<Settled> {
-    /// Puts a namespace of the task's into `set`.
+    /// Replaces a namespace of `set` by the target's. For mount, also moves `fs` to its root.
     ///
-    /// `credentials` are those that the running task is to have in there, where they are new. Of the
-    /// mount namespace, `fs` is moved to the root. Mirrors `proc_ns_operations.install`. Fails with
-    /// `EPERM`, and `EINVAL` for a PID namespace that is neither the running task's nor below it.
+    /// `credentials` are those that the running task will have afterwards, or `None` if it keeps
+    /// its own. Mirrors `proc_ns_operations.install`. Fails with `EPERM`, and with `EINVAL` for a
+    /// PID namespace that is neither the running task's nor a descendant of it.
     pub(crate) fn install(
         &self,
         kind: Context,
@@ -52,7 +52,7 @@ impl Target<Settled> {
     ) -> Result {
         let ns = self.ns_common(kind).ok_or(EINVAL)?;
         let own = || {
-            // SAFETY: The running task has credentials, which only it replaces.
+            // SAFETY: Only the running task replaces its credentials.
             unsafe { unshare_current_cred() }
         };
         let mut nsset = bindings::nsset {
@@ -61,11 +61,12 @@ impl Target<Settled> {
             fs: fs.map_or(ptr::null_mut(), FsStruct::as_ptr),
             cred: credentials.map_or_else(own, Cred::as_ptr),
         };
-        // SAFETY: Everything is valid, and `set` and `fs` are nobody else's.
+        // SAFETY: All pointers are valid, and no task uses `set` or `fs`.
         to_result(unsafe { unshare_install(&mut nsset, ns) })
     }
 
     fn ns_common(&self, kind: Context) -> Option<*mut bindings::ns_common> {
+        // For PID, the namespace that the target is in; an nsproxy has only that of its children.
         if kind == Context::Pid {
             let pid_ns = self.had.pid_ns.as_ref()?.as_ptr();
             // SAFETY: `self` owns a reference to the namespace.
@@ -79,15 +80,16 @@ impl Target<Settled> {
             Context::Net => unshare_net_ns_of,
             _ => return None,
         };
-        // SAFETY: `self` owns a count of the nsproxy, which has a reference to each namespace.
+        // SAFETY: `self` owns a reference to the nsproxy, which holds its namespaces.
         Some(unsafe { of(self.had.nsproxy.as_ref()?.as_ptr()) })
     }
 
-    /// Puts the credentials into the user namespace of the task.
+    /// Moves the credentials into the target's user namespace.
     ///
-    /// Mirrors `userns_install()`, except for the checks of threads, which the caller makes, and of a
-    /// shared `fs_struct`, which gives way to a private one in the same request. Fails with `EINVAL`
-    /// for the namespace that the running task is in, and where it would exceed a limit; with `EPERM`.
+    /// Mirrors `userns_install()`, except for two checks: the caller of this function checks for
+    /// other threads, and a shared `fs_struct` is replaced by a private one in the same request.
+    /// Fails with `EINVAL` if the running task is in that user namespace already, or if memory for
+    /// its `ucounts` is missing; with `EPERM`.
     pub(crate) fn install_user(&self, current: &Current, credentials: &mut Cred) -> Result {
         let user_ns = self.had.user_ns.as_ref().ok_or(EINVAL)?;
         if user_ns.as_ptr() == UserNs::of(current).as_ptr() {
@@ -96,15 +98,15 @@ impl Target<Settled> {
         if !user_ns.has_admin() {
             return Err(EPERM);
         }
-        // SAFETY: `self` owns a reference to the namespace, and nobody else sees the credentials.
+        // SAFETY: `self` owns a reference to the namespace, and no task uses the credentials.
         unsafe { unshare_set_cred_user_ns(credentials.as_mut_ptr(), user_ns.as_ptr()) };
         credentials.set_ucounts().map_err(|_| EINVAL)
     }
 
-    /// Puts the time namespace of the task into `set`, for the running task and for its children.
+    /// Replaces both time namespaces of `set`, the task's and its children's, by the target's.
     ///
-    /// Mirrors `timens_install()`. The clocks of a time namespace are mapped into the address space,
-    /// so this fails with `EUSERS` where another task uses that, unless the request leaves it
+    /// Mirrors `timens_install()`. The clocks of a time namespace are mapped into the address
+    /// space. So this fails with `EUSERS` if another task uses that, unless the request leaves it
     /// (`leaves_mm`). Fails with `EPERM`.
     pub(crate) fn install_time(
         &self,
@@ -114,15 +116,16 @@ impl Target<Settled> {
         leaves_mm: bool,
     ) -> Result {
         let nsproxy = self.had.nsproxy.as_ref().ok_or(EINVAL)?.as_ptr();
-        // SAFETY: `self` owns a count of the nsproxy, which has a reference to the namespace.
+        // SAFETY: `self` owns a reference to the nsproxy, which holds the namespace.
         let time_ns = unsafe { (*nsproxy).time_ns };
-        // A task with threads cannot leave: EUSERS, as setns(2) says it before unshare(2) says EINVAL.
+        // A task with other threads cannot leave its address space. It gets EUSERS, because
+        // setns(2) would fail with that before unshare(2) could fail with EINVAL.
         let leaves_mm = leaves_mm && !current.has_threads();
         if !leaves_mm {
             current.check_clocks_are_own()?;
         }
         let own = credentials.map_or_else(|| UserNs::of(current), Cred::user_ns);
-        // SAFETY: The namespace is valid as above, and has a reference to its owner.
+        // SAFETY: The namespace is valid as above, and holds its owner.
         if !unsafe { unshare_has_admin(unshare_owner_of_time_ns(time_ns)) } || !own.has_admin() {
             return Err(EPERM);
         }
@@ -131,17 +134,17 @@ impl Target<Settled> {
         Ok(())
     }
 
-    /// Moves `fs` to the root and working directory of the task.
+    /// Moves `fs` to the target's root and working directory. Returns whether the root has changed.
     ///
-    /// Mirrors `chroot(2)` and `fchdir(2)` with links of `/proc/PID`. Returns whether the root has
-    /// changed. Fails with `EPERM` without `CAP_SYS_CHROOT`, and with `EACCES`.
+    /// Mirrors chroot(2) to `/proc/PID/root` and fchdir(2) to `/proc/PID/cwd`. Fails with `EPERM`
+    /// without CAP_SYS_CHROOT, and with `EACCES`.
     pub(crate) fn install_fs(&self, fs: &mut FsStruct, credentials: Option<&Cred>) -> Result<bool> {
         let directories = self.had.directories.as_ref().ok_or(EINVAL)?;
         {
             let _acting = credentials.map(Acting::with);
             directories.check_enter()?;
         }
-        // SAFETY: The structure is nobody else's, so that its paths may be replaced without a lock.
+        // SAFETY: No task uses the structure, so its paths may be replaced without a lock.
         unsafe {
             let fs = fs.as_ptr();
             let moved = directories.root.replace(unshare_fs_root(fs));
@@ -152,12 +155,13 @@ impl Target<Settled> {
 }
 
 impl Directories {
-    /// Checks that the running task may go there. Mirrors `chroot(2)`, `fchdir(2)`.
+    /// Checks that the running task may go there, as chroot(2) and fchdir(2) do. Fails with `EPERM`
+    /// without CAP_SYS_CHROOT, with `EACCES`, and as the security modules do.
     pub(super) fn check_enter(&self) -> Result {
         let (root, pwd) = (self.root.as_ptr(), self.pwd.as_ptr());
-        // SAFETY: `self` owns the references of both paths.
+        // SAFETY: `self` owns references to both paths.
         to_result(unsafe { unshare_may_enter(root) })?;
-        // SAFETY: The function looks at the running task.
+        // SAFETY: The function reads the credentials of the running task.
         if !unsafe { unshare_may_chroot() } {
             return Err(EPERM);
         }
@@ -169,15 +173,14 @@ impl Directories {
 }
 
 impl Place {
-    /// Puts another reference to this place into `slot`. Returns whether another was there.
+    /// Puts another reference to this path into `slot`. Returns whether that had another path.
     ///
     /// # Safety
     ///
-    /// `slot` must own a path that nobody else follows.
+    /// `slot` must own references to its path, and nobody else may access it.
     unsafe fn replace(&self, slot: *mut bindings::path) -> bool {
         let new = self.as_ptr();
-        // SAFETY: `self` owns references to `new`; by the safety requirement `slot` is ours, and the
-        // path that was there is put.
+        // SAFETY: `self` owns references to `new`. As required, those of `slot` may be put.
         unsafe {
             let old = slot.read();
             bindings::path_get(new);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Another task while its context cannot change, and the `fs_struct` that it uses.
+//! Locks another task and its `fs_struct`, so that nsproxy, fs and paths do not change.
 //!
-//! The order is the kernel's: `exec_update_lock`, RCU, `task_lock`, then `seq` of the `fs_struct`,
-//! as in `exit_fs()` and `chroot_fs_refs()`. Nothing sleeps inside of the last two, so what was
-//! pinned there is released only after them.
+//! The lock order is the kernel's: `exec_update_lock`, RCU, `task_lock`, then `seq` of the
+//! `fs_struct`, as in `exit_fs()` and `chroot_fs_refs()`. Code under the last two must not sleep,
+//! so references that were taken there are put only after unlocking.
 
 use core::ptr::NonNull;
 use kernel::{
@@ -28,12 +28,12 @@ use crate::sys::{
     task, //
 };
 
-/// A task, which may be any, with its `task_lock` held.
+/// Any task, with its `task_lock` held.
 ///
 /// # Invariants
 ///
-/// `_guard` holds `alloc_lock` of `task`, and `nsproxy` is the task's. As a task gives up its nsproxy
-/// under this lock before it gives up its stack, the stack is there.
+/// `_guard` holds `alloc_lock` of `task`, and `nsproxy` is the task's. The task has its stack,
+/// because an exiting task gives up its nsproxy under this lock before it gives up its stack.
 pub(super) struct OtherTask<'a> {
     pub(super) task: &'a Task,
     nsproxy: NonNull<bindings::nsproxy>,
@@ -42,9 +42,9 @@ pub(super) struct OtherTask<'a> {
 }
 
 impl<'a> OtherTask<'a> {
-    /// Locks the task. Fails with `ESRCH` when it has given up its namespaces to exit.
+    /// Locks the task. Fails with `ESRCH` if it is exiting and has given up its nsproxy.
     pub(super) fn lock(task: &'a Task, rcu: &'a rcu::Guard) -> Result<Self> {
-        // SAFETY: The task stays valid for as long as it is borrowed.
+        // SAFETY: The task is borrowed.
         let guard = unsafe { task::lock(task.as_ptr()) };
         // SAFETY: The task is locked.
         let nsproxy = NonNull::new(unsafe { unshare_nsproxy_of(task.as_ptr()) }).ok_or(ESRCH)?;
@@ -57,22 +57,23 @@ impl<'a> OtherTask<'a> {
         })
     }
 
+    /// Returns the task's nsproxy, which is valid while the task is locked.
     pub(super) fn nsproxy(&self) -> NonNull<bindings::nsproxy> {
         self.nsproxy
     }
 
-    /// Locks the task's `fs_struct`. Fails with `ESRCH` when the task has given that up.
+    /// Locks the task's `fs_struct`. Fails with `ESRCH` if the task is exiting and has none.
     pub(super) fn lock_fs(&self) -> Result<OtherFs<'_>> {
-        // SAFETY: By the type invariant, the task is locked, and so the pointer stays.
+        // SAFETY: By the type invariant, the task is locked, so the pointer is stable.
         let fs = NonNull::new(unsafe { unshare_fs_of(self.task.as_ptr()) }).ok_or(ESRCH)?;
-        // SAFETY: The task uses the structure while it is locked.
+        // SAFETY: The locked task uses the structure.
         unsafe { unshare_lock_fs(fs.as_ptr()) };
         // INVARIANT: The lock was taken just now.
         Ok(OtherFs { fs, holder: self })
     }
 }
 
-/// The `fs_struct` of a locked task, itself locked: its paths, its users, and the pointers to it stay.
+/// The locked `fs_struct` of a locked task. Paths, users and tasks' pointers to it are stable.
 ///
 /// # Invariants
 ///
@@ -83,27 +84,30 @@ pub(super) struct OtherFs<'a> {
 }
 
 impl OtherFs<'_> {
+    /// Returns whether this is `fs`.
     pub(super) fn is_of(&self, fs: *const bindings::fs_struct) -> bool {
         fs == self.fs.as_ptr().cast_const()
     }
 
-    /// How many tasks use it.
+    /// Returns how many tasks use it.
     pub(super) fn users(&self) -> i32 {
         // SAFETY: By the type invariant, the structure is valid and locked.
         unsafe { unshare_locked_fs_users(self.fs.as_ptr()) }
     }
 
-    /// Whether PID 1 has left it and is about to move its working directory after its root.
+    /// Returns whether PID 1 has left it, and has moved its root but not yet its working directory.
     pub(super) fn is_half_left(&self) -> bool {
         // SAFETY: As in `users`.
         unsafe { unshare_fs_half_left(self.fs.as_ptr()) }
     }
 
+    /// Returns the root, which is stable while the lock is held.
     pub(super) fn root(&self) -> &bindings::path {
-        // SAFETY: By the type invariant, the path is valid and stays while the lock is held.
+        // SAFETY: By the type invariant, the structure is valid and locked.
         unsafe { &*unshare_fs_root(self.fs.as_ptr()) }
     }
 
+    /// Returns the working directory, which is stable while the lock is held.
     pub(super) fn pwd(&self) -> &bindings::path {
         // SAFETY: As in `root`.
         unsafe { &*unshare_fs_pwd(self.fs.as_ptr()) }

@@ -2,26 +2,24 @@
 
 //! How long a request waits for another task.
 //!
-//! The only wait for another task that attaching has:
+//! This is the only wait for another task while attaching:
 //!
-//! - for whom: the target, which executes a program ([`super::access`]) or is inside a system call
-//!   that changes its context piece by piece ([`super::rest`]). No other task is waited for.
-//! - holding what: references to the `struct pid` alone. The looks at the target are tries, and what
-//!   they held is released before the next pause: first the target's locks, then the references that
-//!   did not belong together. If such a reference was the last one, its put may sleep, as after
-//!   setns(2), and the limit does not count that; no lock is held. Nothing of the request is prepared
-//!   yet, so nothing grows stale.
-//! - who can make it last: the target, by staying where it is.
-//! - what ends it: the target's next step, a deadly signal (`EINTR`), or the limit (`EBUSY`). Each
-//!   pause is a timer of ours and needs no other task to run. Nothing is queued on the target that
-//!   could outlive this module.
+//! - The request waits only for the target, which executes a program ([`super::access`]) or is
+//!   inside a system call that changes its context step by step ([`super::rest`]).
+//! - While it waits, the request holds only a reference to the `struct pid`. It tries the target's
+//!   locks, and unlocks them before each pause. Then it puts the references that did not belong
+//!   together. If one was the last reference, its put may sleep, as after setns(2): the limit does
+//!   not include that, and no lock is held. Nothing is prepared yet that could become stale.
+//! - The target can prolong the wait by staying where it is.
+//! - The wait ends with the target's next step, a fatal signal (`EINTR`), or the limit (`EBUSY`). A
+//!   pause is a timer, and depends on no other task. Nothing is queued on the target.
 //!
-//! What was taken may be on a file system whose server is another task: FUSE, NFS. It is asked for
-//! permission to enter the directories ([`super::install`]), as by chdir(2), and may let the request wait
-//! for as long as it likes. Nothing of the target is locked then.
+//! Directories that were taken may be on a file system that another task or host serves (FUSE,
+//! NFS). That server is asked for permission to enter them ([`super::install`]), as by chdir(2),
+//! and may delay the request without limit. No lock of the target is held then.
 //!
-//! [`crate::sys::mm::ExecUpdate::lock_in_time`] has the same limit for those who look into the running
-//! task. It waits with the request prepared: nothing of that is another task's to change.
+//! [`crate::sys::mm::ExecUpdate::lock_in_time`] uses the same limit while it waits for the readers
+//! of the running task. What the request has prepared then, no other task can change.
 
 use kernel::{
     bindings,
@@ -38,29 +36,30 @@ use kernel::{
 
 use crate::sys::task::Current;
 
-/// The limit that the manual names, in nanoseconds.
+/// The limit, in nanoseconds. The manual documents it.
 const LIMIT: i64 = 1_000_000_000;
 
 /// The first pause, and the longest, in microseconds.
 const PAUSES: (i64, i64) = (10, 500);
 
-/// How many looks follow a pause. Between two of them, the target is interrupted: one that does little
-/// but change its context is seldom found in user mode.
+/// How many times the request looks at the target before it pauses. The target is interrupted
+/// before each look, because a task that does little but change its context is seldom in user mode.
 const LOOKS: u32 = 8;
 
 /// How long an interrupt takes to get to another processor, in microseconds.
 const ARRIVAL: i64 = 3;
 
-/// What is left of the time for one target.
+/// The time that is left for one target.
 pub(in crate::sys) struct Patience {
-    /// When the first wait began, in nanoseconds of the monotonic clock. `Instant::elapsed()` of the `kernel`
-    /// crate would check for an overflow and panic.
+    /// The begin of the first wait, in nanoseconds of the monotonic clock. `Instant::elapsed()` of the `kernel`
+    /// crate has an overflow check that panics.
     since: Option<i64>,
     pause: i64,
     looks: u32,
 }
 
 impl Patience {
+    /// Starts with all of the time.
     pub(in crate::sys) fn new() -> Self {
         Self {
             since: None,
@@ -69,9 +68,8 @@ impl Patience {
         }
     }
 
-    /// Gives the target time for its next step: `task`, if it is inside a call.
-    ///
-    /// Fails with `EINTR` after a deadly signal, and with `EBUSY` when the limit is over.
+    /// Lets the target proceed, then returns. Interrupts `task` if it is in user mode. Fails with
+    /// `EINTR` if a fatal signal is pending, and with `EBUSY` if the limit is exceeded.
     pub(in crate::sys) fn wait(&mut self, current: &Current, task: Option<&Task>) -> Result {
         if current.is_killed() {
             return Err(EINTR);
@@ -87,8 +85,8 @@ impl Patience {
             self.looks = LOOKS;
         }
         if let Some(task) = task {
-            // A task in user mode keeps the number of its last system call until it enters the
-            // kernel again, which this interrupt makes it do.
+            // A task in user mode keeps the number of its last system call in its registers until
+            // it enters the kernel again. This interrupt makes it enter.
             // SAFETY: The task is borrowed.
             unsafe { bindings::kick_process(task.as_ptr()) };
             udelay(Delta::from_micros(ARRIVAL));
@@ -98,6 +96,6 @@ impl Patience {
 }
 
 fn now() -> i64 {
-    // SAFETY: Any task may read the clock.
+    // SAFETY: The function has no requirements.
     unsafe { bindings::ktime_get() }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What was pinned of a task: first as it was found, then as it belongs together.
+//! References to what a task had: first pinned, then checked to belong together.
 
 use core::{
     marker::PhantomData,
@@ -39,56 +39,61 @@ use crate::{
     }, //
 };
 
-/// State of a [`Target`]: references are held, but may be of two sets.
+/// State of a [`Target`]: the references may be from before and after a change of the task.
 pub(crate) struct Pinned(());
 
-/// State of a [`Target`]: what is held was the task's at one moment, between two of its changes.
+/// State of a [`Target`]: all references are from one moment, between two changes of the task.
 pub(crate) struct Settled(());
 
-/// What a task had, with a reference each. Only a settled one can be installed from.
+/// References to what a task had. Only a settled one can be installed.
 pub(crate) struct Target<State> {
     pub(super) had: Had,
     pub(super) _state: PhantomData<State>,
 }
 
-/// References that were taken from a task, for what was wanted of it.
+/// References that were taken from a task.
 ///
 /// # Invariants
 ///
-/// Has what was wanted.
+/// Has what the request wanted.
 pub(super) struct Had {
+    /// For all namespaces except user and PID.
     pub(super) nsproxy: Option<SharedNsProxy>,
+    /// The user namespace of the task's credentials.
     pub(super) user_ns: Option<UserNs>,
+    /// The PID namespace that the task is in.
     pub(super) pid_ns: Option<ARef<PidNamespace>>,
     pub(super) directories: Option<Directories>,
-    /// Only compared, while it is pinned.
+    /// The task's credentials. Never followed, only compared.
     pub(super) cred: *const bindings::cred,
 }
 
-/// Root and working directory.
+/// A root and a working directory.
 pub(super) struct Directories {
     pub(super) root: Place,
     pub(super) pwd: Place,
 }
 
-/// Takes what is `wanted` of a task. Where that does not belong together, the task is between two
-/// changes, and the caller has to drop what it gets without the lock that `update` stands for: the last
-/// puts may sleep for long, and execve(2) of the task would wait for them.
+/// Takes references to what is `wanted` of a task.
 ///
-/// The permission is checked and the references are taken under one lock of the task's, which keeps
-/// execve(2) out and nothing else: setns(2), setresuid(2) and `PR_SET_DUMPABLE` need no such lock. So the
-/// permission is checked once more, and what was pinned does not count where it has gone. That is more
-/// than setns(2) does. Neither sees a task that forbids it, changes, changes back, and permits it again
-/// between the two checks.
+/// Returns a pinned target if the references do not belong together, because the task is between
+/// two changes. The caller must drop it only after `update`: the last puts may sleep for long, and
+/// execve(2) of the task would wait for them.
 ///
-/// Fails with `ESRCH` when the task exits and no longer has its namespaces or directories, and as
-/// [`Access::check`] does.
+/// `exec_update_lock` is held from the permission check to the pinning. It keeps out execve(2)
+/// only: setns(2), setresuid(2) and `PR_SET_DUMPABLE` do not take it. So the permission is checked
+/// again after the pinning, and what was pinned is dropped if the permission is gone. setns(2) has
+/// no second check. Neither function notices if the task forbids access, changes, changes back, and
+/// permits access again, all between two checks.
+///
+/// Fails with `ESRCH` if the task is exiting and has given up its namespaces or directories, and
+/// with the errors of [`Access::check`].
 pub(super) fn try_take(
     update: &ExecUpdateRead<'_>,
     wanted: Contexts,
 ) -> Result<Result<Target<Settled>, Target<Pinned>>> {
     let access = Access::check(update, wanted)?;
-    // A task is in one PID namespace for its life, but has none when it has been released.
+    // A task is in the same PID namespace all its life, but has none when it has been released.
     let pid_ns = match wanted.contains(Context::Pid) {
         true => Some(access.task.get_pid_ns().ok_or(ESRCH)?),
         false => None,
@@ -104,7 +109,7 @@ pub(super) fn try_take(
         Target::pin(access, &locked, fs.as_ref(), pid_ns).settle(wanted, &locked, fs.as_ref())
     };
     Ok(match found {
-        // The next look says why not.
+        // The next call fails with the errno of the first check.
         Ok(target) if Access::check(update, wanted).is_err() => Err(target.into_state()),
         found => found,
     })
@@ -120,7 +125,7 @@ impl<State> Target<State> {
 }
 
 impl Target<Pinned> {
-    /// Takes the references, under the locks that keep what they are of.
+    /// Takes the references, under the locks that keep their sources.
     fn pin(
         access: Access<'_>,
         locked: &OtherTask<'_>,
@@ -134,10 +139,9 @@ impl Target<Pinned> {
         });
         let nsproxy = wants(Contexts::NSPROXY).then(|| SharedNsProxy::get(locked));
         let cred = real_cred(locked);
-        // SAFETY: The credentials are valid under RCU, which `locked` holds, and have their user
-        // namespace.
+        // SAFETY: Under RCU, which `locked` holds, `cred` and its user namespace are valid.
         let user_ns = wants(Context::User.into()).then(|| unsafe { UserNs::get(cred) });
-        // INVARIANT: `fs` is there if its paths are wanted, and `pid_ns` likewise.
+        // INVARIANT: The callers pass `fs` and `pid_ns` if they are wanted.
         let had = Had {
             nsproxy,
             user_ns,
@@ -151,9 +155,9 @@ impl Target<Pinned> {
         }
     }
 
-    /// Checks that all of it was the task's at one moment: the proof is in [`super::rest`].
+    /// Checks that all references are from one moment. The proof is in [`super::rest`].
     ///
-    /// What is behind one pointer changes at once, and needs no check.
+    /// References that come from a single pointer need no check.
     fn settle(
         self,
         wanted: Contexts,
@@ -170,35 +174,35 @@ impl Target<Pinned> {
     }
 }
 
-/// The credentials that others see. To be followed under RCU, and else only to be compared.
+/// Returns the task's `real_cred`, which may be followed under RCU, and otherwise only compared.
 fn real_cred(locked: &OtherTask<'_>) -> *const bindings::cred {
     let _ = locked.rcu;
-    // SAFETY: The task is borrowed, and the RCU lock is held.
+    // SAFETY: The task is borrowed, and the RCU read lock is held.
     unsafe { unshare_real_cred_of(locked.task.as_ptr()) }
 }
 
-/// A reference to a set of namespaces that a task is or was in. Not [`crate::sys::nsproxy`]'s: those
-/// are the running task's own.
+/// A reference to the nsproxy of another task.
 ///
 /// # Invariants
 ///
-/// Owns one count.
+/// Owns one reference to an active nsproxy.
 pub(super) struct SharedNsProxy(NonNull<bindings::nsproxy>);
 
 impl SharedNsProxy {
     fn get(locked: &OtherTask<'_>) -> Self {
-        // SAFETY: The task has a count of its nsproxy while it is locked.
+        // SAFETY: The locked task holds a reference to its nsproxy.
         unsafe { unshare_get_nsproxy(locked.nsproxy().as_ptr()) };
-        // INVARIANT: That was the count.
+        // INVARIANT: `get_nsproxy()` took the reference. The nsproxy of a task is active.
         Self(locked.nsproxy())
     }
 
-    /// Takes over a count.
+    /// Takes over the reference of `set`.
     pub(super) fn of(set: ActiveNsProxy) -> Self {
-        // INVARIANT: The count moves from `set`.
+        // INVARIANT: The reference moves out of `set`, which is active.
         Self(core::mem::ManuallyDrop::new(set).as_ptr())
     }
 
+    /// Returns the nsproxy, to be read only.
     pub(super) fn as_ptr(&self) -> *mut bindings::nsproxy {
         self.0.as_ptr()
     }
@@ -206,13 +210,12 @@ impl SharedNsProxy {
 
 impl Drop for SharedNsProxy {
     fn drop(&mut self) {
-        // SAFETY: By the type invariant, the count is ours to give back. The set is that of a task, and
-        // so it is active.
+        // SAFETY: By the type invariant, `self` owns the reference, and the nsproxy is active.
         drop(unsafe { ActiveNsProxy::from_raw(self.0) });
     }
 }
 
-/// A reference to a directory and the mount that it is in. The `kernel` crate has no type for one.
+/// A reference to a directory and its mount. The `kernel` crate has no type for a `struct path`.
 ///
 /// # Invariants
 ///
@@ -220,13 +223,15 @@ impl Drop for SharedNsProxy {
 pub(super) struct Place(bindings::path);
 
 impl Place {
+    /// Takes references. Mirrors `path_get()`.
     pub(super) fn get(path: &bindings::path) -> Self {
-        // SAFETY: The path is borrowed, so both of its parts are valid.
+        // SAFETY: The path is borrowed, so both parts are valid.
         unsafe { bindings::path_get(path) };
-        // INVARIANT: These were the references.
+        // INVARIANT: `path_get()` took the references.
         Self(*path)
     }
 
+    /// Returns the path, which is valid while `self` exists.
     pub(super) fn as_ptr(&self) -> *const bindings::path {
         &raw const self.0
     }
@@ -234,7 +239,7 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        // SAFETY: By the type invariant, the references are ours to give back.
+        // SAFETY: By the type invariant, `self` owns the references.
         unsafe { bindings::path_put(&self.0) };
     }
 }

@@ -1,65 +1,69 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Whether what was pinned of a task belongs together.
+//! Whether a task is between two changes of its context, so that references do not belong together.
 //!
-//! A task changes its namespaces, its credentials, its root and its working directory one after the
-//! other, in one system call. A reader in between would get some of the old and some of the new. Only
-//! two system calls change more than one of these: unshare(2) and setns(2). (clone(2) changes only
-//! the child, before anybody can find it. execve(2) changes the nsproxy at most. pivot_root(2)
-//! changes each `fs_struct` under its lock. chroot(2) and chdir(2) are two calls, so two states.) The
-//! third is the commit of this module: it holds the task's `exec_update_lock` for writing from its
-//! first change to its last, or changes everything in one section of `task_lock`
-//! (`Prepared::commit`), and [`super::access`] holds that lock for reading.
+//! A system call changes namespaces, credentials, root and working directory of a task one after
+//! the other. A reader in between would get some of the old ones and some of the new ones. Only
+//! unshare(2) and setns(2) change more than one of them. (clone(2) changes only the child, before
+//! any task can find it. execve(2) changes at most the nsproxy. pivot_root(2) changes each
+//! `fs_struct` under its lock. chroot(2) and chdir(2) are two system calls, with a valid state
+//! between them.) The commit of this module needs no check: it holds the task's `exec_update_lock`
+//! for writing from its first change to its last, or changes everything in one `task_lock` section
+//! (`Prepared::commit`), and [`super::access`] holds `exec_update_lock` for reading.
 //!
-//! So what was pinned belongs together if the task was in neither call. The number of the call is in
-//! the registers that the task saved when it entered the kernel.
+//! So the references belong together if the task was in neither system call. The number of the
+//! system call is in the registers that the task saved when it entered the kernel.
 //!
 //! # Proof
 //!
-//! Let the target change its context in a call X. Its stores, in the order of its program: S0, the
-//! number of X; the changes; and S1, another number, when it enters the kernel the next time. Our
-//! reads, with the target's `task_lock` held, and the lock of its `fs_struct` when a path is wanted:
-//! P, all that is under these locks; c1, the credentials; R, the number; c2, the credentials again.
-//! Between P, c1, R and c2 there are read barriers. R is no number of such a call, and c1 is c2.
+//! Let the task change its context in a system call X. It stores, in program order: S0, the number
+//! of X; then the changes; then S1, another number, when it enters the kernel again. We hold its
+//! `task_lock`, and the lock of its `fs_struct` if paths are wanted, and read: P, all that these
+//! locks guard; c1, the credentials; R, the number; c2, the credentials again. Read barriers
+//! separate P, c1, R and c2. The check passes if R is neither unshare(2) nor setns(2), and c1
+//! equals c2.
 //!
-//! 1. A change under one of the locks that P sees was made in a section before ours, so S0 came
-//!    before it and R sees S0 or a later number. S0 itself would be refused, so R sees S1.
-//! 2. R sees S1: then each section of X was before ours. A later one begins after the end of ours,
-//!    and S1 comes after it, so R could not see S1. P has all changes of X that are under locks.
-//! 3. c1 is the new one: `commit_creds()` publishes it by a release store and c1 is followed by a
-//!    read barrier, so R sees S0 or later; by 1 and 2, P has all of X.
-//! 4. R sees S1 and c1 is still the old one: `commit_creds()` puts the old credentials by an atomic
-//!    operation that returns a value, a full barrier, after it has published the new ones and before
-//!    S1. So c2, after a read barrier, is the new one, or one that came later. c1 is not c2: the
-//!    memory of c1 is not used again in one RCU section, and no task commits the same again.
-//! 5. R sees a number from before S0: then by 1 and 3, P and c1 have nothing of X.
+//! 1. If P has a change from a section under one of the locks, that section came before ours. So
+//!    did S0, and R sees S0 or a later number. S0 fails the check, so R sees S1.
+//! 2. If R sees S1, all locked sections of X came before ours: a section after ours would precede
+//!    S1, and R could not see S1. So P has all changes of X that are made under the locks.
+//! 3. If c1 are the new credentials, R sees S0 or a later number, because `commit_creds()`
+//!    publishes them by a release store, and a read barrier follows c1. By 1 and 2, P has all of X.
+//! 4. If R sees S1 and c1 are the old credentials, c2 differ from c1. After `commit_creds()` has
+//!    published the new credentials and before S1, it puts the old ones by an atomic operation that
+//!    returns a value, which is a full barrier. A read barrier precedes c2, so c2 are the new
+//!    credentials or later ones. The memory of c1 is not reused in one RCU section, and no task
+//!    commits the same credentials twice.
+//! 5. If R sees a number from before S0, then by 1 and 3, P and c1 have nothing of X.
 //!
 //! So P and c1 have all of each X, or nothing of it.
 //!
-//! An interrupt or a fault does not change the saved registers while the task is in the kernel, and
-//! a tracer changes them only while the task is stopped, which it is never between two changes. A task in
-//! user mode still has the number of its last call: that is a refusal too many, and
-//! [`super::patience`] has the task enter the kernel again. A task that is stopped, or exits, makes
-//! no such change any more, or not yet, though the number may say so; the words that tell are read after
-//! the number and before c2, and stored after the full barrier of 4 or before the first change. A task that sleeps is not at rest: in
-//! setns(2), between root and working directory, `path_put()` may wait for the server of a network file
-//! system, in a killable sleep.
+//! # What the saved registers do not tell
 //!
-//! A program of 32 bits has other numbers. The bit that says so is stored after S0, before the first
-//! change, and cleared after the last one, so it is read after the number, before c2.
+//! - An interrupt or a fault in the kernel does not change them. A tracer changes them only while
+//!   the task is stopped, which never happens between two changes.
+//! - A task in user mode still has the number of its last system call. The check then fails
+//!   needlessly, and [`super::patience`] makes the task enter the kernel again.
+//! - A stopped or exiting task changes nothing, whatever the number. Its state is read after the
+//!   number and before c2. The task stores it after the barrier of 4, or before the first change.
+//! - A sleeping task may be between two changes: setns(2) changes the root, then the working
+//!   directory, and in between `path_put()` may sleep, killably, for a network file system.
+//! - A 32-bit program has other numbers. The flag for that is stored after S0 and before the first
+//!   change, and cleared after the last one. So it is read after the number and before c2.
 //!
 //! # Tasks that share the `fs_struct`
 //!
-//! setns(2) of 7.3 refuses a shared `fs_struct`. That of 7.2 refuses it only if it is asked for the
-//! mount namespace alone; else it moves root and working directory of all that share it, in two
-//! sections. P may be between those two: so R is read of each of them. Our lock of the `fs_struct` keeps the second section out, so such
-//! a task is found inside the call, and no proof of S1 is needed. A task that still has the
-//! pointer has not been through `exit_fs()`, which takes this lock, so its stack is there.
+//! setns(2) of 7.3 refuses a shared `fs_struct`. setns(2) of 7.2 refuses it only if the mount
+//! namespace is the only one that is requested. Otherwise it moves root and working directory of
+//! all tasks that share the `fs_struct`, in two locked sections, and P may be between them. So R is
+//! read for each of these tasks. Our lock of the `fs_struct` keeps the second section out: such a
+//! task is still inside the system call, and no proof of S1 is needed. A task that still has the
+//! pointer has its stack, because it has not been through `exit_fs()`, which takes this lock.
 //!
-//! In 7.3, PID 1 moves root and working directory of the `fs_struct` that it has left, when it is a user
-//! no more: `validate_fs_switch()`. In between, one of the two is the root of no file system, and the other
-//! is not. A task that shares the structure may make that last, by an fchdir(2) later on. Such a task
-//! cannot be attached to with its directories (`EBUSY`), as one that does not finish.
+//! In 7.3, when PID 1 stops using its `fs_struct`, it moves root and working directory of that to
+//! the root of nullfs, one after the other (`validate_fs_switch()`). A task that shares the
+//! `fs_struct` can make the state in between permanent, by an fchdir(2) afterwards. Attaching with
+//! the directories of such a task fails with `EBUSY`, as if its change never ended.
 
 use kernel::{
     bindings,
@@ -72,27 +76,29 @@ use super::locks::{
 };
 use crate::sys::bindings::*;
 
-/// Returns whether `locked` may be between two changes. Reads R of the proof above.
+/// Returns whether `locked`, or a sharer of `fs`, may be between two changes. Reads R of the proof.
 pub(super) fn is_changing(locked: &OtherTask<'_>, fs: Option<&OtherFs<'_>>) -> bool {
     read_barrier();
     let task = locked.task.as_ptr();
-    // SAFETY: By the type invariant of `locked`, the task has its stack.
+    // SAFETY: By the type invariant of `locked`, the task is valid and has its stack.
     let changing = unsafe { is_in_call(task) }
         || fs.is_some_and(|fs| sharer_is_changing(fs) || fs.is_half_left());
     read_barrier();
     changing
 }
 
-/// `smp_rmb()`. The `kernel` crate has it by another name in each series.
+/// Mirrors `smp_rmb()`. The `kernel` crate has a different name for it in each series.
 fn read_barrier() {
-    // SAFETY: A barrier may stand anywhere.
+    // SAFETY: A barrier has no requirements.
     unsafe { unshare_smp_rmb() };
 }
 
-/// Flags of tasks that never make such a call, or not any more. The registers of a kernel thread and
-/// of an io_uring or vhost worker are no user's.
+/// Flags of tasks that make no system call, or no further one. The saved registers of a kernel
+/// thread, or of an io_uring or vhost worker, are not those of a system call.
 const NO_CALLS: u32 = bindings::PF_EXITING | bindings::PF_KTHREAD | bindings::PF_USER_WORKER;
 
+/// Returns whether the task is in unshare(2) or setns(2).
+///
 /// # Safety
 ///
 /// The task must be valid and have its stack.
@@ -101,7 +107,7 @@ unsafe fn is_in_call(task: *mut bindings::task_struct) -> bool {
     if task == Task::current_raw() {
         return false;
     }
-    // SAFETY: The caller says so.
+    // SAFETY: By the safety requirements.
     let number = unsafe { unshare_syscall_of(task) };
     read_barrier();
     // SAFETY: As above.
@@ -119,17 +125,18 @@ unsafe fn is_in_call(task: *mut bindings::task_struct) -> bool {
     changes && unsafe { unshare_flags_of(task) & NO_CALLS == 0 && !unshare_is_stopped(task) }
 }
 
-/// Goes through all tasks, until each user of the `fs_struct` has been found.
+/// Returns whether another user of the `fs_struct` is in unshare(2) or setns(2). Searches all tasks
+/// until it has found each user.
 fn sharer_is_changing(fs: &OtherFs<'_>) -> bool {
     let mut left = fs.users().wrapping_sub(1);
     if left <= 0 {
         return false;
     }
-    // SAFETY: The idle task is never gone.
+    // SAFETY: `init_task` is never freed.
     let first = unsafe { unshare_first_process() };
     let mut process = first;
     loop {
-        // SAFETY: `fs.holder` holds the RCU lock, under which a task that was found stays valid.
+        // SAFETY: `fs.holder` holds the RCU read lock, which keeps the tasks in the lists valid.
         process = unsafe { unshare_next_process(process) };
         if process == first {
             return false;
@@ -138,7 +145,7 @@ fn sharer_is_changing(fs: &OtherFs<'_>) -> bool {
         while !task.is_null() {
             // SAFETY: As above.
             if fs.is_of(unsafe { unshare_peek_fs(task) }) {
-                // SAFETY: A task with this pointer has its stack, as told above.
+                // SAFETY: A task with this pointer has its stack (see the top of this file).
                 if task != fs.holder.task.as_ptr() && unsafe { is_in_call(task) } {
                     return true;
                 }

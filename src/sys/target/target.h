@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Another task, as src/sys/target/ looks at it: inline functions and macros of
- * the kernel, and fields of its structures.
+ * Another task, as src/sys/target/ accesses it: one-line functions around the
+ * kernel's inline functions, macros and fields.
  */
 #ifndef _UNSHARE_TARGET_H
 #define _UNSHARE_TARGET_H
@@ -18,13 +18,13 @@
 
 #include "../c/one_line.h"
 
-/* bindgen evaluates constants, not macros that name others. */
+/* bindgen evaluates constants, but no macros that expand to other macros. */
 enum unshare_access {
 	UNSHARE_READ_REALCREDS = PTRACE_MODE_READ_REALCREDS,
 	UNSHARE_READ_FSCREDS = PTRACE_MODE_READ_FSCREDS,
 };
 
-/* The system calls that change more than one pointer of what a target has. */
+/* The system calls that change more than one part of a task's context. */
 enum unshare_number {
 	UNSHARE_NR_unshare = __NR_unshare,
 	UNSHARE_NR_setns = __NR_setns,
@@ -40,15 +40,15 @@ enum unshare_number {
 
 #define UNSHARE_TARGET_VALUES(X)								\
 	X(struct pid *, get_pid, (struct pid *pid), get_pid(pid))				\
-	/* Lives as long as the task_struct, which holds the signal_struct. */			\
+	/* Valid as long as the task_struct, which holds the signal_struct. */			\
 	X(struct rw_semaphore *, exec_update_lock, (struct task_struct *task),			\
 	  &task->signal->exec_update_lock)							\
-	/* The idle task, which is never gone. */						\
+	/* init_task is never freed. */								\
 	X(struct task_struct *, first_process, (void), &init_task)				\
-	/* Under RCU. */									\
+	/* Must be called under RCU. */								\
 	X(const struct cred *, real_cred_of, (struct task_struct *task),			\
 	  __task_cred(task))									\
-	/* Compared and not followed, and so without the task's lock. */			\
+	/* For comparison only, so without task_lock. */					\
 	X(struct fs_struct *, peek_fs, (struct task_struct *task),				\
 	  data_race(unshare_task_fs(task)))							\
 	X(int, locked_fs_users, (const struct fs_struct *fs),					\
@@ -62,7 +62,7 @@ enum unshare_number {
 	  data_race(unshare_syscall_number(task)))						\
 	X(bool, is_compat, (struct task_struct *task),						\
 	  data_race(unshare_in_compat_syscall(task)))						\
-	/* By a signal, a tracer, or the freezer of cgroup v2. */				\
+	/* Stopped by a signal, a tracer, or the freezer of cgroup v2. */			\
 	X(bool, is_stopped, (struct task_struct *task),						\
 	  task_is_stopped_or_traced(task) || data_race(cgroup_task_frozen(task)))		\
 	X(struct ns_common *, mnt_ns_of, (struct nsproxy *ns),					\
@@ -77,15 +77,15 @@ enum unshare_number {
 	  unshare_install_ns(nsset, ns))							\
 	X(struct user_namespace *, owner_of_time_ns, (struct time_namespace *ns),		\
 	  ns->user_ns)										\
-	/* As chroot(2) and fchdir(2) ask. */							\
+	/* The checks of chroot(2) and fchdir(2). */						\
 	X(int, may_enter, (const struct path *path),						\
 	  path_permission(path, MAY_EXEC | MAY_CHDIR))						\
 	X(bool, may_chroot, (void), ns_capable(current_user_ns(), CAP_SYS_CHROOT))		\
-	/* Whether a thread of the process makes itself the first one, to execute a program. */	\
+	/* Whether a thread executes a program and becomes the group leader: de_thread(). */	\
 	X(bool, is_executing, (struct task_struct *task),					\
 	  READ_ONCE(task->signal->group_exec_task))						\
 	X(bool, fs_half_left, (const struct fs_struct *fs), unshare_fs_is_half_left(fs))	\
-	/* A kernel without such security modules has no function to call. */			\
+	/* Without CONFIG_SECURITY_PATH there is no function to call. */			\
 	X(int, security_chroot, (const struct path *path), UNSHARE_SECURITY_CHROOT(path))
 
 #define UNSHARE_TARGET_ACTIONS(X)								\

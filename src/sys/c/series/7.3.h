@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Linux 7.3, where an earlier series does it otherwise. */
+/* What Linux 7.3 does differently from an earlier series. */
 #ifndef _UNSHARE_SERIES_H
 #define _UNSHARE_SERIES_H
 
@@ -23,8 +23,8 @@ void unshare_set_fs_root(struct fs_struct *fs, const struct path *path);
 void unshare_set_fs_pwd(struct fs_struct *fs, const struct path *path);
 
 /*
- * A task has two: real_fs is its own, and fs the one that paths are looked up
- * with, which a kernel thread has point to that of PID 1 for a while.
+ * A task has two pointers: real_fs is its own fs_struct, and fs is the one that path
+ * lookups use. A kernel thread points fs to that of PID 1 for a while.
  */
 static inline struct fs_struct *unshare_task_fs(struct task_struct *task)
 {
@@ -37,15 +37,16 @@ static inline void unshare_set_task_fs(struct task_struct *task, struct fs_struc
 	task->real_fs = fs;
 }
 
-/* How many of its users are no tasks: init_userspace_fs() counts its pointer. */
+/* Returns how many of the users are not tasks: init_userspace_fs() counts userspace_init_fs. */
 static inline int unshare_fs_kernel_users(const struct fs_struct *fs)
 {
 	return fs == userspace_init_fs;
 }
 
 /*
- * Of a locked fs_struct: whether it may be between the two steps of unshare_task_left_fs() or of
- * validate_fs_switch(), which no number of a system call of its users tells.
+ * Returns whether unshare_task_left_fs() or validate_fs_switch() may have done only one
+ * of its two steps for a locked fs_struct. The system call numbers of its users do not
+ * show that.
  */
 static inline bool unshare_fs_is_half_left(const struct fs_struct *fs)
 {
@@ -56,8 +57,8 @@ static inline bool unshare_fs_is_half_left(const struct fs_struct *fs)
 }
 
 /*
- * As validate_fs_switch(): where PID 1 has left the fs_struct that kernel
- * threads look paths up with, these are to find nothing any more.
+ * Mirrors validate_fs_switch(): kernel threads look up paths with the fs_struct of PID 1.
+ * When PID 1 has left it, they must not find anything any more.
  */
 static inline void unshare_task_left_fs(const struct fs_struct *old)
 {
@@ -71,12 +72,12 @@ static inline void unshare_task_left_fs(const struct fs_struct *old)
 }
 
 /*
- * As validate_ns(), of a set that the running task is not in. mntns_install()
- * refuses if current->fs is shared, though it moves nsset->fs. So current->fs is
- * the private copy for as long as that runs; as with scoped_with_init_fs(),
- * nobody else follows it. Only check_unsafe_exec() of a sibling compares it: it
- * counts one user of the shared fs_struct too few among its own threads, and has
- * a set-user-ID program run without its privileges. The manual says so.
+ * Mirrors validate_ns(), for an nsproxy that the running task does not use.
+ * mntns_install() refuses if current->fs is shared, though it moves nsset->fs. So
+ * current->fs points to the private copy during the call. As with scoped_with_init_fs(),
+ * no other task follows it. But check_unsafe_exec() of a sibling thread compares it: it
+ * finds one user of the shared fs_struct too few among its own threads, and a
+ * set-user-ID program then runs without its privileges. The manual says so.
  */
 static inline int unshare_install_ns(struct nsset *nsset, struct ns_common *ns)
 {
@@ -90,7 +91,7 @@ static inline int unshare_install_ns(struct nsset *nsset, struct ns_common *ns)
 	return err;
 }
 
-/* As set_cred_user_ns(): what a task has put on itself for its programs stays. */
+/* Mirrors set_cred_user_ns(): the restrictions that a task has put on itself stay. */
 static inline unsigned int unshare_user_ns_securebits(const struct cred *cred)
 {
 	return SECUREBITS_DEFAULT |
