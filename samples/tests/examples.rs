@@ -23,16 +23,15 @@ fn c_code_in_markdown_pages_is_an_excerpt_of_a_sample() {
 }
 
 #[test]
-fn programs_in_the_manual_are_samples() {
+fn examples_in_the_manual_are_samples() {
     let samples = samples();
     let page = fs::read_to_string(top().join("dist/unshare-device.4")).unwrap();
+    let (_, examples) = page.split_once("\n.Sh EXAMPLES\n").unwrap();
+    let (examples, _) = examples.split_once("\n.Sh ").unwrap();
     let mut count = 0;
-    for block in page.split("\n.Bd -literal").skip(1) {
+    // Commands for a shell are indented.
+    for block in examples.split("\n.Bd -literal\n").skip(1) {
         let (code, _) = block.split_once("\n.Ed").unwrap();
-        let (_, code) = code.split_once('\n').unwrap();
-        if !code.contains("int main(") {
-            continue;
-        }
         // mdoc(7) writes a backslash as `\e`, and a line that begins with a dot or a quote after `\&`.
         let code = code.replace("\\e", "\\").replace("\\&", "");
         let is_sample = samples.iter().any(|(_, sample)| {
@@ -42,7 +41,8 @@ fn programs_in_the_manual_are_samples() {
         assert!(is_sample, "no sample is this program:\n{code}");
         count += 1;
     }
-    assert!(count >= 2, "{count} programs found");
+    assert_eq!(count, examples.matches("\n.Ss ").count(), "sections without a program");
+    assert!(count >= 4, "{count} programs found");
 }
 
 /// Whether `text` has these lines, one after the other, all of them indented by the same amount.

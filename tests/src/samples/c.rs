@@ -32,6 +32,14 @@ pub(crate) fn suite() -> Suite {
             "worker: the parent sees what the worker wrote before the copy only",
             worker,
         )
+        .test(
+            "held-socket: the socket is in the container's network, and the thread that made it is not",
+            held_socket,
+        )
+        .test(
+            "held-filter: the program enters and leaves after it has given up requests of any size",
+            held_filter,
+        )
 }
 
 fn attach() -> Result<()> {
@@ -91,5 +99,30 @@ fn thread_fork() -> Result<()> {
 fn worker() -> Result<()> {
     let printed = output("worker")?;
     ensure!(printed == "the parent reads 1\n", "{printed}");
+    Ok(())
+}
+
+fn held_socket() -> Result<()> {
+    let container = Container::new("--net")?;
+    let printed = output(&format!("held-socket {}", container.pid))?;
+    let theirs = container.link("ns/net")?;
+    let ours = fs::read_link("/proc/self/ns/net")?.display().to_string();
+    ensure!(theirs != ours, "the container has no network of its own");
+    let expected = format!("socket: {theirs}\nthread: {ours}\n");
+    ensure!(printed == expected, "{printed} instead of {expected}");
+
+    let said = exits(command("held-socket 4194304"), 1)?;
+    ensure!(said.contains("process 4194304: "), "{said}");
+    exits(command("held-socket"), 2)?;
+    Ok(())
+}
+
+fn held_filter() -> Result<()> {
+    let printed = output("held-filter")?;
+    let denied = "Operation not permitted";
+    let expected = format!(
+        "enter: allowed\nleave: allowed\nrequest: {denied}\nlonger request: {denied}\n"
+    );
+    ensure!(printed == expected, "{printed}");
     Ok(())
 }
