@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The parts of a task's execution context, as the bits that name them.
+//! The parts of a task's execution context, and the bits that name them.
 //!
-//! Below are those that can be replaced, one file each, all of one form: `prepare` gives an owned
-//! value where there is something to replace, `install` or `commit` hands it to the task.
+//! Each context that can be replaced has a file in `contexts/`. All have one form: `prepare` returns an owned
+//! value if there is something to replace, and `install` or `commit` gives that value to the task.
 
 use kernel::{
     bindings::*,
@@ -30,7 +30,7 @@ impl_flags!(
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
     pub(crate) struct Contexts(u64);
 
-    /// One context, by the bit that `unshare(2)`, `clone(2)` or `clone3(2)` has for it.
+    /// One context. Its value is the bit of `unshare(2)`, `clone(2)` or `clone3(2)`.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub(crate) enum Context {
         /// The address space.
@@ -53,15 +53,15 @@ impl_flags!(
         Ipc = CLONE_NEWIPC as u64,
         /// The user namespace, and with it the credentials.
         User = CLONE_NEWUSER as u64,
-        /// The PID namespace of children to come.
+        /// The PID namespace of future children.
         Pid = CLONE_NEWPID as u64,
         /// The network namespace.
         Net = CLONE_NEWNET as u64,
         /// The cgroup namespace.
         Cgroup = CLONE_NEWCGROUP as u64,
-        /// The time namespace of children to come.
+        /// The time namespace of future children.
         Time = CLONE_NEWTIME as u64,
-        /// Not a context of its own: the new mount namespace is to be empty.
+        /// Not a context of its own: makes the new mount namespace an empty one.
         EmptyMount = CLONE_EMPTY_MNTNS,
     }
 );
@@ -73,17 +73,17 @@ impl Contexts {
     /// All namespaces.
     pub(crate) const NAMESPACES: Self = Self(UNSHARE_NSPROXY as u64 | CLONE_NEWUSER as u64);
 
-    /// What a descriptor can hold: nothing that belongs to a process as a whole or refers to descriptors.
+    /// What a descriptor can hold: no context that belongs to a whole process, and none that refers to descriptors.
     pub(crate) const HOLDABLE: Self =
         Self((UNSHARE_NSPROXY & !CLONE_NEWTIME) as u64 | CLONE_EMPTY_MNTNS | CLONE_FS as u64);
 
-    /// Not a context: taking part in those of another task.
+    /// Not a context: in the set of what a kernel lacks, stands for attaching.
     pub(crate) const ATTACHING: Self = Self(UNSHARE_ATTACH as u64);
 
-    /// Not a context: having a descriptor hold some.
+    /// Not a context: in the set of what a kernel lacks, stands for holding.
     pub(crate) const HOLDING: Self = Self(UNSHARE_HOLDING);
 
-    /// Returns the set of the given bits, of which some may have no meaning here.
+    /// Returns the set of these bits, including bits that are no context.
     pub(crate) const fn from_bits(bits: u64) -> Self {
         Self(bits)
     }
@@ -93,7 +93,7 @@ impl Contexts {
         self.0
     }
 
-    /// Returns whether there is no context in the set.
+    /// Returns whether the set is empty.
     pub(crate) fn is_empty(self) -> bool {
         self.0 == 0
     }
@@ -103,7 +103,7 @@ impl Contexts {
         Self(self.0 & !others.0)
     }
 
-    /// Returns the context with the lowest bit alone.
+    /// Returns the set of only the context with the lowest bit.
     pub(crate) fn lowest(self) -> Self {
         Self(self.0 & self.0.wrapping_neg())
     }

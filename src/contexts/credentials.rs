@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! CLONE_NEWUSER: credentials in a user namespace of their own, or in another task's.
+//! CLONE_NEWUSER: credentials in a new user namespace, or in another task's.
 
 use kernel::prelude::*;
 
@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-/// Checks what the kernel asks before anything else: may this task make user namespaces?
+/// Checks the sysctl that restricts new user namespaces. The kernel checks it before everything else.
 ///
 /// If the sysctl requires CAP_SYS_ADMIN in the initial user namespace, a task that has attached to
 /// another user namespace cannot have it.
@@ -29,8 +29,8 @@ pub(crate) fn check_permitted(request: &Request) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Makes the user namespace that is asked for, with credentials in it: copies of those that the
-/// running task acts with. Mirrors `unshare_userns()`.
+/// Makes a user namespace if the request has CLONE_NEWUSER. Returns copies of the credentials in force, moved to
+/// that namespace. Mirrors `unshare_userns()`.
 pub(crate) fn prepare(request: &Request) -> Result<Option<Cred>, Failure> {
     request
         .unshare

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! CLONE_FILES: the descriptor table, and which descriptors are left out of it.
+//! CLONE_FILES: the descriptor table, and the range of descriptors that it leaves out.
 
 use core::ops::RangeInclusive;
 
@@ -21,22 +21,21 @@ use crate::{
     },
 };
 
-/// What is to happen to the descriptor table.
+/// What the commit does with the descriptor table.
 ///
-/// What its drop does that anyone can see: nothing, as of [`UnseenFiles`]; only the commit closes
-/// the range.
+/// Other tasks cannot see the drop of this value: see [`UnseenFiles`]. Only the commit closes the range.
 pub(crate) enum Files<T = UnseenFiles> {
-    /// Another task uses it too: the task gets this one.
+    /// Another task uses the table, so the caller gets this copy.
     Replace(T),
-    /// Nobody else uses it, so that it stays, as for `close_range(2)`: its file locks belong to
-    /// the table and would be lost with it.
+    /// No other task uses the table, so it stays, as for `close_range(2)`. File locks belong to the table: a
+    /// copy would lose them.
     CloseRange(RangeInclusive<u32>),
 }
 
-/// What has happened to it: the table is the one that the task had.
+/// What the commit did with the table. `Replace` has the table that the task had.
 pub(crate) type LeftFiles = Files<FilesStruct>;
 
-/// Copies the descriptor table where another task uses it too. Mirrors `unshare_fd()`.
+/// Copies the descriptor table if another task uses it, too. Mirrors `unshare_fd()`.
 pub(crate) fn prepare(current: &Current, request: &Request) -> Result<Option<Files>, Failure> {
     if !request.unshare.contains(Context::Files) {
         return Ok(None);
@@ -58,7 +57,7 @@ impl Files {
 
     /// Gives the new table to the task.
     ///
-    /// The old one is to be dropped when the lock is not held any more.
+    /// The caller must drop the returned value after the lock.
     pub(crate) fn install(self, lock: &mut TaskLock<'_>) -> LeftFiles {
         match self {
             Self::Replace(table) => Files::Replace(table.install(lock)),

@@ -2,7 +2,7 @@
 
 //! CLONE_FS: root, working directory and umask.
 //!
-//! Attached, it is root and working directory: the umask stays the task's own.
+//! Attaching takes the target's root and working directory. The task keeps its umask.
 
 use crate::{
     contexts::Context,
@@ -14,11 +14,11 @@ use crate::{
     },
 };
 
-/// Copies the `fs_struct` where another task uses it too.
+/// Copies the `fs_struct` if another task uses it, too. Mirrors `unshare_fs()`.
 ///
-/// A descriptor holds a copy in any case. Another mount namespace wants a copy in any case: preparing it moves root and working directory,
-/// and a request that fails afterwards must not find those of the task moved. Mirrors
-/// `unshare_fs()`.
+/// A held context, a new mount namespace and attached directories always need a copy. The last two move root and
+/// working directory while the request is prepared, and a request that fails afterwards must not have moved
+/// those of the task.
 pub(crate) fn prepare(current: &Current, request: &Request) -> Result<Option<FsStruct>, Failure> {
     let needed = (request.attach | request.unshare).contains(Context::Mount)
         || request.attach.contains(Context::Fs)

@@ -28,26 +28,27 @@ use crate::{
 
 /// A prepared set of namespaces.
 ///
-/// What its drop does that anyone can see: nothing, as of [`NsProxy`]. No segment is disowned and no
-/// clock is mapped before the commit.
+/// Other tasks cannot see the drop of this value: see [`NsProxy`]. Only the commit disowns shared memory
+/// segments and maps clocks.
 pub(crate) struct Namespaces {
     set: NsProxy,
-    /// Those in the set that are other ones than the task's.
+    /// The kinds in which the set differs from the task's own.
     pub(crate) replaced: Contexts,
     leaves_segments: bool,
-    /// Whether the clocks of an attached time namespace are to be mapped.
+    /// Whether the commit maps the clocks of an attached time namespace.
     pub(crate) joins_clocks: bool,
 }
 
-/// Makes the namespaces that are asked for, in the order of `create_new_namespaces()`: out of those
-/// that were `attached`, if any, or else of the task's.
+/// Makes the new namespaces of the request, as copies of those in `attached`, or else of the task's. The order
+/// is that of `create_new_namespaces()`.
 ///
-/// They belong to the user namespace of `credentials`, if those are in another one, and the caller must
-/// be an administrator there. Mirrors `unshare_nsproxy_namespaces()`, but tells which one failed.
+/// They belong to the user namespace of `credentials`, or else to the task's, in which the caller must have
+/// CAP_SYS_ADMIN. Mirrors `unshare_nsproxy_namespaces()`, but reports which namespace failed.
 ///
-/// The waits are those of unshare(2) here, for tasks that make or release namespaces, with the copies of
-/// the task's contexts in hand: `namespace_sem` of the mounts, which no signal ends there either, and
-/// `pernet_ops_rwsem` of the networks, which a deadly signal does. None is for the target.
+/// This function waits where unshare(2) waits, for tasks that make or release namespaces; it already owns
+/// copies of other contexts then. The waits are for `namespace_sem` of the mounts, which no signal ends in
+/// unshare(2) either, and for `pernet_ops_rwsem` of the networks, which a fatal signal ends. It never waits
+/// for the target.
 pub(crate) fn prepare(
     current: &Current,
     request: &Request,
@@ -80,7 +81,8 @@ pub(crate) fn prepare(
             Context::Ipc => set.copy_ipcs(flag, owner),
             Context::Pid => set.copy_pid_ns(flag, owner),
             Context::Cgroup => set.copy_cgroup_ns(flag, owner),
-            // A new network takes settings over from that of the task that makes it.
+            // A new network inherits settings from that of the task that makes it, so a task in the attached
+            // network makes it.
             Context::Net if set.changes(current).contains(kind) => set.copy_net_ns_in(owner),
             Context::Net => set.copy_net_ns(flag, owner),
             Context::Time => set.copy_time_ns(flag, owner),
@@ -91,8 +93,7 @@ pub(crate) fn prepare(
     Ok(Some(Namespaces::new(current, request, set)))
 }
 
-/// The order in which they are made or attached: the first of them that cannot be is the one that
-/// is named.
+/// The order in which namespaces are made or attached. If several of them fail, the request names the first.
 pub(crate) const ORDER: [Context; 7] = [
     Context::Mount,
     Context::Uts,
@@ -104,7 +105,7 @@ pub(crate) const ORDER: [Context; 7] = [
 ];
 
 impl Namespaces {
-    /// Has a descriptor hold the namespaces of these kinds, and nothing else of the set. Fails with `ENOMEM`.
+    /// Makes a set of the namespaces of these kinds only, for a descriptor to hold. Fails with `ENOMEM`.
     pub(crate) fn hold(self, kinds: Contexts) -> Result<NsProxy> {
         self.set.alone(kinds)
     }
@@ -118,10 +119,11 @@ impl Namespaces {
         }
     }
 
-    /// Does what has to be done while the task is still in its old namespaces.
+    /// Disowns the shared memory segments while the task is still in its old IPC namespace, and makes the new
+    /// namespaces active.
     ///
-    /// The shared memory segments that the task made stay behind with the old IPC namespace where
-    /// the new one was made for it; who attaches may come back, and `setns(2)` keeps them.
+    /// A task that gets a new IPC namespace disowns the segments that it made in the old one. A task that
+    /// attaches one may come back, so it keeps them, as `setns(2)` does.
     pub(crate) fn activate(self, current: &Current) -> ActiveNsProxy {
         if self.leaves_segments {
             sysvipc::exit_shm(current);

@@ -2,9 +2,9 @@
 
 //! CLONE_SIGHAND: the signal handlers.
 //!
-//! Pending signals and the mask of blocked ones stay: they are the task's own. What waits on a
-//! signalfd that was added to an epoll set before goes on waiting at the old handlers, as it does
-//! after an execve of a task that shared them.
+//! Pending signals and the signal mask stay: they belong to the task. A signalfd that was added to an epoll
+//! set before keeps waiting on the wait queue of the old handlers, as it does after an execve of a task
+//! that shared them.
 
 use crate::{
     contexts::{
@@ -15,7 +15,7 @@ use crate::{
     sys::sighand::Sighand, //
 };
 
-/// Makes room for a copy of the handlers where they are among what is `shared`.
+/// Allocates memory for a copy of the handlers, if `shared` has them.
 pub(crate) fn prepare(shared: Contexts) -> Result<Option<Sighand>, Failure> {
     shared
         .contains(Context::Sighand)

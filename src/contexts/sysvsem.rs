@@ -13,16 +13,15 @@ use crate::{
 
 /// A list of adjustments that the task is about to leave.
 ///
-/// What its drop does that anyone can see: nothing. It holds nothing; only the commit leaves the
-/// list, and so applies adjustments.
+/// Other tasks cannot see the drop of this value, which owns nothing. Only the commit leaves the list, and
+/// so may apply adjustments.
 ///
-/// There is nothing to copy: the new list is the empty one, which exists from the first adjustment
-/// on.
+/// There is nothing to copy: the new list is empty, and the kernel allocates it at the first adjustment.
 pub(crate) struct UndoList(());
 
-/// Returns the task's list where it has one that it has to leave.
+/// Returns the task's list if the request makes the task leave it.
 ///
-/// Another IPC namespace takes the semaphores out of reach, and so the list has to go with it.
+/// From another IPC namespace, the task cannot reach the semaphores of its list, so it leaves the list, too.
 pub(crate) fn prepare(current: &Current, request: &Request) -> Option<UndoList> {
     let leaves = Context::Sysvsem | Context::Ipc;
     let leaves = request.unshare.contains_any(leaves) || request.attach.contains(Context::Ipc);
@@ -32,13 +31,13 @@ pub(crate) fn prepare(current: &Current, request: &Request) -> Option<UndoList> 
     None
 }
 
-/// Returns the list that the task has, for a task that goes to another IPC namespace.
+/// Returns the task's list, if it has one.
 pub(crate) fn of(current: &Current) -> Option<UndoList> {
     sysvipc::has_undo_list(current).then_some(UndoList(()))
 }
 
 impl UndoList {
-    /// Leaves the list, which its last user applies to the semaphores. Mirrors `exit_sem()`.
+    /// Leaves the list. The last user applies it to the semaphores. Mirrors `exit_sem()`.
     pub(crate) fn commit(self, current: &Current) {
         sysvipc::exit_sem(current);
     }
