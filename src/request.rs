@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What was asked for: the ABI's struct turned into something that means something.
+//! Parses `struct unshare_args` into a [`Request`], adds the implied contexts and checks the result.
 //!
-//! All of it is pure: what it has to know of the kernel and the task, it is given.
+//! All functions here are pure: callers pass in what they must know about the kernel and the task.
 //!
 //! # The order of the checks
 //!
 //! A request with several faults reports the one that `setns(2)` and, after it, `unshare(2)` would
-//! report. The struct is looked at here, the rest in `Prepared::prepare`:
+//! report. The struct is checked here, everything else in `Prepared::prepare`:
 //!
 //! | call    | what is checked, in this order   | fails with     | mirrors                        |
 //! |---------|----------------------------------|----------------|--------------------------------|
 //! | both    | unknown bits, close range        | EINVAL         | `check_setns_flags()`          |
-//! |         | LOCAL, and what takes privilege  | EPERM          |                                |
-//! |         | what this kernel does not have   | EINVAL         | the inline `copy_*_ns()`       |
-//! |         | HOLD, and what cannot be held    | EINVAL         |                                |
+//! |         | LOCAL: no privileged context     | EPERM          |                                |
+//! |         | this kernel supports the context | EINVAL         | the inline `copy_*_ns()`       |
+//! |         | HOLD: each context can be held   | EINVAL         |                                |
 //! | setns   | the pidfd                        | EBADF, EINVAL  | `setns()`                      |
-//! |         | its task; may one look at it     | ESRCH, EPERM   | `validate_nsset()`             |
+//! |         | its task; may the caller read it | ESRCH, EPERM   | `validate_nsset()`             |
 //! |         | that task's directories          | EACCES         | opening `/proc/PID/root`       |
 //! |         | CLONE_NEWUSER                    | EINVAL, EPERM  | `userns_install()`             |
 //! |         | each other kind, in `ORDER`      | EPERM, ...     | `ns->ops->install()`           |
@@ -24,19 +24,19 @@
 //! | unshare | CLONE_NEWUSER: the sysctl        | EPERM          | `ksys_unshare()`               |
 //! |         | threads                          | EINVAL         | `check_unshare_flags()`        |
 //! |         | the size of the descriptor table | EMFILE         | `unshare_fd()`                 |
-//! |         | CLONE_NEWUSER: limit, then more  | ENOSPC, EPERM  | `create_user_ns()`             |
-//! |         | privilege where they belong      | EPERM          | `unshare_nsproxy_namespaces()` |
+//! |         | CLONE_NEWUSER: limit, root, IDs  | ENOSPC, EPERM  | `create_user_ns()`             |
+//! |         | CAP_SYS_ADMIN over the new ones  | EPERM          | `unshare_nsproxy_namespaces()` |
 //! |         | each other kind, in `ORDER`      | ENOSPC, EINVAL | `create_new_namespaces()`      |
-//! |         | the counters of the new user     | EAGAIN         | `set_cred_ucounts()`           |
+//! |         | counters of the new credentials  | EAGAIN         | `set_cred_ucounts()`           |
 //! | neither | HOLD: descriptor, then file      | EMFILE, ENFILE | `memfd_create()`               |
 //! |         | the answer can be written        | EFAULT         |                                |
 //! |         | the address space can be left    | EBUSY, EINTR   | `dup_mm()`                     |
 //! |         | no task looks into the caller    | EBUSY, EINTR   | `exec_mmap()`, with a limit    |
 //!
-//! ENOMEM may come at each step that copies. Two rows are not where the system calls have them: the
-//! struct has to make sense on this kernel before anything else is looked at, and where attached directories have
-//! another root, a new user namespace is refused (EPERM) before the sysctl, the threads and the
-//! limits are looked at.
+//! Each step that copies may fail with ENOMEM. Two checks come earlier than in the system calls. The
+//! struct must be valid on this kernel before anything else is checked. If the attached directories have another
+//! root, a new user namespace is refused (EPERM) before the sysctl, the threads and the limits are
+//! checked.
 
 use core::ops::RangeInclusive;
 use kernel::prelude::*;
@@ -55,28 +55,28 @@ use crate::{
     },
 };
 
-/// The syscall's own bit for an empty mount namespace, which `clone3(2)` has another one for.
+/// The bit of `unshare(2)` for an empty mount namespace; `clone3(2)` has another bit for it.
 pub(crate) const UNSHARE_EMPTY_MNTNS: u64 = kernel::bindings::UNSHARE_EMPTY_MNTNS as u64;
 
 /// The options that every kernel has.
 pub(crate) const OPTIONS: u32 = UNSHARE_DRY_RUN | UNSHARE_CLOSE_RANGE;
 
-/// Those that a kernel may lack.
+/// The options that a kernel may lack.
 pub(crate) const OPTIONS_OF_HOLDING: u32 = UNSHARE_HOLD;
 
-/// What can be asked for on this kernel.
+/// What this kernel supports.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Offered {
-    /// To stop sharing.
+    /// The contexts that a request may unshare.
     pub(crate) unshare: Contexts,
-    /// To take from another task.
+    /// The contexts that a request may attach.
     pub(crate) attach: Contexts,
-    /// The options, `UNSHARE_HOLD` and so on.
+    /// The bits of `unshare_args.options`.
     pub(crate) options: u32,
 }
 
 impl Offered {
-    /// Nothing at all.
+    /// No context and no option.
     pub(crate) const NOTHING: Self = Self {
         unshare: Contexts::empty(),
         attach: Contexts::empty(),
@@ -84,34 +84,34 @@ impl Offered {
     };
 }
 
-/// Which of the two commands it is.
+/// The command that carries the request.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scope {
     /// `UNSHARE_IOC_COMMIT`.
     All,
-    /// `UNSHARE_IOC_LOCAL`: only what needs no privilege.
+    /// `UNSHARE_IOC_LOCAL`: only contexts that need no privilege.
     Local,
 }
 
-/// A request that can be prepared.
+/// A valid request, with the implied contexts.
 #[derive(Debug)]
 pub(crate) struct Request {
-    /// The contexts to replace, the implied ones among them.
+    /// The contexts to stop sharing.
     pub(crate) unshare: Contexts,
-    /// What to take, before that, from the task behind `pidfd`.
+    /// The contexts to take from the target first.
     pub(crate) attach: Contexts,
-    /// A descriptor of the running task, if anything is to be attached.
+    /// The caller's descriptor for the target, if `attach` is not empty.
     pub(crate) pidfd: i32,
-    /// The descriptors that the task does not keep.
+    /// The descriptors that the caller does not keep.
     pub(crate) close_range: Option<RangeInclusive<u32>>,
-    /// Whether to stop short of the commit.
+    /// Whether to stop before the commit.
     pub(crate) dry_run: bool,
-    /// Whether a descriptor is to hold what is prepared, instead of a commit.
+    /// Whether to make a descriptor that holds what is prepared, instead of a commit.
     pub(crate) hold: bool,
 }
 
 impl Request {
-    /// Makes a request of the arguments.
+    /// Parses the arguments.
     pub(crate) fn parse(
         args: &unshare_args,
         scope: Scope,
@@ -160,7 +160,7 @@ impl Request {
         })
     }
 
-    /// Makes a request to attach these contexts, from something that is no task.
+    /// Returns a request to attach these contexts from a held set, without a pidfd.
     pub(crate) fn attaching(attach: Contexts) -> Self {
         Self {
             unshare: Contexts::empty(),
@@ -172,9 +172,7 @@ impl Request {
         }
     }
 
-    /// Checks that nothing is asked for that the task cannot leave.
-    ///
-    /// Mirrors `check_unshare_flags()`.
+    /// Refuses the contexts that a task with other threads cannot leave. Mirrors `check_unshare_flags()`.
     pub(crate) fn check(&self, has_threads: impl FnOnce() -> bool) -> Result<(), Failure> {
         let alone = Context::Thread | Context::Sighand | Context::Vm | Context::User;
         if self.unshare.contains_any(alone) && has_threads() {
@@ -184,7 +182,7 @@ impl Request {
     }
 }
 
-/// Adds what cannot be had without.
+/// Adds the implied contexts.
 fn imply(mut unshare: Contexts, attach: Contexts) -> Contexts {
     if unshare.contains(Context::Thread) {
         unshare |= Context::Vm;
@@ -195,8 +193,8 @@ fn imply(mut unshare: Contexts, attach: Contexts) -> Contexts {
     if unshare.contains(Context::EmptyMount) {
         unshare |= Context::Mount;
     }
-    // A task that is an administrator of another namespace must not move others' root, nor must
-    // one that goes to another mount namespace.
+    // With a shared `fs_struct`, a new mount namespace would move the root of the sharers, and a caller that
+    // has all capabilities in another user namespace could do so with chroot(2).
     if (unshare | attach).contains_any(Context::Mount | Context::User) {
         unshare |= Context::Fs;
     }
@@ -215,7 +213,7 @@ fn parse_close_range(
     }
 }
 
-/// Fails with the lowest of the contexts, if there is one.
+/// Fails with the lowest context of the set, unless the set is empty.
 fn refuse(contexts: Contexts, errno: Error) -> Result<(), Failure> {
     match contexts.is_empty() {
         true => Ok(()),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! All of a request or nothing of it.
+//! A request as a transaction: prepare everything, then commit.
 
 mod commit;
 pub(crate) mod swap;
@@ -51,15 +51,14 @@ use crate::{
     },
 };
 
-/// What a request replaces, ready, and seen by nobody: all but the address space.
+/// The new contexts of a request, except the address space. No task uses them yet.
 ///
-/// Each field says at its own type what of its drop others can see. That is little: a mount namespace
-/// that was made may have been found, and a user namespace that was made counts until a worker frees it
-/// (`sys/nsproxy/ucounts.rs`). The fields go in the order in which they stand: namespaces before
-/// the credentials that own them, since what is counted for a namespace is given back through the user
-/// namespace that owns it.
+/// The type of each field says what other tasks can see when it is dropped. It is little: another task may have
+/// found a new mount namespace, and a new user namespace counts towards its limit until a worker frees it
+/// (`sys/nsproxy/ucounts.rs`). Fields are dropped in the order of their declaration. Namespaces must come
+/// before the credentials: the count of a namespace is given back through the user namespace that owns it.
 ///
-/// For speed it never moves: it has a dozen words.
+/// For speed, this value is never moved: it is about a dozen words long.
 #[derive(Default)]
 pub(crate) struct Prepared {
     namespaces: Option<Namespaces>,
@@ -74,21 +73,21 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
-    /// Does what can fail, save the copy of the address space.
+    /// Takes every step that can fail, except the copy of the address space.
     ///
-    /// 1. Without an attach half, the checks that need no look at anything: `check_unshare_flags()`.
-    /// 2. What is attached is pinned. This waits for the target, and so comes before anything is
-    ///    copied that a sibling could change meanwhile.
-    /// 3. What was pinned is put into copies: `validate_nsset()`, then the directories. With an attach
-    ///    half, the checks of the unshare half follow here.
-    /// 4. The copies of what the task shares: `unshare_fs()`, `unshare_fd()`.
-    /// 5. New namespaces out of those, with the attached credentials in force: `unshare_userns()`,
-    ///    `unshare_nsproxy_namespaces()`, `set_cred_ucounts()`.
+    /// 1. Without an attach half: check the flags of the unshare half. Mirrors `check_unshare_flags()`.
+    /// 2. With an attach half: pin the target's contexts. This step may wait for the target, so it comes
+    ///    before any copy that a sibling of the caller could make stale.
+    /// 3. Install the pinned contexts into copies: the namespaces, then the directories. Then check the flags
+    ///    of the unshare half. Mirrors `validate_nsset()`.
+    /// 4. Copy the contexts that the caller shares. Mirrors `unshare_fs()` and `unshare_fd()`.
+    /// 5. Make the new namespaces, with the attached credentials in force. Mirrors `unshare_userns()`,
+    ///    `unshare_nsproxy_namespaces()` and `set_cred_ucounts()`.
     ///
-    /// The first failure ends it, and the drop releases what was prepared until then. If a request has
-    /// several faults, the table in [`crate::request`] says which one is reported.
+    /// After the first failure, the caller drops `self`, which releases everything prepared so far. The table in
+    /// [`crate::request`] says which fault is reported if there are several.
     pub(crate) fn prepare(&mut self, current: &Current, request: &Request) -> Result<(), Failure> {
-        // For speed: nothing below applies.
+        // For speed: no step below does anything for such a request.
         if (request.unshare | request.attach).is_empty() {
             return Ok(());
         }
@@ -128,7 +127,8 @@ impl Prepared {
         let attached_set = attached.set;
         let attached = attached.credentials;
         let (new, counted) = {
-            // What is made here looks at `current_cred()`, and two calls would find the attached ones.
+            // The functions below read `current_cred()`. After two separate calls, these would be the
+            // attached credentials.
             let _acting = attached.as_ref().map(Acting::with);
             let mut new = credentials::prepare(request)?;
             self.namespaces = namespaces::prepare(
@@ -175,9 +175,10 @@ impl Prepared {
         replaced
     }
 
-    /// Makes of it a file that threads can enter, instead of a commit.
+    /// Moves the namespaces and directories into a file of a [`Held`], which threads can enter. Replaces the
+    /// commit.
     ///
-    /// Of the semaphores nothing is kept: a task that enters another IPC namespace leaves its own list.
+    /// A semaphore undo list is not held: each task that enters another IPC namespace leaves its own list.
     pub(crate) fn hold(
         &mut self,
         current: &Current,
@@ -189,17 +190,20 @@ impl Prepared {
         Held::file(current, set, self.fs.take(), kinds).map_err(Failure::of_arguments)
     }
 
-    /// Copies the address space, the last that can fail, when everything that the copy is to carry has
-    /// been written; and, unless it is a dry run, has all of the request take effect.
+    /// Copies the address space, which is the last step that can fail, and commits unless this is a dry run.
     ///
-    /// Credentials change after the rest. If both do, `exec_update_lock` is held from the first change
-    /// to the last: a task that attaches to this one holds it for reading. The wait is for tasks that
-    /// read this one's memory or credentials, and hold the lock while their own page faults last; this
-    /// one holds what is prepared, and no lock; a deadly signal ends it, or after a second `EBUSY`.
+    /// The caller has written the out fields before, so that the copy has them.
+    ///
+    /// The commit changes the credentials last. If it changes other contexts too, it holds `exec_update_lock`
+    /// from the first change to the last, because a task that attaches to this one holds that lock for reading.
+    /// Taking the lock waits for tasks that read this one's memory or credentials and hold the lock during
+    /// their own page faults. This task holds no other lock meanwhile. A fatal signal ends the wait; after a
+    /// second, it fails with `EBUSY`.
     pub(crate) fn finish(&mut self, current: &Current, request: &Request) -> Result<(), Failure> {
-        // A close range replaces nothing, nor do namespaces that the task already is in.
+        // `replaced` is also empty for a close range in a private table, and for namespaces that the task is
+        // already in: both need a commit.
         if self.replaced.is_empty() && self.files.is_none() && self.namespaces.is_none() {
-            // As `ksys_unshare()`, which tells perf even if nothing changes.
+            // `ksys_unshare()` notifies perf even if nothing changes.
             if !request.dry_run {
                 perf_event_namespaces(current);
             }
@@ -209,14 +213,14 @@ impl Prepared {
             true => Some(vm::prepare(current, request)?),
             false => None,
         };
-        // A `Vm` holds the lock itself.
+        // `Vm` holds the lock already.
         let is_two_steps = self.credentials.is_some() && vm.is_none();
         let update = match is_two_steps && (self.namespaces.is_some() || self.fs.is_some()) {
             true => Some(ExecUpdate::lock_in_time(current).map_err(Failure::of(Context::User))?),
             false => None,
         };
         if !request.dry_run {
-            // What the task had is released here.
+            // Releases the old contexts.
             drop(self.commit(current, vm, update));
         }
         Ok(())

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a request may say, tried without a task.
+//! KUnit tests: requests are parsed and checked without a task.
 
 use kernel::prelude::*;
 
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_known_but_cannot_be_had_is_named() {
+    fn a_known_context_that_the_kernel_lacks_is_named() {
         let lacking = Offered {
             unshare: OFFERED.unshare.without(Context::Cgroup.into()),
             attach: OFFERED.attach.without(Context::Uts.into()),
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn attaching_wants_a_private_fs_struct_where_roots_move() {
+    fn attaching_a_mount_or_user_namespace_implies_fs() {
         let implied = [
             (Context::Mount, Context::Fs.into()),
             (Context::User, Context::Fs.into()),
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_implied_but_cannot_be_had_is_named() {
+    fn an_implied_context_that_the_kernel_lacks_is_named() {
         for (asked, lacking) in [
             (Context::Vm, Context::Sighand),
             (Context::Thread, Context::Vm),
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_local_request_has_no_namespace_in_it() {
+    fn a_local_request_with_a_namespace_or_an_attach_is_eperm() {
         let args = unshare(Context::Fs | Context::User | Context::Ipc);
         let request = Request::parse(&args, Scope::Local, &OFFERED);
         assert!(request.is_err_and(|failure| {
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_close_range_wants_its_option_and_the_descriptor_table() {
+    fn a_close_range_requires_its_option_and_the_descriptor_table() {
         let range = |contexts: Contexts, options, close_first, close_last| {
             parse(unshare_args {
                 options,
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn threads_stand_in_the_way_of_some() {
+    fn a_task_with_threads_cannot_leave_what_they_share() {
         let blocked = [
             Context::Thread,
             Context::Sighand,
@@ -199,7 +199,7 @@ mod tests {
         let check = |contexts: Contexts, has_threads| {
             parse(unshare(contexts)).and_then(|request| request.check(|| has_threads))
         };
-        // Whatever was asked for, it is the thread group that the task cannot leave.
+        // The failure names the thread group, whichever context was asked for.
         let refused = Err(Failure::of(Context::Thread)(EINVAL));
         for context in blocked {
             assert!(check(context.into(), true) == refused);
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn what_belongs_to_a_process_cannot_be_held() {
+    fn a_context_of_the_whole_process_cannot_be_held() {
         let hold = |contexts: Contexts, scope, offered| {
             let args = unshare_args {
                 options: UNSHARE_HOLD,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The moment at which a request takes effect.
+//! The commit: the steps by which a request takes effect.
 
 use super::{
     swap::Swap,
@@ -25,56 +25,55 @@ use crate::{
     }, //
 };
 
-/// What the running task had before a commit, and what nobody needs for the way back.
+/// The contexts that the running task had before a commit.
 ///
-/// Its drop releases that: the namespaces, then the descriptor table, then root and working directory. The
-/// last put of a mount namespace, a file or a directory may sleep. If PID 1 has left the `fs_struct` that
-/// kernel threads look paths up with, they find nothing from that drop on: `validate_fs_switch()`.
+/// The drop releases the namespaces, then the descriptor table, then root and working directory. It may sleep in
+/// the last put of a mount namespace, a file or a directory. If PID 1 has left the `fs_struct` with which
+/// kernel threads look up paths, these threads find no files after the drop: `validate_fs_switch()`.
 pub(crate) struct Replaced {
     _places: Swap<LeftFsStruct>,
     _files: Option<LeftFiles>,
 }
 
 impl Prepared {
-    /// Replaces the contexts of the running task. It cannot fail.
+    /// Replaces the contexts of the running task. Cannot fail.
     ///
-    /// 1. Waiters on `clear_child_tid` are woken in the old address space, and the concurrency id is
-    ///    given back to it: `mm_release()`, `sched_mm_cid_before_execve()`. This comes first, as in
-    ///    `do_exit()`: the word's page was seen in place when the locks were taken, and the next step
-    ///    may sleep.
-    /// 2. The semaphore undo list is left, and the shared memory segments are disowned, while the
-    ///    task is still in the IPC namespace where they are found: `exit_sem()`, `exit_shm()`.
-    /// 3. The new namespaces become active before any task can be seen in them, since `/proc` and
-    ///    `listns(2)` follow the nsproxy of a task to active ones only: `nsproxy_ns_active_get()`.
-    /// 4. Namespaces, root and working directory, descriptor table, and address space change in one
-    ///    section of `task_lock`, under which others read them: nobody sees a new mount namespace
-    ///    with an old root. `switch_task_namespaces()`, `ksys_unshare()` and `exec_mmap()` have one
-    ///    each.
-    /// 5. The clocks of an attached time namespace are mapped into the address space that the task
-    ///    has now: `timens_commit()`.
-    /// 6. The signal handlers change under `tasklist_lock` and `siglock`, which must not nest with
-    ///    `task_lock`: `unshare_sighand()`.
-    /// 7. The credentials follow. They are read under RCU and have no part in `task_lock`; as they
-    ///    come after 4, nobody is an administrator of the new user namespace with an old root:
-    ///    `commit_creds()`. Nothing after this step looks at the credentials of before.
-    /// 8. Others may look into the memory again, and for PI futexes of the task; the parent of a vfork
-    ///    child goes on, which finds all of the above done; and uprobes that were set while the task
-    ///    moved are set in its new memory: `futex_exec_done()`, `complete_vfork_done()`, `uprobe_mmap()`,
-    ///    `exec_mm_put_old()`.
-    /// 9. Descriptors in a table that stays are closed when the rest is done: closing runs what a
-    ///     file system does on a close, and that with the new context: `close_range(2)`. A file system
-    ///     may make that last.
-    /// 10. Observers by perf are notified: `perf_event_namespaces()`.
+    /// 1. Wake the waiters on `clear_child_tid` in the old address space, and give the concurrency ID
+    ///    back to it. This comes first, as in `do_exit()`: the page of that word was checked to be present
+    ///    when the locks were taken, and the next step may sleep. Mirrors `mm_release()` and
+    ///    `sched_mm_cid_before_execve()`.
+    /// 2. Leave the semaphore undo list and disown the shared memory segments while the task is still in
+    ///    the IPC namespace that has them. Mirrors `exit_sem()` and `exit_shm()`.
+    /// 3. Make the new namespaces active before the task can be seen in them: `/proc` and `listns(2)`
+    ///    follow the nsproxy of a task to active namespaces only. Mirrors `nsproxy_ns_active_get()`.
+    /// 4. Change namespaces, root and working directory, descriptor table and address space in one
+    ///    section of `task_lock`. Other tasks read them under that lock, so none sees a new mount
+    ///    namespace with an old root. `switch_task_namespaces()`, `ksys_unshare()` and `exec_mmap()` have
+    ///    one section each.
+    /// 5. Map the clocks of an attached time namespace into the address space that the task has now.
+    ///    Mirrors `timens_commit()`.
+    /// 6. Change the signal handlers under `tasklist_lock` and `siglock`, which must not nest with
+    ///    `task_lock`. Mirrors `unshare_sighand()`.
+    /// 7. Change the credentials. Other tasks read them under RCU, so they cannot be part of step 4. They
+    ///    change after it, so that no task has the capabilities of the new user namespace with an old
+    ///    root. No later step uses the old credentials. Mirrors `commit_creds()`.
+    /// 8. Let other tasks access the memory and wait for the task's PI futexes again; wake the parent of
+    ///    a vfork child, which then finds all of the above done; and insert the uprobes that were
+    ///    registered during the switch into the new memory. Mirrors `futex_exec_done()`,
+    ///    `complete_vfork_done()`, `uprobe_mmap()` and `exec_mm_put_old()`.
+    /// 9. Close the range in a table that stays, as `close_range(2)` does. Closing calls file systems, which
+    ///    may take long and must find the new contexts.
+    /// 10. Notify perf: `perf_event_namespaces()`.
     ///
-    /// The caller gets what the task had, and drops it while it holds no lock. A plain request drops it at
-    /// once.
+    /// Returns the old contexts. The caller must drop them while it holds no lock; a plain request does so
+    /// at once.
     pub(super) fn commit<'a>(
         &mut self,
         current: &'a Current,
         vm: Option<Vm<'a, Copied>>,
         update: Option<ExecUpdate<'a>>,
     ) -> Replaced {
-        // Without `..`: a context that is added and not committed does not compile.
+        // Without `..`, so that a new context that is not committed does not compile.
         let Self {
             namespaces,
             credentials,

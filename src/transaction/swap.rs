@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The one place where a task gets other namespaces and other directories.
+//! The one place that changes the namespaces and the directories of a task.
 
 use crate::sys::{
     fs_struct::{
@@ -17,18 +17,17 @@ use crate::sys::{
 ///
 /// `Fs` says what the value owns of the `fs_struct`:
 ///
-/// | before                         | method      | afterwards                          | for                |
-/// |--------------------------------|-------------|-------------------------------------|--------------------|
-/// | `FsStruct`: no task has it     | [`install`] | `LeftFsStruct`: for good            | `Prepared::commit` |
-/// | `FsStruct`: no task has it     | [`park`]    | `ParkedFs`: the task stays its user | `Held::enter`      |
-/// | `ParkedFs`: the task is a user | [`restore`] | `LeftFsStruct`: for good            | `held::leave`      |
+/// | `Fs` before                    | method      | `Fs` afterwards                       | called by          |
+/// |--------------------------------|-------------|---------------------------------------|--------------------|
+/// | `FsStruct`: no task uses it    | [`install`] | `LeftFsStruct`: the task has left it  | `Prepared::commit` |
+/// | `FsStruct`: no task uses it    | [`park`]    | `ParkedFs`: the task stays its user   | `Held::enter`      |
+/// | `ParkedFs`: the task is a user | [`restore`] | `LeftFsStruct`: the task has left it  | `held::leave`      |
 ///
 /// [`install`]: Self::install
 /// [`park`]: Self::park
 /// [`restore`]: Self::restore
 ///
-/// The value afterwards must be dropped without the lock: the last put of a namespace or a directory may
-/// sleep.
+/// The returned value must be dropped after the lock: the last put of a namespace or a directory may sleep.
 pub(crate) struct Swap<Fs> {
     pub(crate) nsproxy: Option<ActiveNsProxy>,
     pub(crate) fs: Option<Fs>,
@@ -37,8 +36,8 @@ pub(crate) struct Swap<Fs> {
 impl<Fs> Swap<Fs> {
     /// Gives the running task what the value owns, and returns what the task had in its place.
     ///
-    /// Both change in one section of `task_lock`, under which other tasks read them, so that nobody sees
-    /// a new mount namespace with an old root.
+    /// Both change in one section of `task_lock`. Other tasks read both under that lock, so none sees a new
+    /// mount namespace with an old root.
     #[inline]
     fn swap<Old>(
         self,
@@ -57,12 +56,12 @@ impl<Fs> Swap<Fs> {
 }
 
 impl Swap<FsStruct> {
-    /// Swaps for a while: the task stays a user of the old `fs_struct`.
+    /// Swaps until `restore`: the task stays a user of the old `fs_struct`.
     pub(crate) fn park(self, lock: &mut TaskLock<'_>) -> Swap<ParkedFs> {
         self.swap(lock, FsStruct::park)
     }
 
-    /// Swaps for good: nobody keeps the old `fs_struct` for the task.
+    /// Swaps for good: the task is no longer a user of the old `fs_struct`.
     #[inline]
     pub(crate) fn install(self, lock: &mut TaskLock<'_>) -> Swap<LeftFsStruct> {
         self.swap(lock, FsStruct::install)
