@@ -1,29 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Attaching: what of its context a task takes from another one, which a pidfd names.
+//! Attaching: a task takes parts of its context from a target, the task that a pidfd names.
 //!
-//! It comes before the unshare half of a request, which then works on what was attached, as if
-//! there had been two calls: the permissions, the order of the checks and their errno are those of
-//! `setns(2)` with a pidfd, and for [`Context::Fs`] those of opening `/proc/PID/root`, `chroot(2)`
-//! and `fchdir(2)`, with the credentials that were attached.
+//! The attach half of a request comes before the unshare half, which then works on what was attached,
+//! as if the caller had made two calls. The permissions, the order of the checks and their errno are those
+//! of `setns(2)` with a pidfd. For [`Context::Fs`] they are those of opening `/proc/PID/root`, `chroot(2)`
+//! and `fchdir(2)`, with the attached credentials.
 //!
-//! It has two steps. [`take`] pins what the target has, and may wait for the target, so it comes before
-//! anything is prepared. [`install`] puts what was pinned into the copies, and looks at the target no
-//! more.
+//! There are two steps. [`take`] pins the target's contexts. It may wait for the target, so it runs before
+//! anything is prepared. [`install`] puts the pinned contexts into copies, and does not access the target.
 //!
 //! Three things differ from `setns(2)`:
 //!
-//! - A shared `fs_struct` is no obstacle: with a mount or a user namespace comes a private one, so
-//!   that nobody else's root or working directory ever moves.
-//! - Nor is a shared address space, if the request leaves it: the clocks of a time namespace are mapped
-//!   there.
-//! - A task changes its namespaces, its credentials and its directories one after the other, and
-//!   may sleep in between. A request for more than one of these takes them at a moment between two
-//!   changes, so that no mix is ever attached. It waits a second for that, and then fails with `EBUSY`.
+//! - The caller may share its `fs_struct`. Attaching a mount or a user namespace first gives the caller a
+//!   private one, so that no sibling's root or working directory ever moves.
+//! - A caller that attaches a time namespace may share its address space if the request also unshares it:
+//!   the clocks are mapped into the new address space.
+//! - A target changes its namespaces, its credentials and its directories one after the other, and
+//!   may sleep in between. A request for more than one of these pins them between two such changes, so
+//!   that no mixture is ever attached. If no such moment comes within a second, the request fails with `EBUSY`.
 //!
-//! One thing is less than two calls would do: where the running task is in a chroot, a user
-//! namespace can be made only after a call that leaves it, since `create_user_ns()` looks at the
-//! root that the task has.
+//! In one case a request can do less than two calls. `create_user_ns()` checks the root that the caller
+//! has, and a request replaces the root at its end. So a chrooted caller cannot attach a mount namespace,
+//! which takes it out of the chroot, and create a user namespace in the same request.
 
 use kernel::prelude::*;
 
@@ -48,9 +47,9 @@ use crate::{
     },
 };
 
-/// Pins what the request asks for.
+/// Pins the contexts that the request attaches.
 ///
-/// Waits for the target: see [`TargetTask::take`].
+/// May wait for the target: see [`TargetTask::take`].
 // For speed: if it is inlined, requests that attach nothing spill registers.
 #[inline(never)]
 pub(crate) fn take(current: &Current, request: &Request) -> Result<Target<Settled>, Failure> {
@@ -60,8 +59,10 @@ pub(crate) fn take(current: &Current, request: &Request) -> Result<Target<Settle
         .map_err(|errno| refused(errno, attach))
 }
 
-/// The task, and so the pidfd, is refused; by `EACCES`, its directories are, and by `EBUSY`, what is
-/// wanted of it.
+/// Returns a failure that names what an errno of [`TargetTask::take`] is about.
+///
+/// `EACCES` is about the target's directories. `EBUSY` is about the lowest context to attach: the target did
+/// not stop changing it. Every other errno is about the target or its pidfd, which are arguments.
 fn refused(errno: Error, attach: Contexts) -> Failure {
     match errno {
         EACCES => Failure::of(Context::Fs)(errno),
@@ -70,14 +71,14 @@ fn refused(errno: Error, attach: Contexts) -> Failure {
     }
 }
 
-/// What was attached, where it was wanted: the namespaces as a set that is new, and no task's.
+/// What was attached, if the request attaches it: credentials, and a new set of namespaces that no task uses yet.
 #[derive(Default)]
 pub(crate) struct Attached {
     pub(crate) credentials: Option<Cred>,
     pub(crate) set: Option<NsProxy>,
 }
 
-/// Puts what was pinned into copies: into `fs`, and into what is returned.
+/// Installs the directories into `fs`, and the other pinned contexts into copies, which it returns.
 // For speed: as for `take`.
 #[inline(never)]
 pub(crate) fn install(
@@ -106,9 +107,9 @@ pub(crate) fn install(
     Ok(Attached { credentials, set })
 }
 
-/// Installs in the order of `validate_nsset()`, the directories last.
+/// Installs the pinned contexts in the order of `validate_nsset()`, and the directories last.
 ///
-/// Returns whether these have another root than the namespace.
+/// Returns whether the directories brought another root than `fs` had after the mount namespace was installed.
 fn install_each(
     current: &Current,
     request: &Request,
@@ -135,7 +136,7 @@ fn install_each(
                     target.install_time(current, set, credentials, leaves_mm)
                 }
                 _ => {
-                    // Only a mount namespace moves root and working directory.
+                    // Of the namespaces, only a mount namespace moves root and working directory.
                     let fs = fs.as_deref_mut().filter(|_| kind == Context::Mount);
                     target.install(kind, set, fs, credentials)
                 }

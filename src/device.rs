@@ -58,18 +58,18 @@ use crate::{
     transaction::Prepared, //
 };
 
-/// What can be asked for on this kernel, found at load.
+/// What this kernel supports, as found at load.
 static OFFERED: SetOnce<Offered> = SetOnce::new();
 
 fn offered() -> Offered {
     OFFERED.copy().unwrap_or(Offered::NOTHING)
 }
 
-/// The operations of the device. An open descriptor of it holds nothing.
+/// The operations of the device. An open device has no state.
 pub(crate) struct Device;
 
 impl Device {
-    /// Says what there is, before the device is registered.
+    /// Records what this kernel supports. Runs before the device is registered.
     pub(crate) fn offer(offered: Offered) {
         OFFERED.populate(offered);
     }
@@ -83,7 +83,7 @@ impl MiscDevice for Device {
         Ok(())
     }
 
-    /// The size of the struct may be any: it says which version of the ABI the caller knows.
+    /// Accepts a struct of any size: the size tells which version of the ABI the caller was compiled with.
     fn ioctl(_device: (), file: &File, cmd: u32, arg: usize) -> Result<isize> {
         let size = _IOC_SIZE(cmd);
         if cmd == UNSHARE_LEAVE {
@@ -107,7 +107,7 @@ const fn without_size(cmd: u32) -> u32 {
     cmd & !(kernel::uapi::_IOC_SIZEMASK << kernel::uapi::_IOC_SIZESHIFT)
 }
 
-/// Leaves what the task has entered last, whether or not the descriptor of that is still open.
+/// Leaves the held context that the task entered last, even if its descriptor has been closed.
 fn leave(arg: usize) -> Result<isize> {
     match arg {
         0 => held::leave(None, &Current::get()).map(|()| 0),
@@ -122,7 +122,7 @@ fn commit(file: &File, arg: UserPtr, size: usize, scope: Scope) -> Result<isize>
     let current = Current::get();
 
     let args = read_args(arg, size);
-    // Nothing is written where not everything could be read.
+    // `report` would write to memory that could not be read as a whole.
     if matches!(args, Err(EFAULT)) {
         return Err(EFAULT);
     }
@@ -130,8 +130,8 @@ fn commit(file: &File, arg: UserPtr, size: usize, scope: Scope) -> Result<isize>
         .map_err(Failure::of_arguments)
         .and_then(|args| Request::parse(&args, scope, &offered()))
         .and_then(|request| {
-            // The caller of the ioctl may hold the file by its descriptor alone, which may be among
-            // those that the task does not keep.
+            // The ioctl may hold its file only through the descriptor table (`fdget`), and the request may
+            // close that descriptor.
             let replaces_table = request.unshare.contains(Context::Files);
             let _file = replaces_table.then(|| ARef::from(file));
             let mut prepared = Prepared::default();
@@ -139,7 +139,8 @@ fn commit(file: &File, arg: UserPtr, size: usize, scope: Scope) -> Result<isize>
             if request.hold && !request.dry_run {
                 return hold(arg, &mut prepared, &current, &request);
             }
-            // Written while it still can fail, and while a copied address space takes it along.
+            // Write the answer before the address space is copied, so that the copy has it, and before the
+            // commit, after which no write may fail.
             report(arg, prepared.replaced, Contexts::empty()).map_err(Failure::of_arguments)?;
             prepared.finish(&current, &request)?;
             Ok(0)
@@ -150,7 +151,7 @@ fn commit(file: &File, arg: UserPtr, size: usize, scope: Scope) -> Result<isize>
     })
 }
 
-/// Returns a descriptor that holds what was prepared.
+/// Makes a descriptor that holds what was prepared, and returns its number.
 #[inline(never)]
 fn hold(
     arg: UserPtr,
@@ -161,19 +162,19 @@ fn hold(
     let descriptor =
         FileDescriptorReservation::get_unused_fd_flags(O_CLOEXEC).map_err(Failure::of_arguments)?;
     let number = descriptor.reserved_fd();
-    // Written while nobody can have seen the namespaces.
+    // Write the answer before the namespaces become active: then no write may fail.
     report(arg, prepared.replaced, Contexts::empty()).map_err(Failure::of_arguments)?;
     descriptor.fd_install(prepared.hold(current, request)?);
     Ok(number as isize)
 }
 
-/// Writes what became of a request.
+/// Writes the out fields of the struct at `arg`.
 fn report(arg: UserPtr, replaced: Contexts, failed: Contexts) -> Result {
     let out = arg.wrapping_byte_add(OUT);
     write_pair(out, replaced.bits(), failed.bits())
 }
 
-/// Where the out fields are: `replaced`, then `failed`.
+/// The offset of the out fields: `replaced`, then `failed`.
 const OUT: usize = offset_of!(unshare_args, replaced);
 const _: () = assert!(offset_of!(unshare_args, failed) == OUT + size_of::<u64>());
 const _: () = assert!(size_of::<unshare_args>() == UNSHARE_ARGS_SIZE_VER0 as usize);

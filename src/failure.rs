@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Why a request was refused, and what stopped it.
+//! Why a request fails: the errno, and the context that it is about.
 
 use kernel::prelude::*;
 
 use crate::contexts::Contexts;
 
-/// An errno, and the context that it is about.
+/// The failure of a request.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Failure {
     pub(crate) errno: Error,
-    /// Empty when it was the arguments.
+    /// The context that stopped the request; empty if the arguments or the target did.
     pub(crate) context: Contexts,
 }
 
 impl Failure {
-    /// Returns what makes a failure of `context` out of an error.
+    /// Returns a function that makes a failure of `context` from an errno.
     pub(crate) fn of(context: impl Into<Contexts>) -> impl FnOnce(Error) -> Self {
         let context = context.into();
         move |errno| Self { errno, context }
     }
 
-    /// The arguments make no sense.
+    /// Returns a failure of the arguments or the target.
     pub(crate) fn of_arguments(errno: Error) -> Self {
         Self {
             errno,

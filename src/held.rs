@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Contexts that a descriptor holds: a thread enters them for a while, and leaves them again.
+//! Held contexts: a descriptor holds them, and a thread enters them for a while and leaves them again.
 //!
-//! Entering is a commit whose result is kept: what the thread had goes into an entry of that thread.
-//! Leaving is a commit of that result. Both swap by [`Swap`], as `Prepared::commit` does.
+//! Entering is a commit whose result is kept: an entry of the thread owns the namespaces and directories
+//! that the thread had. Leaving commits that entry. Both use [`Swap`], as `Prepared::commit` does.
 //!
 //! # Permission
 //!
-//! A thread enters without a check if it has the credentials with which the context was prepared: the same
-//! `struct cred`, which the kernel shares between the threads of one process only (`copy_creds()`), and
-//! which changes with each change of them. Any other thread has to pass what setns(2), chroot(2) and
-//! fchdir(2) would ask.
+//! A thread enters without a check if it has the credentials with which the context was prepared, that is,
+//! the same `struct cred`. The kernel shares a `struct cred` between the threads of one process only
+//! (`copy_creds()`), and replaces it at each change of the credentials. Any other thread must pass the
+//! checks of setns(2), chroot(2) and fchdir(2).
 //!
-//! A thread leaves without a check if it has the credentials with which it entered. Else a program that
-//! enters, drops its privileges and reads hostile input would have a way out that setns(2) would not give
-//! it.
+//! A thread leaves without a check if it has the credentials with which it entered. Any other thread must pass
+//! the same checks to leave. Otherwise, a program that enters, drops its privileges and then reads hostile
+//! input could go back although setns(2) would refuse it.
 //!
 //! # The way back
 //!
-//! A thread owns the whole set of namespaces that it had, whatever the context has of it: inside, the thread
-//! may change the others by setns(2) or unshare(2). It owns its root and working directory only if the context
-//! has those. So a thread cannot leave in two cases, of its own making and refused by setns(2) too, until it
-//! has undone them ([`mod@leave`]).
+//! An entry has all namespaces that the thread had, also those that the `Held` does not change: inside, the
+//! thread may change them by setns(2) or unshare(2). It has the thread's root and working directory only if the
+//! `Held` has some. So there are two changes of its own after which a thread cannot leave until it has undone
+//! them: [`mod@leave`].
 
 mod leave;
 
@@ -75,29 +75,30 @@ use crate::{
 
 pub(crate) use self::leave::leave;
 
-/// The number of the context that was held last.
+/// The number of the newest [`Held`].
 static LAST: Atomic<u64> = Atomic::new(0);
 
-/// A prepared context that a descriptor owns. Any number of threads may be inside.
+/// Prepared contexts that a descriptor owns. Any number of threads may be inside.
 pub(crate) struct Held {
-    /// Never used twice, so that an entry can name the context when it is gone.
+    /// Never used twice, so that an entry can name a `Held` that is gone.
     number: u64,
-    /// The named namespaces, and the initial ones besides.
+    /// The namespaces that the request named, and the initial ones of the other kinds.
     set: Option<ActiveNsProxy>,
-    /// Never written to: each thread that enters gets a copy.
+    /// Never changed: each thread that enters gets a copy.
     fs: Option<FsStruct>,
-    /// What was named.
+    /// The contexts that the request named.
     kinds: Contexts,
+    /// The credentials with which the contexts were prepared.
     maker: KeptCred,
 }
 
 impl Held {
-    /// Makes a file that holds what was prepared.
+    /// Makes a file that owns a `Held`.
     ///
-    /// The namespaces become active when the file is there. If it cannot be made, they go uncounted and unseen,
-    /// as after any request that fails.
+    /// The namespaces become active after the file has been made, so that nobody can find those of a request
+    /// that fails.
     ///
-    /// Fails with `ENFILE`, and with `ENOMEM`: the first one has the ends of tasks watched.
+    /// Fails with `ENFILE`, or with `ENOMEM`: the first `Held` makes the module watch for tasks that end.
     pub(crate) fn file(
         current: &Current,
         set: Option<NsProxy>,
@@ -114,7 +115,7 @@ impl Held {
         })
     }
 
-    /// The commands of the descriptor. None has an argument.
+    /// Runs a command of the descriptor. The argument must be 0.
     pub(crate) fn ioctl(&self, cmd: u32, arg: usize) -> Result {
         let current = Current::get();
         match cmd {
@@ -125,10 +126,10 @@ impl Held {
         }
     }
 
-    /// Puts the running task in. What can fail comes first.
+    /// Puts the running task into the held contexts. Every step that can fail comes before the exchange.
     ///
-    /// Fails with `ENOMEM`; with `ENOSPC` if the task has entered too often without leaving; and for a task
-    /// that did not make it, as setns(2), chroot(2) and fchdir(2) do.
+    /// Fails with `ENOMEM`; with `ENOSPC` if the task has entered too often without leaving; and, if the
+    /// task has other credentials than the maker had, as setns(2), chroot(2) and fchdir(2) do.
     fn enter(&self, current: &Current) -> Result {
         let entries = Entries::get();
         let room = entries.reserve(current)?;
@@ -137,7 +138,7 @@ impl Held {
             false => self.checked(current)?,
         };
         let places = Swap {
-            // For the way back, also if only directories are held.
+            // The entry has the namespaces also if only directories are held.
             nsproxy: places.nsproxy.or_else(|| Some(ActiveNsProxy::of(current))),
             ..places
         };
@@ -146,10 +147,9 @@ impl Held {
         Ok(())
     }
 
-    /// Returns what is held for a task that needs no check.
+    /// Returns the places to enter, for a task with the maker's credentials.
     ///
-    /// A task keeps its namespaces of the kinds that were not named. If those are the initial ones, as in the
-    /// held set, the task gets the held set itself.
+    /// The task keeps its namespaces of the other kinds. If these are the initial ones, it shares the held set.
     fn as_made(&self, current: &Current) -> Result<Swap<FsStruct>> {
         let set = self.set.as_ref().map(|set| {
             match set.changes(current).without(self.kinds).is_empty() {
@@ -164,7 +164,7 @@ impl Held {
         })
     }
 
-    /// Returns what is held for a task that might not be allowed to have it.
+    /// Returns the places to enter, for a task with other credentials, after the checks of an attach.
     fn checked(&self, current: &Current) -> Result<Swap<FsStruct>> {
         let target = Target::of_held(self.set.as_ref(), self.fs.as_ref());
         let request = Request::attaching(self.kinds);
@@ -178,7 +178,7 @@ impl Held {
         })
     }
 
-    /// Writes the lines of `/proc/PID/fdinfo`.
+    /// Writes the module's lines of `/proc/PID/fdinfo/FD`.
     pub(crate) fn show(&self, seq: &SeqFile) {
         for (kind, name) in [
             (Context::Mount, "mnt"),
@@ -201,13 +201,14 @@ impl Held {
     }
 }
 
-/// Returns whether the running task would have other clocks in a set.
+/// Returns whether `set` has another time namespace than the running task.
 fn changes_clocks(set: Option<&ActiveNsProxy>, current: &Current) -> bool {
     set.is_some_and(|set| set.changes_clocks(current))
 }
 
-/// Gives the running task other namespaces and directories. The steps are those of `Prepared::commit` that
-/// have to do with these.
+/// Gives the running task other namespaces and directories, and returns those that it had.
+///
+/// Takes the steps of `Prepared::commit` that concern namespaces and directories, in the same order.
 fn exchange<Fs, Old>(
     current: &Current,
     places: Swap<Fs>,
@@ -220,7 +221,7 @@ fn exchange<Fs, Old>(
             undo_list.commit(current);
         }
     }
-    // A task can change its time namespace while it is inside.
+    // Only leaving can change the time namespace, and only if the task changed it while it was inside.
     let changes_clocks = changes_clocks(set, current);
     let had = swap(places, &mut current.lock());
     if changes_clocks {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `unshare.ko`: a task's own copy of any part of its execution context, as one transaction.
+//! `unshare.ko`: gives a task its own copy of any part of its execution context, as one transaction.
 //!
 //! ```text
 //! device.rs       ioctl: bytes in, one call, bytes out
@@ -9,17 +9,17 @@
 //!    |
 //! transaction.rs  Request -> Prepared -> commit: the order of the steps
 //!    |
-//! attach.rs       pidfd -> what is taken of that task
+//! attach.rs       pidfd -> the contexts that are taken from that task
 //!    |
-//! contexts/       what can be replaced, one file each: prepare, install
+//! contexts/       one file for each context that can be replaced: prepare, install
 //!    |
-//! held.rs         Prepared -> Held, by a descriptor: enter, leave
+//! held.rs         Prepared -> Held, which a descriptor owns: enter, leave
 //!    |
-//! sys/            the kernel: owned structures, locks, what it does not export
+//! sys/            the kernel: owned structures, locks, functions that it does not export
 //! ```
 //!
-//! The interface is `uapi/unshare.h`. What is prepared belongs to nobody until the commit, which
-//! cannot fail; what fails before it is undone by being dropped.
+//! `uapi/unshare.h` defines the interface. No task uses what a request prepares until the commit, which
+//! cannot fail. If a step before the commit fails, dropping the prepared values undoes the request.
 
 use kernel::{
     miscdevice::MiscDeviceOptions,
@@ -62,7 +62,7 @@ module! {
     params: {
         untested: u8 {
             default: 0,
-            description: "1: load on a kernel series that the module was not tested on, at the risk of corrupted memory",
+            description: "1: load on a kernel series that the module was not tested on; this may corrupt memory",
         },
     },
 }
@@ -71,7 +71,7 @@ module! {
 struct Module {
     #[pin]
     device: Registration<Device>,
-    /// Go after the device, and are there before it.
+    /// Initialized before the device and dropped after it: a file may be opened as long as the device exists.
     #[pin]
     entries: Entries,
 }
@@ -89,7 +89,7 @@ impl kernel::InPlaceModule for Module {
     }
 }
 
-/// Refuses a kernel whose inner structures nobody has compared with what the module expects.
+/// Refuses a kernel of an untested series: its internal structures may differ from what the module expects.
 fn check_series() -> Result {
     let release = unexported::release().to_str()?;
     let is_tested = env!("UNSHARE_TESTED").split(' ').any(|series| {
@@ -97,31 +97,31 @@ fn check_series() -> Result {
             .strip_prefix(series)
             .is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()))
     });
-    // Not by an operator: it is a reference in 7.2, and a copy from 7.3 on.
+    // `value()` returns a reference on 7.2 and a copy on 7.3; `ne()` accepts both.
     if is_tested || module_parameters::untested.value().ne(&0) {
         return Ok(());
     }
     pr_err!(
-        "kernel {} is not of a tested series ({}); untested=1 loads all the same and may corrupt memory\n",
+        "kernel {} is not of a tested series ({}); untested=1 loads the module anyway and may corrupt memory\n",
         release,
         env!("UNSHARE_TESTED")
     );
     Err(ENODEV)
 }
 
-/// Returns what this kernel has the functions for.
+/// Looks up the functions that the kernel does not export. Returns what this kernel supports.
 fn offered() -> Result<Offered> {
     let lacking = unexported::resolve()?;
     let own = Context::Fs | Context::Files | Context::Sysvsem | Context::Sighand | Context::Vm;
     let mut offered = (Contexts::NAMESPACES | own).without(lacking);
     if offered.is_empty() {
-        pr_err!("nothing of this kernel can be unshared\n");
+        pr_err!("no context can be unshared: the kernel lacks the functions above\n");
         return Err(ENOENT);
     }
     if offered.contains(Context::Mount) {
         offered |= Context::EmptyMount;
     }
-    // Nobody can leave a thread group, but one may ask to be alone in it, as of `unshare(2)`.
+    // No task can leave its thread group. The bit asks to be alone in it, as in `unshare(2)`.
     if offered.contains(Context::Vm) {
         offered |= Context::Thread;
     }

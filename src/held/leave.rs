@@ -27,10 +27,10 @@ use crate::{
     transaction::swap::Swap, //
 };
 
-/// Gives the running task back what it had when it entered `held`, or, without that, when it entered last.
+/// Gives the running task back the places that it had before it entered `held`, or else before it entered last.
 ///
-/// Fails with `EINVAL` if the task is not inside; with `EBUSY` if it has entered another context since; and as
-/// [`way_back`].
+/// Fails with `EINVAL` if the task is not inside; with `EBUSY` if it has entered another `Held` since; and as
+/// [`way_back`] does.
 pub(crate) fn leave(held: Option<&Held>, current: &Current) -> Result {
     let entries = Entries::get();
     let entry = entries.pop(held.map(|held| held.number), current)?;
@@ -39,7 +39,7 @@ pub(crate) fn leave(held: Option<&Held>, current: &Current) -> Result {
         return Err(errno);
     }
     let entry = KBox::into_inner(entry);
-    // What the task had inside is released here.
+    // Releases the places that the task had inside.
     drop(exchange(current, entry.had, Swap::restore));
     Ok(())
 }
@@ -47,12 +47,12 @@ pub(crate) fn leave(held: Option<&Held>, current: &Current) -> Result {
 /// Checks that the running task can go back.
 ///
 /// Fails with
+/// - `EBUSY` if the task has changed its mount namespace, and the entry has no directories. The task has a root
+///   in the new mount namespace, and no longer the old root.
+/// - `EUSERS` if the task has changed its time namespace, and other tasks now use its address space, which has
+///   one page of clocks. Mirrors `timens_install()`.
 /// - `EPERM` if the credentials of the task have changed since it entered, and setns(2), chroot(2) or fchdir(2)
-///   would refuse what it has now;
-/// - `EBUSY` if the task has changed its mount namespace, and the context has no directories: the old root went
-///   when the task got another one, and a root of one mount namespace must not meet another;
-/// - `EUSERS` if the task has changed its time namespace, and its address space has got other users, who see
-///   the same page of clocks: `timens_install()`.
+///   would refuse the way back.
 fn way_back(entry: &Entry, current: &Current) -> Result {
     let Swap { nsproxy: set, fs } = &entry.had;
     let changes = set
