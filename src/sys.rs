@@ -2,10 +2,10 @@
 
 //! The kernel as the rest of the module sees it: the only place with `unsafe`.
 //!
-//! Each file wraps one thing of the kernel in a type that owns it, or lends it under the lock that
-//! guards it. Nothing outside of this directory sees a raw pointer.
+//! Each file wraps one structure or lock of the kernel in a type that owns it, or that lends it under the
+//! lock that guards it. No code outside of this directory sees a raw pointer.
 //!
-//! | below                        | lie                                                              |
+//! | user                         | files in `sys/` that it uses                                     |
 //! |------------------------------|------------------------------------------------------------------|
 //! | `contexts/credentials.rs`    | `cred.rs`                                                        |
 //! | `contexts/files.rs`          | `files.rs`, `files/`                                             |
@@ -19,8 +19,8 @@
 //! | `device.rs`                  | `miscdevice.rs`, `uaccess.rs`                                    |
 //! | all of these                 | `task.rs`, `sharers.rs`, `unexported.rs`, `bindings.rs`, and `c/` |
 //!
-//! `c/` has what only C can say, and what the series do otherwise; `kinds/` has the tables of what was read
-//! in the kernel, which `make check` compares with it.
+//! `c/` has the code that only C can express, and the differences between kernel series. `kinds/` has
+//! tables of the kernel code that was reviewed; `make check` compares them with the kernel.
 
 mod arch;
 pub(crate) mod bindings;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Makes the Rust side of `unshare.h`.
+//! Makes the Rust bindings of `unshare.h`.
 
 use std::env;
 use std::error::Error;
@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use bindgen::callbacks::{IntKind, ParseCallbacks};
 
-/// Gives context bits the type of the fields that they are for.
+/// Makes the `CLONE_*` bits `u64`, as the fields that have them.
 #[derive(Debug)]
 struct ContextsAreU64;
 
@@ -34,7 +34,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .derive_default(true)
         .derive_eq(true)
         .derive_debug(true)
-        // For the ioctls, whose macros hold a `sizeof`.
+        // Needed for the ioctl numbers: their macros contain `sizeof`.
         .clang_macro_fallback()
         .clang_macro_fallback_build_dir(&out)
         .parse_callbacks(Box::new(ContextsAreU64))

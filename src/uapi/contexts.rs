@@ -9,8 +9,8 @@ use crate::raw;
 bitflags! {
     /// Parts of a task's execution context: the `CLONE_*` bits of clone(2) and unshare(2).
     ///
-    /// Bits without a name here are kept: what they mean is for the kernel to say. Shown as the
-    /// kernel names them: `CLONE_FS | CLONE_NEWNET`.
+    /// Bits that have no name here are kept, because a newer kernel may know them. `Display` uses the kernel's
+    /// names: `CLONE_FS | CLONE_NEWNET`.
     ///
     /// ```
     /// use unshare_device::Contexts;
@@ -25,38 +25,36 @@ bitflags! {
         const FS = raw::CLONE_FS;
         /// The table of open descriptors (`unshare_fd`).
         const FILES = raw::CLONE_FILES;
-        /// System V semaphore adjustments. Leaving them applies them, as if by exit, when the
-        /// caller is the last to share them (`exit_sem`).
+        /// System V semaphore adjustments. If no other task shares them, leaving them applies them, as exit
+        /// does (`exit_sem`).
         const SYSVSEM = raw::CLONE_SYSVSEM;
-        /// The address space, of which the caller gets what a fork would have copied (`dup_mm`).
+        /// The address space. The caller gets the copy that a fork would make (`dup_mm`).
         /// Implies [`SIGHAND`](Self::SIGHAND). `EINVAL` if the caller has other threads.
         const VM = raw::CLONE_VM;
         /// Signal handlers. `EINVAL` if the caller has other threads.
         const SIGHAND = raw::CLONE_SIGHAND;
-        /// The thread group, of which nothing is replaced: `EINVAL` if the caller has other threads. Implies
+        /// The thread group, which is never replaced: `EINVAL` if the caller has other threads. Implies
         /// [`VM`](Self::VM).
         const THREAD = raw::CLONE_THREAD;
         /// The mount namespace, `CLONE_NEWNS` (`copy_mnt_ns`). Implies [`FS`](Self::FS).
         const MOUNT = raw::CLONE_NEWNS;
-        /// A mount namespace that holds the root mount alone. Implies [`MOUNT`](Self::MOUNT).
+        /// A mount namespace with the root mount only. Implies [`MOUNT`](Self::MOUNT).
         const EMPTY_MNTNS = raw::CLONE_EMPTY_MNTNS;
         /// Host name and NIS domain name (`copy_utsname`).
         const UTS = raw::CLONE_NEWUTS;
-        /// System V IPC and POSIX message queues (`copy_ipcs`). Leaves what [`SYSVSEM`](Self::SYSVSEM)
-        /// is about, too.
+        /// System V IPC and POSIX message queues (`copy_ipcs`). The caller also leaves its semaphore
+        /// adjustments, as with [`SYSVSEM`](Self::SYSVSEM).
         const IPC = raw::CLONE_NEWIPC;
-        /// The user namespace, and with it the caller's credentials (`unshare_userns`). Implies
-        /// [`FS`](Self::FS) and the check of [`THREAD`](Self::THREAD).
+        /// The user namespace and the credentials (`unshare_userns`). Implies [`FS`](Self::FS).
+        /// `EINVAL` if the caller has other threads.
         const USER = raw::CLONE_NEWUSER;
-        /// The process numbers of children born from now on; the caller keeps its own
-        /// (`copy_pid_ns`).
+        /// The PID namespace of future children; the caller keeps its PID (`copy_pid_ns`).
         const PID = raw::CLONE_NEWPID;
         /// Network devices, addresses, routes and sockets (`copy_net_ns`).
         const NET = raw::CLONE_NEWNET;
         /// The root of the cgroup hierarchy as the caller sees it (`copy_cgroup_ns`).
         const CGROUP = raw::CLONE_NEWCGROUP;
-        /// The offsets of the monotonic and boot-time clocks of children born from now on
-        /// (`copy_time_ns`).
+        /// The offsets of the monotonic and boot-time clocks of future children (`copy_time_ns`).
         const TIME = raw::CLONE_NEWTIME;
 
         const _ = !0;
@@ -64,7 +62,7 @@ bitflags! {
 }
 
 impl Contexts {
-    /// The namespaces, which take privilege to leave or to enter: those that `commit_local` denies.
+    /// The namespaces. Leaving or entering one needs privilege, so `commit_local` denies all of them.
     ///
     /// ```
     /// use unshare_device::Contexts;
@@ -82,8 +80,8 @@ impl Contexts {
         .union(Self::CGROUP)
         .union(Self::TIME);
 
-    /// The kernel's name of a single bit: `CLONE_NEWNS`. `None` for several bits, and for one that
-    /// has no name here.
+    /// The kernel's name of a single bit, such as `CLONE_NEWNS`. `None` for several bits, and for a bit
+    /// that has no name here.
     ///
     /// ```
     /// use unshare_device::Contexts;
@@ -112,8 +110,8 @@ impl Contexts {
         })
     }
 
-    /// Each context by itself, in the order of declaration; a bit without a name comes alone too,
-    /// after the named ones.
+    /// Each context as a set of its own, in the order of declaration. Bits that have no name here follow, also
+    /// one by one.
     ///
     /// ```
     /// use unshare_device::Contexts;

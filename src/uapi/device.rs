@@ -9,16 +9,16 @@ use rustix::path::Arg;
 
 use crate::{Contexts, Error, Query, Request, Result, raw};
 
-/// The open device. It holds no state: one can serve every request of a process.
+/// The open device. It has no state, so a process needs only one.
 ///
-/// The requests are about the task that makes them, whoever opened the device.
+/// A request changes the task that makes it, no matter which task opened the device.
 ///
 /// ```no_run
 /// use std::os::fd::OwnedFd;
 /// use unshare_device::Device;
 ///
 /// let device = Device::open()?;
-/// // To pass on to another process, which makes a `Device` of it again.
+/// // Another process can get the descriptor, and make a `Device` from it.
 /// let fd = OwnedFd::from(device);
 /// let device = Device::from(fd);
 /// # Ok::<(), std::io::Error>(())
@@ -41,13 +41,13 @@ impl Device {
     ///
     /// # Errors
     ///
-    /// `ENOENT` when the module is not loaded; `EACCES` for who may not open the node, which is
-    /// root's alone unless the administrator decided otherwise.
+    /// `ENOENT` if the module is not loaded. `EACCES` if the caller may not open the node (mode 0600, owned
+    /// by root, by default).
     pub fn open() -> io::Result<Self> {
         Self::open_at(raw::UNSHARE_DEVICE)
     }
 
-    /// Opens a device node that is elsewhere.
+    /// Opens a device node at another path.
     ///
     /// ```no_run
     /// let device = unshare_device::Device::open_at("/run/container/dev/unshare")?;
@@ -62,7 +62,7 @@ impl Device {
         Ok(Self(fd))
     }
 
-    /// Asks what this kernel can do, and what the caller shares.
+    /// Returns what this kernel supports, and what the caller shares.
     ///
     /// ```no_run
     /// use unshare_device::{Contexts, Device};
@@ -76,10 +76,10 @@ impl Device {
     ///
     /// # Errors
     ///
-    /// `ENOTTY` when the device is not `/dev/unshare`.
+    /// `ENOTTY` if the descriptor is not one of the unshare device.
     pub fn query(&self) -> io::Result<Query> {
-        // SAFETY: The opcode says that the kernel writes a `struct unshare_query`, which any bytes
-        // make a valid one of.
+        // SAFETY: The opcode is that of `struct unshare_query`: the kernel writes no other struct. Any bytes are a
+        // valid value of it.
         let query = unsafe {
             let getter = Getter::<{ raw::UNSHARE_IOC_QUERY }, raw::unshare_query>::new();
             ioctl(&self.0, getter)?
@@ -87,9 +87,9 @@ impl Device {
         Ok(query.into())
     }
 
-    /// Replaces all that the request names, or nothing, for the calling task alone. Returns the
-    /// contexts that were replaced, with those that the request implied, or, in a dry run, those
-    /// that would be.
+    /// Replaces everything that the request names, or nothing. Changes the calling task only.
+    ///
+    /// Returns the contexts that were replaced, including implied ones; in a dry run, those that would be.
     ///
     /// ```no_run
     /// use unshare_device::{Contexts, Device, Request};
@@ -97,53 +97,54 @@ impl Device {
     /// let device = Device::open()?;
     /// // SAFETY: The descriptor table stays.
     /// let replaced = unsafe { device.commit(&Request::new().unshare(Contexts::MOUNT))? };
-    /// // The root directory is one of the mount namespace, so both changed.
+    /// // `Contexts::FS` is in it too: the root directory is in the new mount namespace.
     /// assert!(replaced.contains(Contexts::MOUNT));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
     ///
-    /// The [`Error`] has the context that stopped the request and its errno, for a context that
-    /// unshare(2) knows the same as there: `EPERM` without CAP_SYS_ADMIN, `ENOSPC` over one of the
-    /// `user.max_*_namespaces`, `EMFILE` over `fs.nr_open`, `EINVAL` for a context that this task
-    /// cannot leave, `ENOMEM`.
+    /// The [`Error`] has the errno, and the context that stopped the request. The manual unshare-device(4) lists
+    /// all errors. If unshare(2) can make the same request, the errno is the same: `EPERM` without
+    /// CAP_SYS_ADMIN, `ENOSPC` over one of the `user.max_*_namespaces`, `EMFILE` over `fs.nr_open`,
+    /// `EINVAL` for a context that this task cannot leave, `ENOMEM`.
     ///
-    /// What is attached adds those of setns(2) with a pidfd. Without a context, as they are about
-    /// the pidfd: `EBADF`; `EINVAL` when it is not one; `ESRCH` when the task has ended, reaped or
-    /// not; `EPERM` when the caller may not look at it (ptrace(2), `PTRACE_MODE_READ_REALCREDS`).
-    /// With one:
+    /// Attaching adds the errors of setns(2) with a pidfd. These are about the pidfd and have no context:
+    /// `EBADF`; `EINVAL` if it is not a pidfd; `ESRCH` if the target has ended, whether or not it was
+    /// reaped; `EPERM` if the caller may not access the target (ptrace(2), `PTRACE_MODE_READ_REALCREDS`).
+    /// These name a context:
     ///
-    /// - `EPERM`: CAP_SYS_ADMIN is missing in the user namespace that owns the task's, or, with
-    ///   those that the request attaches, in the caller's own; for [`Contexts::MOUNT`] and
-    ///   [`Contexts::FS`] also CAP_SYS_CHROOT;
-    /// - `EINVAL`: [`Contexts::USER`] is the caller's own, [`Contexts::PID`] is not below the
-    ///   caller's, or, as [`Contexts::THREAD`], the caller of [`Contexts::USER`] has other threads;
-    /// - `EUSERS`: with [`Contexts::TIME`], another task uses the caller's address space;
-    /// - `EACCES`: with [`Contexts::FS`], the directories may not be looked at or entered.
+    /// - `EPERM`: the caller lacks CAP_SYS_ADMIN in the user namespace that owns the target's namespace, or
+    ///   in its own (the attached one, with [`Contexts::USER`]); for [`Contexts::MOUNT`] and
+    ///   [`Contexts::FS`], also CAP_SYS_CHROOT.
+    /// - `EINVAL`: the target is in the caller's [`Contexts::USER`]; the target's [`Contexts::PID`] is
+    ///   neither the caller's nor below it; or, as [`Contexts::THREAD`], a caller that attaches
+    ///   [`Contexts::USER`] has other threads.
+    /// - `EUSERS`: with [`Contexts::TIME`], another task uses the caller's address space.
+    /// - `EACCES`: with [`Contexts::FS`], the caller may not look up or enter the directories.
     ///
     /// # Safety
     ///
-    /// Owners and borrows of descriptors (`OwnedFd`, `BorrowedFd`, `File`, ...) take it that a
-    /// number means the same file in every thread, for as long as they live. [`Contexts::FILES`]
-    /// can break that; a dry run, and a request without it, cannot. After it,
+    /// Owners and borrows of descriptors (`OwnedFd`, `BorrowedFd`, `File`, ...) assume that a number means
+    /// the same file in every thread, for as long as they live. A request with [`Contexts::FILES`] that is
+    /// not a dry run can break that assumption. After such a request:
     ///
-    /// - what one thread opened must not be used or dropped by a thread with another table;
-    /// - what [`Request::close_range`] covered must not be used or dropped at all (pass the owners
-    ///   to [`std::mem::forget`]). This `Device` may be among them.
+    /// - A thread must not use or drop a descriptor that a thread with another table opened.
+    /// - No thread with the new table may use or drop a descriptor in the [`Request::close_range`]. Pass
+    ///   the owners, which may include this `Device`, to [`std::mem::forget`].
     ///
-    /// [`Contexts::VM`] replaces the address space by a copy, as fork(2) makes one: what
-    /// madvise(2) with `MADV_DONTFORK` or `MADV_WIPEONFORK` was said about must not be relied upon.
+    /// [`Contexts::VM`] replaces the address space by a copy, as fork(2) makes it. The caller must not rely on
+    /// the contents of memory with `MADV_DONTFORK` or `MADV_WIPEONFORK` (madvise(2)).
     pub unsafe fn commit(&self, request: &Request<'_>) -> Result<Contexts> {
-        // SAFETY: By the caller's promise.
+        // SAFETY: The caller keeps the safety requirements, which are the same.
         unsafe { self.update::<{ raw::UNSHARE_IOC_COMMIT }>(request) }
     }
 
-    /// [`commit`](Self::commit) of what takes no privilege: a request that names one of
-    /// [`Contexts::NAMESPACES`], or attaches, is `EPERM`.
+    /// Does the same as [`commit`](Self::commit), for contexts that need no privilege. A request that names
+    /// one of [`Contexts::NAMESPACES`], or attaches, is `EPERM`.
     ///
-    /// It has its own ioctl number, so a seccomp filter, which cannot look into the request, can
-    /// allow this one alone.
+    /// A seccomp filter sees the number of an ioctl but not the request. This call has a number of its own, so
+    /// a sandbox can allow this call only.
     ///
     /// ```no_run
     /// use unshare_device::{Contexts, Device, Errno, Request};
@@ -164,17 +165,17 @@ impl Device {
     ///
     /// As for [`commit`](Self::commit).
     pub unsafe fn commit_local(&self, request: &Request<'_>) -> Result<Contexts> {
-        // SAFETY: By the caller's promise.
+        // SAFETY: The caller keeps the safety requirements, which are the same.
         unsafe { self.update::<{ raw::UNSHARE_IOC_LOCAL }>(request) }
     }
 
     /// # Safety
     ///
-    /// As for [`commit`](Self::commit); `OPCODE` is that of `struct unshare_args`.
+    /// As for [`commit`](Self::commit). `OPCODE` must be a command with a `struct unshare_args`.
     unsafe fn update<const OPCODE: Opcode>(&self, request: &Request<'_>) -> Result<Contexts> {
         let mut args = request.to_raw();
-        // SAFETY: By the opcode the kernel reads and writes a `struct unshare_args`, which any bytes
-        // make a valid one of. What the request does to the process is the caller's promise.
+        // SAFETY: The opcode is that of `struct unshare_args`: the kernel reads and writes no other struct. Any
+        // bytes are a valid value of it. The caller vouches for what the request does to the process.
         let result = unsafe { ioctl(&self.0, Updater::<OPCODE, _>::new(&mut args)) };
         match result {
             Ok(()) => Ok(Contexts::from_bits_retain(args.replaced)),
@@ -192,15 +193,15 @@ impl AsFd for Device {
     }
 }
 
-/// For who passes the device on, or must forget it after a
-/// [`close_range`](Request::close_range) that covered it.
+/// For a caller that passes the device to another process, or that must forget it because a
+/// [`close_range`](Request::close_range) included it.
 impl From<Device> for OwnedFd {
     fn from(device: Device) -> Self {
         device.0
     }
 }
 
-/// A device that another process opened and passed on.
+/// For a process that got the descriptor from another process.
 impl From<OwnedFd> for Device {
     fn from(fd: OwnedFd) -> Self {
         Self(fd)

@@ -6,7 +6,7 @@ use rustix::io::Errno;
 
 use crate::Contexts;
 
-/// What the calls of this crate that carry a request return.
+/// The result of a request.
 ///
 /// ```no_run
 /// use unshare_device::{Contexts, Device, Request};
@@ -20,8 +20,8 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 /// Why a request was refused. Nothing has changed.
 ///
-/// Shown as `CLONE_NEWNET: Operation not permitted (os error 1)`, or, when it was no context but the
-/// arguments, the pidfd among them, as `request refused: Invalid argument (os error 22)`.
+/// `Display` prints `CLONE_NEWNET: Operation not permitted (os error 1)`. If no context stopped the request but
+/// its arguments or the pidfd, it prints `request refused: Invalid argument (os error 22)`.
 ///
 /// ```
 /// use unshare_device::{Contexts, Errno, Error};
@@ -39,10 +39,9 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Error {
-    /// What the kernel answered; for a context that unshare(2) knows too, the same as there.
+    /// The errno of the ioctl. If unshare(2) can make the same request, its errno is the same.
     pub errno: Errno,
-    /// The one context that stopped the request; empty when it was the arguments, or
-    /// the task that the pidfd stands for.
+    /// The one context that stopped the request; empty if the arguments or the target did.
     pub context: Contexts,
 }
 
@@ -56,10 +55,10 @@ impl fmt::Display for Error {
     }
 }
 
-// No source(): Display says all that the errno would say again.
+// No `source`: `Display` prints the errno already.
 impl std::error::Error for Error {}
 
-/// Keeps the kind, and the error itself as what `into_inner` returns; `raw_os_error` is lost.
+/// Keeps the kind. `into_inner` returns the [`Error`]; `raw_os_error` returns `None`.
 impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
         Self::new(error.errno.kind(), error)

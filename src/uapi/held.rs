@@ -10,10 +10,10 @@ use rustix::ioctl::{Ioctl, IoctlOutput, NoArg, Opcode, ioctl};
 
 use crate::{Contexts, Device, Error, Options, Request, Result, raw};
 
-/// Contexts that a descriptor holds, for threads that go there for a moment and come back.
+/// A descriptor that holds contexts, for threads that enter them for a moment and come back.
 ///
-/// Any number of threads may be inside at once. A thread may enter one context while it is inside another,
-/// and leaves them in the opposite order.
+/// Any number of threads may be inside at once. A thread may enter one `Held` while it is inside another, and
+/// must leave them in the opposite order.
 ///
 /// ```no_run
 /// use std::os::fd::AsFd;
@@ -34,10 +34,12 @@ use crate::{Contexts, Device, Error, Options, Request, Result, raw};
 pub struct Held(OwnedFd);
 
 impl Device {
-    /// Prepares all that the request names and has a descriptor hold it. Nothing changes for the caller.
+    /// Prepares everything that the request names, and returns a descriptor that holds it. Nothing changes for
+    /// the caller.
     ///
-    /// A request can name [`Contexts::FS`] and namespaces other than [`Contexts::USER`] and
-    /// [`Contexts::TIME`]. Which kernels offer this, [`Query::options`](crate::Query::options) says.
+    /// The request may name [`Contexts::FS`] and namespaces other than [`Contexts::USER`] and
+    /// [`Contexts::TIME`]. The kernel supports this if [`Query::options`](crate::Query::options) has
+    /// [`Options::HOLD`].
     ///
     /// ```no_run
     /// use unshare_device::{Contexts, Device, Request};
@@ -49,14 +51,14 @@ impl Device {
     ///
     /// # Errors
     ///
-    /// As for [`commit`](Self::commit). `EINVAL` with the context that cannot be held; `EINVAL` without
-    /// one if the kernel holds none, or the request names none; `EMFILE`, `ENFILE`.
+    /// Those of [`commit`](Self::commit); `EINVAL` with the context that cannot be held; `EINVAL` without a
+    /// context if the kernel does not support this, or if the request names no context; `EMFILE`, `ENFILE`.
     pub fn hold(&self, request: &Request<'_>) -> Result<Held> {
         let mut args = request.to_raw();
         args.options |= Options::HOLD.bits();
         args.options &= !Options::DRY_RUN.bits();
-        // SAFETY: By the opcode the kernel reads and writes a `struct unshare_args`. The request changes
-        // nothing of the process.
+        // SAFETY: The opcode is that of `struct unshare_args`: the kernel reads and writes no other struct. The
+        // request changes nothing in the process.
         match unsafe { ioctl(self, Hold(&mut args)) } {
             Ok(fd) => Ok(Held(fd)),
             Err(errno) => Err(Error {
@@ -68,7 +70,7 @@ impl Device {
 }
 
 impl Request<'_> {
-    /// Opens the device, and has a descriptor hold what the request names: see [`Device::hold`].
+    /// Opens the device and holds the contexts of the request: see [`Device::hold`].
     ///
     /// ```no_run
     /// use unshare_device::{Contexts, Request};
@@ -86,7 +88,7 @@ impl Request<'_> {
 }
 
 impl Held {
-    /// Puts the calling thread in, until the guard is dropped.
+    /// Puts the calling thread into the held contexts until the guard is dropped.
     ///
     /// ```no_run
     /// # fn run(held: unshare_device::Held) -> std::io::Result<()> {
@@ -101,11 +103,11 @@ impl Held {
     ///
     /// # Errors
     ///
-    /// `ENOMEM`; `ENOSPC` if the thread has entered 32 times without leaving. For a thread that does not have
-    /// the credentials with which the context was prepared also what setns(2), chroot(2) and fchdir(2) say:
-    /// `EPERM`, `EACCES`, and `EINVAL` for a PID namespace that is not below the thread's own.
+    /// `ENOMEM`; `ENOSPC` if the thread has entered 32 times without leaving. A thread that does not have the
+    /// credentials with which the contexts were prepared also gets the errors of setns(2), chroot(2) and
+    /// fchdir(2): `EPERM`, `EACCES`, and `EINVAL` if the held PID namespace is not below the thread's own.
     pub fn enter(&self) -> io::Result<Inside<'_>> {
-        // SAFETY: The command has no argument, and changes nothing that Rust relies on.
+        // SAFETY: The command has no argument, and changes neither memory nor descriptors.
         unsafe { ioctl(self, NoArg::<{ raw::UNSHARE_IOC_ENTER }>::new())? };
         Ok(Inside {
             held: self,
@@ -120,24 +122,24 @@ impl AsFd for Held {
     }
 }
 
-/// To pass on to another process.
+/// For a process that passes the descriptor to another process.
 impl From<Held> for OwnedFd {
     fn from(held: Held) -> Self {
         held.0
     }
 }
 
-/// What another process held and passed on.
+/// For a process that got the descriptor from another process.
 impl From<OwnedFd> for Held {
     fn from(fd: OwnedFd) -> Self {
         Self(fd)
     }
 }
 
-/// A thread's stay in a held context. Dropping it leaves: the thread has again the very namespaces and
-/// directories that it had.
+/// A thread that is inside held contexts. Dropping this guard leaves: the thread gets back the namespaces and
+/// directories that it had before, not copies of them.
 ///
-/// It cannot be sent to another thread:
+/// The guard cannot be sent to another thread:
 ///
 /// ```compile_fail,E0277
 /// fn send(inside: unshare_device::Inside<'static>) {
@@ -145,10 +147,10 @@ impl From<OwnedFd> for Held {
 /// }
 /// ```
 ///
-/// Leaving fails only if the thread has changed its credentials while it was inside, or has entered another
-/// context and not left that. A thread that stays inside must not go on with other work, so the drop then
-/// aborts the process. [`leave`](Self::leave) returns the error instead. A child that was forked inside is
-/// inside for good, and must not drop the guard either.
+/// Leaving fails only if the thread has changed its credentials inside, or has entered another [`Held`] and not
+/// left it. A thread that is still inside must not do other work, so if leaving fails, the drop aborts the
+/// process. [`leave`](Self::leave) returns the error instead. A child that is forked inside stays inside for
+/// good, so it must not drop its copy of the guard.
 #[derive(Debug)]
 #[must_use = "the thread leaves as soon as this is dropped"]
 pub struct Inside<'held> {
@@ -157,7 +159,7 @@ pub struct Inside<'held> {
 }
 
 impl Inside<'_> {
-    /// Leaves, as the drop does, and returns the error.
+    /// Leaves as the drop does, but returns the error.
     ///
     /// ```no_run
     /// # fn run(inside: unshare_device::Inside<'_>) {
@@ -170,8 +172,8 @@ impl Inside<'_> {
     ///
     /// # Errors
     ///
-    /// `EBUSY` if the thread has entered another context since; `EPERM` if its credentials have changed since
-    /// and setns(2) and chroot(2) would not let it go back. In both cases the thread is still inside.
+    /// `EBUSY` if the thread has entered another [`Held`] since. `EPERM` if its credentials have changed since,
+    /// and setns(2) or chroot(2) would refuse the way back. In both cases, the thread is still inside.
     pub fn leave(self) -> io::Result<()> {
         let left = self.try_leave();
         std::mem::forget(self);
@@ -197,8 +199,8 @@ impl Drop for Inside<'_> {
 /// COMMIT with `UNSHARE_HOLD`, which returns a descriptor.
 struct Hold<'a>(&'a mut raw::unshare_args);
 
-// SAFETY: The opcode is that of `struct unshare_args`, which the kernel reads and writes. A return value that
-// is no error is a new descriptor.
+// SAFETY: The opcode is that of `struct unshare_args`, to which the pointer points. On success, the kernel returns
+// a new descriptor.
 unsafe impl Ioctl for Hold<'_> {
     type Output = OwnedFd;
 
@@ -213,7 +215,7 @@ unsafe impl Ioctl for Hold<'_> {
     }
 
     unsafe fn output_from_ptr(fd: IoctlOutput, _: *mut c_void) -> rustix::io::Result<OwnedFd> {
-        // SAFETY: The kernel has made the descriptor for this call.
+        // SAFETY: The kernel made the descriptor for this call, so this is its only owner.
         Ok(unsafe { OwnedFd::from_raw_fd(fd) })
     }
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Typed access to `/dev/unshare`: the calling task gets its own copy of parts of its execution
-//! context, as one transaction. Either every part asked for is replaced, or the call fails and
-//! nothing has changed.
+//! Typed access to `/dev/unshare`. One request gives the calling task its own copy of parts of its execution
+//! context, as one transaction. Either every named part is replaced, or the call fails and nothing has
+//! changed.
 //!
 //! ```no_run
 //! use unshare_device::{Contexts, Device, Request};
@@ -17,13 +17,15 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! In the same transaction, before that, the task can take namespaces and directories from another
-//! one: [`Request::attach`].
+//! In the same transaction, a task can first take namespaces and directories from another task:
+//! [`Request::attach`].
 //!
-//! A request can also be held, for threads that go there for a moment and come back: [`Held`].
+//! A descriptor can also hold the contexts of a request, for threads that enter them for a moment and come
+//! back: [`Held`].
 //!
-//! Directories, descriptors, memory and signal handlers that the task shares with nobody are left alone,
-//! and are not among the replaced ones: that is success. [`Device::query`] tells what is shared, and what the kernel can replace.
+//! Directories, descriptors, memory and signal handlers that no other task shares are left alone, and are not
+//! among the replaced contexts. This is success. [`Device::query`] returns what the caller shares, and what the
+//! kernel can replace.
 
 mod contexts;
 mod device;
@@ -32,10 +34,10 @@ mod held;
 mod query;
 mod request;
 
-/// `unshare.h` as bindgen sees it: the structs, the constants and the ioctl numbers, for a program
-/// that makes the ioctl by itself.
+/// The bindings of `unshare.h`: structs, constants and ioctl numbers, for a program that makes the ioctl
+/// itself.
 ///
-/// The names are the header's, and the documentation is the header's comments.
+/// Names and documentation are those of the header.
 ///
 /// ```
 /// use unshare_device::raw;
@@ -60,5 +62,5 @@ pub use error::{Error, Result};
 pub use held::{Held, Inside};
 pub use query::{Options, Query};
 pub use request::Request;
-/// An error number of the kernel, as [`Error::errno`] has it.
+/// An error number of the kernel: the type of [`Error::errno`].
 pub use rustix::io::Errno;

@@ -5,7 +5,7 @@ use bitflags::bitflags;
 use crate::{Contexts, raw};
 
 bitflags! {
-    /// Options of a request, as the kernel knows them.
+    /// Options of a request.
     ///
     /// ```no_run
     /// use unshare_device::{Device, Options};
@@ -16,9 +16,9 @@ bitflags! {
     /// ```
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
     pub struct Options: u32 {
-        /// Prepare and report, change nothing.
+        /// Prepare and report, but change nothing.
         const DRY_RUN = raw::UNSHARE_DRY_RUN;
-        /// With [`Contexts::FILES`]: leave descriptors out of the new table.
+        /// With [`Contexts::FILES`]: leave a range of descriptors out of the new table.
         const CLOSE_RANGE = raw::UNSHARE_CLOSE_RANGE;
         /// Return a descriptor that holds what was prepared.
         const HOLD = raw::UNSHARE_HOLD;
@@ -27,7 +27,7 @@ bitflags! {
     }
 }
 
-/// What this kernel can do, and what the caller shares: the answer of
+/// What this kernel supports, and what the caller shares. Returned by
 /// [`Device::query`](crate::Device::query).
 ///
 /// ```no_run
@@ -43,15 +43,14 @@ bitflags! {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Query {
-    /// What [`Request::unshare`](crate::Request::unshare) may name on this kernel.
+    /// The contexts that [`Request::unshare`](crate::Request::unshare) may name on this kernel.
     pub contexts: Contexts,
-    /// What [`Request::attach`](crate::Request::attach) may name on this kernel.
+    /// The contexts that [`Request::attach`](crate::Request::attach) may name on this kernel.
     pub attachable: Contexts,
-    /// The options that this kernel knows.
+    /// The options that this kernel supports.
     pub options: Options,
-    /// What the caller shares with another task at this moment; a namespace is shared when another
-    /// task is in the same one. By the time that the caller reads it, another task may have left
-    /// or joined.
+    /// The contexts that the caller shares with another task. A namespace is shared if another task is in
+    /// it. Other tasks may have left or joined by the time the caller reads this.
     pub shared: Contexts,
 }
 
@@ -60,7 +59,7 @@ impl From<raw::unshare_query> for Query {
         Self {
             contexts: Contexts::from_bits_retain(query.contexts),
             attachable: Contexts::from_bits_retain(query.attachable),
-            // The options field of a request has 32 bits: no option can be above them.
+            // `unshare_args.options` has 32 bits, so no option is lost.
             options: Options::from_bits_retain(query.options as u32),
             shared: Contexts::from_bits_retain(query.shared),
         }

@@ -5,7 +5,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 use crate::{Contexts, Options, raw};
 
-/// What to attach to and what to stop sharing, for [`Device::commit`](crate::Device::commit).
+/// The contexts to attach and to stop sharing, for [`Device::commit`](crate::Device::commit).
 ///
 /// ```
 /// use unshare_device::{Contexts, Request};
@@ -25,7 +25,7 @@ pub struct Request<'fd> {
 }
 
 impl<'fd> Request<'fd> {
-    /// A request for nothing, which succeeds.
+    /// A request that names no context. It succeeds and changes nothing.
     ///
     /// ```
     /// let request = unshare_device::Request::new();
@@ -35,9 +35,9 @@ impl<'fd> Request<'fd> {
         Self::default()
     }
 
-    /// Also stop sharing these contexts.
+    /// Adds contexts to stop sharing.
     ///
-    /// Which bits a kernel takes is in [`Query::contexts`](crate::Query::contexts).
+    /// [`Query::contexts`](crate::Query::contexts) has the bits that the kernel accepts.
     ///
     /// ```
     /// use unshare_device::{Contexts, Request};
@@ -50,13 +50,13 @@ impl<'fd> Request<'fd> {
         self
     }
 
-    /// Take these contexts from the task behind `pidfd`, before the unsharing: of a context that
-    /// both name, the caller gets its own copy of that task's.
+    /// Takes these contexts from the target, which is the task behind `pidfd`, before anything is unshared. If
+    /// both halves name a context, the caller gets its own copy of the target's.
     ///
-    /// They may be namespaces, and [`Contexts::FS`]: root and working directory, as nsenter(1) with
-    /// `--root --wd`, while the umask stays. [`Contexts::MOUNT`] moves both to the root of the mount
-    /// namespace, from where [`Contexts::FS`] takes them to the task's. As of setns(2),
-    /// [`Contexts::PID`] is about children born from now on.
+    /// The contexts may be namespaces and [`Contexts::FS`]. [`Contexts::FS`] means root and working
+    /// directory, as nsenter(1) with `--root --wd` does; the umask stays. [`Contexts::MOUNT`] without
+    /// [`Contexts::FS`] moves both to the root of the mount namespace. [`Contexts::PID`] affects future
+    /// children only, as in setns(2).
     ///
     /// ```no_run
     /// use std::os::fd::{AsFd, OwnedFd};
@@ -72,33 +72,32 @@ impl<'fd> Request<'fd> {
     /// }
     /// ```
     ///
-    /// A request has one such task: a second call replaces the first, and one with no contexts
-    /// takes it back. Which bits a kernel takes is in
-    /// [`Query::attachable`](crate::Query::attachable).
+    /// A request has one target: a second call replaces the first one, and a call without contexts
+    /// removes it. [`Query::attachable`](crate::Query::attachable) has the bits that the kernel accepts.
     ///
-    /// The pidfd is one of pidfd_open(2), with or without `PIDFD_THREAD`, or of clone(2), and may
-    /// come from another process. It may be in the [`close_range`](Self::close_range).
+    /// The pidfd is from pidfd_open(2), with or without `PIDFD_THREAD`, or from clone(2). Another process may
+    /// have passed it on. It may be in the [`close_range`](Self::close_range).
     pub fn attach(mut self, contexts: Contexts, pidfd: BorrowedFd<'fd>) -> Self {
         self.attach = (!contexts.is_empty()).then_some((contexts, pidfd));
         self
     }
 
-    /// With [`Contexts::FILES`]: leave the descriptors in `range` out of the caller's new table, as
-    /// close_range(2) with `CLOSE_RANGE_UNSHARE` does. Other tasks that share the old table keep
-    /// them. In a table that nobody shares they are closed.
+    /// With [`Contexts::FILES`]: leaves the descriptors in `range` out of the caller's new table, as
+    /// close_range(2) with `CLOSE_RANGE_UNSHARE` does. Tasks that share the old table keep them. If no
+    /// task shares the table, the descriptors are closed.
     ///
-    /// The device's own descriptor may be among them.
+    /// The range may include the descriptor of the device.
     ///
-    /// Without [`Contexts::FILES`], or with an end before the start, the request is `EINVAL`. What
-    /// becomes of the descriptors' owners in Rust is part of the promise that
-    /// [`Device::commit`](crate::Device::commit) takes.
+    /// The request is `EINVAL` without [`Contexts::FILES`], or if the range ends before it starts. The safety
+    /// requirements of [`Device::commit`](crate::Device::commit) say what Rust code must do with the owners of
+    /// these descriptors.
     ///
     /// ```no_run
     /// use unshare_device::{Contexts, Device, Request};
     ///
     /// let device = Device::open()?;
     /// let request = Request::new().unshare(Contexts::FILES).close_range(3..=u32::MAX);
-    /// // SAFETY: There is one thread, and what it owns above stderr is the device.
+    /// // SAFETY: There is one thread, and it owns no descriptor above stderr except the device.
     /// unsafe { device.commit(&request)? };
     /// std::mem::forget(device);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -108,7 +107,7 @@ impl<'fd> Request<'fd> {
         self
     }
 
-    /// Whether to prepare everything and report, but to change nothing.
+    /// Sets whether to prepare everything and report, but change nothing.
     ///
     /// ```no_run
     /// use unshare_device::{Contexts, Device, Request};
@@ -127,7 +126,7 @@ impl<'fd> Request<'fd> {
         self
     }
 
-    /// What is to be unshared, without what that implies.
+    /// The contexts to stop sharing, without implied ones.
     ///
     /// ```
     /// use unshare_device::{Contexts, Request};
@@ -139,7 +138,7 @@ impl<'fd> Request<'fd> {
         self.unshare
     }
 
-    /// What is to be attached.
+    /// The contexts to attach.
     ///
     /// ```
     /// use std::os::fd::BorrowedFd;
@@ -156,7 +155,7 @@ impl<'fd> Request<'fd> {
             .map_or(Contexts::empty(), |(contexts, _)| contexts)
     }
 
-    /// Whether nothing is to be changed.
+    /// Whether this is a dry run.
     ///
     /// ```
     /// use unshare_device::Request;
@@ -168,7 +167,7 @@ impl<'fd> Request<'fd> {
         self.dry_run
     }
 
-    /// The struct that the ioctl takes.
+    /// The struct that the ioctl reads.
     ///
     /// ```
     /// use unshare_device::{Contexts, Request, raw};

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
 /*
- * /dev/unshare: give the calling task its own copy of any part of its
- * execution context, as one transaction: all of what is asked for or nothing.
+ * /dev/unshare: gives the calling task its own copy of any part of its
+ * execution context, as one transaction: all named parts or none.
  *
- * This header is the whole of the interface. The layout is the same in 32-bit
- * and 64-bit programs, and the structs may grow at their end: the size is part
- * of the ioctl's number, so that an old program runs on a new module and a new
- * program, with what it does not use left zero, on an old one.
+ * This header is the whole interface. 32-bit and 64-bit programs have the same
+ * layout. The structs may grow at their end; their size is part of the ioctl's
+ * number. So an old program runs on a new module, and a new program on an old
+ * module if the fields that the old module does not know are zero.
  */
 #ifndef _UAPI_UNSHARE_H
 #define _UAPI_UNSHARE_H
@@ -18,8 +18,8 @@
 #define UNSHARE_DEVICE "/dev/unshare"
 
 /* For struct unshare_args.options. */
-#define UNSHARE_DRY_RUN		0x1	/* prepare and report, change nothing */
-#define UNSHARE_CLOSE_RANGE	0x2	/* with CLONE_FILES: leave descriptors out */
+#define UNSHARE_DRY_RUN		0x1	/* prepare and report, but change nothing */
+#define UNSHARE_CLOSE_RANGE	0x2	/* with CLONE_FILES: leave a range out */
 #define UNSHARE_HOLD		0x4	/* COMMIT: install nothing, return a descriptor to enter */
 
 /* Headers of older kernels lack these two. */
@@ -27,21 +27,22 @@
 #define CLONE_NEWTIME		0x00000080
 #endif
 #ifndef CLONE_EMPTY_MNTNS
-#define CLONE_EMPTY_MNTNS	(1ULL << 37)	/* with CLONE_NEWNS: without its mounts */
+#define CLONE_EMPTY_MNTNS	(1ULL << 37)	/* the root mount only */
 #endif
 
 /**
- * struct unshare_args - a request, and what became of it
+ * struct unshare_args - a request and its result
  * @unshare:     in: contexts to stop sharing (CLONE_*)
  * @attach:      in: contexts to take from the task behind @pidfd (CLONE_NEW*, CLONE_FS)
- * @pidfd:       in: that task; 0 when @attach is 0
+ * @pidfd:       in: a pidfd of that task; 0 if @attach is 0
  * @options:     in: UNSHARE_DRY_RUN | UNSHARE_CLOSE_RANGE | UNSHARE_HOLD
  * @close_first: in: with UNSHARE_CLOSE_RANGE, the first descriptor that the
  *               caller does not keep; else 0
- * @close_last:  in: and the last one; else 0
+ * @close_last:  in: with UNSHARE_CLOSE_RANGE, the last such descriptor; else 0
  * @replaced:    out: contexts that were replaced (dry run: that would be;
  *               UNSHARE_HOLD: that ENTER would replace for the caller)
- * @failed:      out: on error, the context that stopped it, 0 when it was the arguments
+ * @failed:      out: on error, the context that stopped the request; 0 if the
+ *               arguments or the target did
  */
 struct unshare_args {
 	__aligned_u64 unshare;
@@ -55,11 +56,11 @@ struct unshare_args {
 };
 
 /**
- * struct unshare_query - what this kernel can do, and what the caller shares
- * @contexts:   out: bits that @unshare accepts on this kernel
- * @attachable: out: bits that @attach accepts on this kernel
- * @options:    out: option bits
- * @shared:     out: contexts that the caller shares with another task at this moment
+ * struct unshare_query - what this kernel supports, and what the caller shares
+ * @contexts:   out: bits that struct unshare_args.unshare accepts
+ * @attachable: out: bits that struct unshare_args.attach accepts
+ * @options:    out: bits that struct unshare_args.options accepts
+ * @shared:     out: contexts that the caller shares with another task now
  */
 struct unshare_query {
 	__aligned_u64 contexts;
@@ -68,21 +69,21 @@ struct unshare_query {
 	__aligned_u64 shared;
 };
 
-/* The sizes that were published, oldest first; a shorter struct is EINVAL. */
+/* The published sizes, oldest first. A struct shorter than the first is EINVAL. */
 #define UNSHARE_ARGS_SIZE_VER0	48
 #define UNSHARE_QUERY_SIZE_VER0	32
 
 #define UNSHARE_IOC_MAGIC	0xBE
 #define UNSHARE_IOC_COMMIT	_IOWR(UNSHARE_IOC_MAGIC, 1, struct unshare_args)
 #define UNSHARE_IOC_QUERY	_IOR(UNSHARE_IOC_MAGIC, 2, struct unshare_query)
-/* COMMIT for what needs no privilege; a namespace or attach bit is EPERM. */
+/* COMMIT for contexts that need no privilege; a namespace or an attach is EPERM. */
 #define UNSHARE_IOC_LOCAL	_IOWR(UNSHARE_IOC_MAGIC, 3, struct unshare_args)
 
 /*
- * Of a descriptor that COMMIT with UNSHARE_HOLD returned; the argument is 0.
- * ENTER gives the calling thread what the descriptor holds. LEAVE gives the
- * thread back what it had. LEAVE of the device leaves what the thread entered
- * last.
+ * Commands of a descriptor that COMMIT with UNSHARE_HOLD returned. Their argument
+ * is 0. ENTER gives the calling thread the contexts that the descriptor holds.
+ * LEAVE gives the thread back the contexts that it had. LEAVE on the device
+ * leaves the contexts that the thread entered last.
  */
 #define UNSHARE_IOC_ENTER	_IO(UNSHARE_IOC_MAGIC, 4)
 #define UNSHARE_IOC_LEAVE	_IO(UNSHARE_IOC_MAGIC, 5)
@@ -90,8 +91,8 @@ struct unshare_query {
 /*
  * The size of a struct is part of an ioctl's number, so COMMIT, LOCAL and QUERY
  * have a number for each size. A seccomp filter must compare (number &
- * UNSHARE_IOC_MASK) with (UNSHARE_IOC_COMMIT & UNSHARE_IOC_MASK): a filter for
- * exact numbers is passed by a struct of another size.
+ * UNSHARE_IOC_MASK) with (UNSHARE_IOC_COMMIT & UNSHARE_IOC_MASK). A struct of
+ * another size passes a filter that compares exact numbers.
  */
 #define UNSHARE_IOC_MASK	0xffff
 
@@ -100,9 +101,9 @@ struct unshare_query {
  * unshare_context_name - the name of a context
  * @context: one bit of struct unshare_args.replaced, or all of .failed
  *
- * Returns: the name of the constant, as in "CLONE_NEWNS"; "arguments" for 0,
- * which .failed is when no context stopped the request; "unknown context" for
- * a bit that this header does not have, and for several bits.
+ * Returns: the name of the constant, such as "CLONE_NEWNS"; "arguments" for 0,
+ * which .failed is if the arguments or the target stopped the request; "unknown
+ * context" for a bit that is not in this header, and for several bits.
  */
 static __inline__ const char *unshare_context_name(__u64 context)
 {
@@ -131,16 +132,16 @@ static __inline__ const char *unshare_context_name(__u64 context)
 #if !defined(__KERNEL__) && __STDC_HOSTED__
 #include <sys/ioctl.h>
 
-/* Puts the calling thread into what @held holds. Returns 0, or -1 with errno. */
+/* Puts the calling thread into the contexts that @held holds. Returns 0, or -1 with errno. */
 static __inline__ int unshare_enter(int held)
 {
 	return ioctl(held, UNSHARE_IOC_ENTER, 0);
 }
 
 /*
- * Gives the calling thread back what it had before unshare_enter(@held). @held
- * may be a descriptor of the device: that leaves what was entered last. Returns
- * 0, or -1 with errno.
+ * Gives the calling thread back the contexts that it had before
+ * unshare_enter(@held). If @held is a descriptor of the device, the thread leaves
+ * the contexts that it entered last. Returns 0, or -1 with errno.
  */
 static __inline__ int unshare_leave(int held)
 {

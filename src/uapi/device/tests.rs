@@ -45,7 +45,7 @@ fn another_device_answers_enotty() {
     let Ok(device) = Device::open_at("/dev/null") else {
         panic!("/dev/null does not open");
     };
-    // SAFETY: The request is for nothing.
+    // SAFETY: The request names no context.
     let error = unsafe { device.commit(&Request::new()) }.unwrap_err();
     assert_eq!(error.errno, rustix::io::Errno::NOTTY);
     assert!(error.context.is_empty());
