@@ -71,7 +71,9 @@ fn refused(errno: Error, attach: Contexts) -> Failure {
     }
 }
 
-/// What was attached, if the request attaches it: credentials, and a new set of namespaces that no task uses yet.
+/// Attached credentials, and a new set of attached namespaces. No task uses them yet.
+///
+/// A field is `None` if the request attaches no such context.
 #[derive(Default)]
 pub(crate) struct Attached {
     pub(crate) credentials: Option<Cred>,

@@ -73,14 +73,14 @@ impl Contexts {
     /// All namespaces.
     pub(crate) const NAMESPACES: Self = Self(UNSHARE_NSPROXY as u64 | CLONE_NEWUSER as u64);
 
-    /// What a descriptor can hold: no context that belongs to a whole process, and none that refers to descriptors.
+    /// The contexts that a descriptor can hold: none that belongs to a whole process or refers to descriptors.
     pub(crate) const HOLDABLE: Self =
         Self((UNSHARE_NSPROXY & !CLONE_NEWTIME) as u64 | CLONE_EMPTY_MNTNS | CLONE_FS as u64);
 
-    /// Not a context: in the set of what a kernel lacks, stands for attaching.
+    /// Not a context: stands for attaching in the set of features that a kernel lacks.
     pub(crate) const ATTACHING: Self = Self(UNSHARE_ATTACH as u64);
 
-    /// Not a context: in the set of what a kernel lacks, stands for holding.
+    /// Not a context: stands for holding in the set of features that a kernel lacks.
     pub(crate) const HOLDING: Self = Self(UNSHARE_HOLDING);
 
     /// Returns the set of these bits, including bits that are no context.

@@ -53,7 +53,7 @@ use crate::{
 
 /// The new contexts of a request, except the address space. No task uses them yet.
 ///
-/// The type of each field says what other tasks can see when it is dropped. It is little: another task may have
+/// Other tasks can hardly notice the drop of this value; the type of each field says how. Another task may have
 /// found a new mount namespace, and a new user namespace counts towards its limit until a worker frees it
 /// (`sys/nsproxy/ucounts.rs`). Fields are dropped in the order of their declaration. Namespaces must come
 /// before the credentials: the count of a namespace is given back through the user namespace that owns it.

@@ -97,7 +97,7 @@ fn check_series() -> Result {
             .strip_prefix(series)
             .is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()))
     });
-    // `value()` returns a reference on 7.2 and a copy on 7.3; `ne()` accepts both.
+    // `value` returns a reference on 7.2 and a copy on 7.3; `ne` accepts both.
     if is_tested || module_parameters::untested.value().ne(&0) {
         return Ok(());
     }

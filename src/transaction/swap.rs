@@ -34,7 +34,7 @@ pub(crate) struct Swap<Fs> {
 }
 
 impl<Fs> Swap<Fs> {
-    /// Gives the running task what the value owns, and returns what the task had in its place.
+    /// Gives the running task these namespaces and directories, and returns those that it had.
     ///
     /// Both change in one section of `task_lock`. Other tasks read both under that lock, so none sees a new
     /// mount namespace with an old root.
@@ -69,7 +69,7 @@ impl Swap<FsStruct> {
 }
 
 impl Swap<ParkedFs> {
-    /// Swaps back what `park` returned.
+    /// Gives the namespaces and directories back that `park` returned.
     pub(crate) fn restore(self, lock: &mut TaskLock<'_>) -> Swap<LeftFsStruct> {
         self.swap(lock, ParkedFs::restore)
     }

@@ -95,7 +95,7 @@ impl Device {
     /// use unshare_device::{Contexts, Device, Request};
     ///
     /// let device = Device::open()?;
-    /// // SAFETY: The descriptor table stays.
+    /// // SAFETY: The request does not replace the descriptor table.
     /// let replaced = unsafe { device.commit(&Request::new().unshare(Contexts::MOUNT))? };
     /// // `Contexts::FS` is in it too: the root directory is in the new mount namespace.
     /// assert!(replaced.contains(Contexts::MOUNT));
@@ -151,7 +151,7 @@ impl Device {
     ///
     /// let device = Device::open()?;
     /// let request = Request::new().unshare(Contexts::FS | Contexts::NET);
-    /// // SAFETY: The descriptor table stays.
+    /// // SAFETY: The request does not replace the descriptor table.
     /// let error = unsafe { device.commit_local(&request) }.unwrap_err();
     /// assert_eq!((error.errno, error.context), (Errno::PERM, Contexts::NET));
     /// # Ok::<(), std::io::Error>(())

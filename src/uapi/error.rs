@@ -12,7 +12,7 @@ use crate::Contexts;
 /// use unshare_device::{Contexts, Device, Request};
 ///
 /// fn private_directories(device: &Device) -> unshare_device::Result<Contexts> {
-///     // SAFETY: The descriptor table stays.
+///     // SAFETY: The request does not replace the descriptor table.
 ///     unsafe { device.commit(&Request::new().unshare(Contexts::FS)) }
 /// }
 /// ```

@@ -9,7 +9,7 @@
 //!
 //! let device = Device::open()?;
 //! let request = Request::new().unshare(Contexts::MOUNT | Contexts::NET | Contexts::FS);
-//! // SAFETY: The descriptor table stays.
+//! // SAFETY: The request does not replace the descriptor table.
 //! match unsafe { device.commit(&request) } {
 //!     Ok(replaced) => println!("replaced {replaced}"),
 //!     Err(error) => println!("nothing changed: {error}"), // "CLONE_NEWNET: Operation not permitted"

@@ -67,7 +67,7 @@ impl<'fd> Request<'fd> {
     ///     let request = Request::new()
     ///         .attach(Contexts::NET | Contexts::MOUNT, pidfd.as_fd())
     ///         .unshare(Contexts::MOUNT);
-    ///     // SAFETY: The descriptor table stays.
+    ///     // SAFETY: The request does not replace the descriptor table.
     ///     unsafe { device.commit(&request) }
     /// }
     /// ```
