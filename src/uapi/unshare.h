@@ -69,18 +69,18 @@ struct unshare_query {
 	__aligned_u64 shared;
 };
 
-/* The published sizes, oldest first. A struct shorter than the first is EINVAL. */
+/* The published sizes, oldest first. A struct shorter than these is EINVAL. */
 #define UNSHARE_ARGS_SIZE_VER0	48
 #define UNSHARE_QUERY_SIZE_VER0	32
 
 #define UNSHARE_IOC_MAGIC	0xBE
 #define UNSHARE_IOC_COMMIT	_IOWR(UNSHARE_IOC_MAGIC, 1, struct unshare_args)
 #define UNSHARE_IOC_QUERY	_IOR(UNSHARE_IOC_MAGIC, 2, struct unshare_query)
-/* COMMIT for contexts that need no privilege; a namespace or an attach is EPERM. */
+/* COMMIT for contexts that need no privilege: a namespace or attach is EPERM. */
 #define UNSHARE_IOC_LOCAL	_IOWR(UNSHARE_IOC_MAGIC, 3, struct unshare_args)
 
 /*
- * Commands of a descriptor that COMMIT with UNSHARE_HOLD returned. Their argument
+ * Commands of a descriptor that COMMIT with UNSHARE_HOLD returned. The argument
  * is 0. ENTER gives the calling thread the contexts that the descriptor holds.
  * LEAVE gives the thread back the contexts that it had. LEAVE on the device
  * leaves the contexts that the thread entered last.
@@ -132,7 +132,10 @@ static __inline__ const char *unshare_context_name(__u64 context)
 #if !defined(__KERNEL__) && __STDC_HOSTED__
 #include <sys/ioctl.h>
 
-/* Puts the calling thread into the contexts that @held holds. Returns 0, or -1 with errno. */
+/*
+ * Puts the calling thread into the contexts that @held holds. Returns 0, or -1
+ * with errno.
+ */
 static __inline__ int unshare_enter(int held)
 {
 	return ioctl(held, UNSHARE_IOC_ENTER, 0);
@@ -140,8 +143,8 @@ static __inline__ int unshare_enter(int held)
 
 /*
  * Gives the calling thread back the contexts that it had before
- * unshare_enter(@held). If @held is a descriptor of the device, the thread leaves
- * the contexts that it entered last. Returns 0, or -1 with errno.
+ * unshare_enter(@held). If @held is a descriptor of the device, the thread
+ * leaves the contexts that it entered last. Returns 0, or -1 with errno.
  */
 static __inline__ int unshare_leave(int held)
 {
