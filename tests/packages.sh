@@ -178,7 +178,7 @@ tests() {
 		same "$(pkg-config --modversion unshare)" "$(dpkg-query -W -f '${Version}' unshare-dev)"
 		# shellcheck disable=SC2046 # Several, or none.
 		cc $(pkg-config --cflags unshare) -Wall -Wextra -Werror -o program /usr/share/doc/unshare-dev/examples/unshare.c
-		[[ $(echo 'echo elsewhere >/proc/sys/kernel/hostname && uname -n' | ./program) == 'replaced 0x'*$'\nelsewhere' ]]
+		[[ $(echo 'echo elsewhere >/proc/sys/kernel/hostname && uname -n' | ./program) == 'replaced: CLONE_'*$'\nelsewhere' ]]
 		differ "$(uname -n)" elsewhere
 	}
 	check "a C program compiles, and runs"
