@@ -41,7 +41,11 @@ fn examples_in_the_manual_are_samples() {
         assert!(is_sample, "no sample is this program:\n{code}");
         count += 1;
     }
-    assert_eq!(count, examples.matches("\n.Ss ").count(), "sections without a program");
+    assert_eq!(
+        count,
+        examples.matches("\n.Ss ").count(),
+        "sections without a program"
+    );
     assert!(count >= 4, "{count} programs found");
 }
 

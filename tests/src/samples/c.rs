@@ -120,9 +120,8 @@ fn held_socket() -> Result<()> {
 fn held_filter() -> Result<()> {
     let printed = output("held-filter")?;
     let denied = "Operation not permitted";
-    let expected = format!(
-        "enter: allowed\nleave: allowed\nrequest: {denied}\nlonger request: {denied}\n"
-    );
+    let expected =
+        format!("enter: allowed\nleave: allowed\nrequest: {denied}\nlonger request: {denied}\n");
     ensure!(printed == expected, "{printed}");
     Ok(())
 }
