@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Compiles the C parts of the tests: the header in each language it is for, and two programs.
+//! Compiles the C parts of the tests: the header in each language it is for, and programs. Has one of them write the
+//! seccomp filters.
 
 use std::env;
 use std::path::Path;
@@ -8,6 +9,14 @@ use std::process::Command;
 
 /// The first of these that is there compiles; clang needs no packages of its own for C++ and 32 bits.
 const COMPILERS: [&str; 4] = ["clang-19", "clang", "gcc", "cc"];
+
+/// The seccomp filters of tests/src/held/filter.rs.
+const FILTERS: [&str; 4] = [
+    "only-enter-and-leave",
+    "not-commit-exactly",
+    "not-commit-masked",
+    "not-leave-masked",
+];
 
 const HEADER: &str = "../src/uapi/unshare.h";
 
@@ -18,6 +27,7 @@ fn main() {
         "src/header.c",
         "src/abi32.c",
         "src/names.c",
+        "src/filters.c",
         "build.rs",
     ] {
         println!("cargo::rerun-if-changed={file}");
@@ -33,7 +43,7 @@ fn main() {
         compile(flags.split(' ').chain(["src/header.c"]));
     }
 
-    let program = Path::new(&out).join("abi32");
+    let abi32 = Path::new(&out).join("abi32");
     let arch = env::var("CARGO_CFG_TARGET_ARCH").expect("cargo sets CARGO_CFG_TARGET_ARCH");
     let machine = match &*arch {
         "aarch64" => "--target=arm-linux-gnueabihf -march=armv7-a -marm -fuse-ld=lld",
@@ -42,7 +52,7 @@ fn main() {
     let flags = "-O1 -nostdlib -static -fno-pic -ffreestanding -fno-stack-protector \
                  -Wl,--build-id=none -Wall -Wextra -Werror";
     let flags = machine.split(' ').chain(flags.split_whitespace());
-    let path = program.to_str().expect("OUT_DIR is UTF-8");
+    let path = abi32.to_str().expect("OUT_DIR is UTF-8");
     compile(flags.chain(["src/abi32.c", "-o", path]));
 
     // It runs on the machine that builds the tests, and so not after a cross-build.
@@ -53,8 +63,25 @@ fn main() {
         compile(flags.split(' ').chain([path]));
     }
 
-    let elf = std::fs::read(&program).expect("the compiler has just written it");
-    assert_eq!(&elf[..5], b"\x7fELF\x01", "{path} is no 32-bit program");
+    let program = Path::new(&out).join("filters");
+    let path = program.to_str().expect("OUT_DIR is UTF-8");
+    let flags = "-O1 -Wall -Wextra -Werror src/filters.c -l:libseccomp.so.2 -o";
+    compile(flags.split(' ').chain([path]));
+    for name in FILTERS {
+        let filter = Command::new(path).args([name, &arch]).output();
+        let filter = filter.expect("the program was compiled a moment ago");
+        assert!(filter.status.success(), "filters {name} {arch}: {filter:?}");
+        std::fs::write(Path::new(&out).join(format!("{name}.bpf")), filter.stdout)
+            .expect("OUT_DIR is writable");
+    }
+
+    let elf = std::fs::read(&abi32).expect("the compiler has just written it");
+    assert_eq!(
+        &elf[..5],
+        b"\x7fELF\x01",
+        "{} is no 32-bit program",
+        abi32.display()
+    );
 }
 
 fn compile<'a>(arguments: impl Iterator<Item = &'a str>) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! A seccomp filter can allow ENTER and LEAVE alone, if it compares the command masked.
+//! Seccomp filters that libseccomp has made: a filter can allow ENTER and LEAVE alone, if it compares the command
+//! masked. The build has libseccomp export them, because the tests are static programs (`tests/src/filters.c`).
 
 use std::os::fd::AsFd;
 use std::ptr;
@@ -10,9 +11,9 @@ use rustix::io::Errno;
 use rustix::thread::set_no_new_privs;
 use unshare_device::{Contexts, raw};
 
-use super::{Held, command};
+use super::{Eye, Held, LEAVE, command};
 use crate::check::ensure;
-use crate::device::{COMMIT, Device, checked, unshare};
+use crate::device::{Args, COMMIT, Device, checked, unshare};
 use crate::harness::Suite;
 
 pub(crate) fn suite() -> Suite {
@@ -22,132 +23,39 @@ pub(crate) fn suite() -> Suite {
             masked,
         )
         .test(
-            "a filter for exact numbers is passed by another size",
-            exact,
+            "a filter for the exact number is passed by a struct of another size; a masked one is not",
+            another_size,
+        )
+        .test(
+            "a filter for the exact number is passed by bits that ioctl(2) ignores; a masked one is not",
+            ignored_bits,
+        )
+        .test(
+            "a filter that a thread puts on itself inside lets it leave, unless it is for LEAVE",
+            inside,
         )
 }
 
-/// COMMIT of a struct that is longer than this module knows.
-const LONGER: u32 = (COMMIT & !(0x3fff << 16)) | (64 << 16);
-
-fn masked() -> Result<()> {
-    let held = Held::new(Contexts::UTS)?;
-    let device = Device::open()?;
-    let mask = raw::UNSHARE_IOC_MASK;
-    let numbers = [raw::UNSHARE_IOC_ENTER, raw::UNSHARE_IOC_LEAVE].map(|number| number & mask);
-    allow_only(mask, numbers)?;
-    for _ in 0..2 {
-        held.inside(|| Ok(()))?;
-    }
-    for number in [
-        COMMIT,
-        LONGER,
-        raw::UNSHARE_IOC_LOCAL,
-        raw::UNSHARE_IOC_QUERY,
-    ] {
-        let errno = request(&device, number);
-        ensure!(errno == Some(Errno::NOSYS), "{number:#x}: {errno:?}");
-    }
-    ensure!(command(device.as_fd(), raw::UNSHARE_IOC_LEAVE) == Err(Errno::INVAL));
-    Ok(())
-}
-
-fn exact() -> Result<()> {
-    let device = Device::open()?;
-    // What wants to deny COMMIT alone, and does so by its number.
-    deny(u32::MAX, COMMIT)?;
-    ensure!(request(&device, COMMIT) == Some(Errno::NOSYS));
-    ensure!(
-        request(&device, LONGER).is_none(),
-        "the longer struct is refused"
-    );
-    deny(raw::UNSHARE_IOC_MASK, COMMIT & raw::UNSHARE_IOC_MASK)?;
-    ensure!(request(&device, LONGER) == Some(Errno::NOSYS));
-    Ok(())
-}
-
-/// A request for nothing, in a struct that is long enough.
-fn request(device: &Device, number: u32) -> Option<Errno> {
-    let mut long = [0_u64; 8];
-    let args = unshare(Contexts::empty());
-    // SAFETY: The room is larger than the struct, and aligned as it.
-    unsafe {
-        ptr::from_mut(&mut long)
-            .cast::<crate::device::Args>()
-            .write(args)
+/// What libseccomp has made of the rules with this name.
+macro_rules! filter {
+    ($name:literal) => {
+        put_on(include_bytes!(concat!(env!("OUT_DIR"), "/", $name, ".bpf")))
     };
-    device.ioctl(number, ptr::from_mut(&mut long).cast())
 }
 
-/// The low half of the second argument of a system call: what ioctl(2) takes for a number.
-const NUMBER: u32 = 24;
-
-/// From now on, ioctl(2) with a number of ours is ENOSYS if it is not one of these, compared masked.
-fn allow_only(mask: u32, numbers: [u32; 2]) -> Result<()> {
-    let ours = raw::UNSHARE_IOC_MAGIC << 8;
-    filter(&[
-        op(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0),
-        op(
-            libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K,
-            u32::try_from(libc::SYS_ioctl)?,
-            0,
-            7,
-        ),
-        op(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, NUMBER, 0, 0),
-        op(libc::BPF_ALU | libc::BPF_AND | libc::BPF_K, mask, 0, 0),
-        op(
-            libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K,
-            numbers[0],
-            4,
-            0,
-        ),
-        op(
-            libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K,
-            numbers[1],
-            3,
-            0,
-        ),
-        op(libc::BPF_ALU | libc::BPF_AND | libc::BPF_K, 0xff00, 0, 0),
-        op(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, ours, 0, 1),
-        op(libc::BPF_RET | libc::BPF_K, DENIED, 0, 0),
-        op(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_ALLOW, 0, 0),
-    ])
-}
-
-/// From now on, ioctl(2) with this number, compared masked, is ENOSYS.
-fn deny(mask: u32, number: u32) -> Result<()> {
-    filter(&[
-        op(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0),
-        op(
-            libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K,
-            u32::try_from(libc::SYS_ioctl)?,
-            0,
-            4,
-        ),
-        op(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, NUMBER, 0, 0),
-        op(libc::BPF_ALU | libc::BPF_AND | libc::BPF_K, mask, 0, 0),
-        op(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, number, 0, 1),
-        op(libc::BPF_RET | libc::BPF_K, DENIED, 0, 0),
-        op(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_ALLOW, 0, 0),
-    ])
-}
-
-const DENIED: u32 = libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32;
-
-fn op(code: u32, k: u32, jt: u8, jf: u8) -> libc::sock_filter {
-    libc::sock_filter {
-        code: code as u16,
-        jt,
-        jf,
-        k,
-    }
-}
-
-fn filter(operations: &[libc::sock_filter]) -> Result<()> {
+/// Puts a filter on the calling thread, for good.
+fn put_on(filter: &[u8]) -> Result<()> {
+    let step = |bytes: &[u8]| libc::sock_filter {
+        code: u16::from_ne_bytes([bytes[0], bytes[1]]),
+        jt: bytes[2],
+        jf: bytes[3],
+        k: u32::from_ne_bytes([bytes[4], bytes[5], bytes[6], bytes[7]]),
+    };
+    let mut steps: Vec<_> = filter.chunks_exact(8).map(step).collect();
     set_no_new_privs(true)?;
     let program = libc::sock_fprog {
-        len: operations.len().try_into()?,
-        filter: operations.as_ptr().cast_mut(),
+        len: steps.len().try_into()?,
+        filter: steps.as_mut_ptr(),
     };
     // SAFETY: The program is there for the call, which reads it.
     let set = unsafe {
@@ -159,4 +67,80 @@ fn filter(operations: &[libc::sock_filter]) -> Result<()> {
         )
     };
     checked(set).context("seccomp").map(drop)
+}
+
+/// COMMIT of a struct that is longer than this module knows.
+const LONGER: u32 = (COMMIT & !(0x3fff << 16)) | (64 << 16);
+
+/// What the filters deny.
+const DENIED: Result<(), Errno> = Err(Errno::NOSYS);
+
+/// Makes a request for nothing, in a struct that is long enough for any of the numbers here.
+fn request(device: &Device, number: u64) -> Result<(), Errno> {
+    let mut long = [0_u64; 8];
+    let args = unshare(Contexts::empty());
+    // SAFETY: The room is larger than the struct, and aligned as it.
+    unsafe { ptr::from_mut(&mut long).cast::<Args>().write(args) };
+    // SAFETY: The room outlives the call. The kernel gets all bits of the number.
+    let result = unsafe { libc::syscall(libc::SYS_ioctl, device.number(), number, &raw mut long) };
+    checked(result).map(drop)
+}
+
+fn masked() -> Result<()> {
+    let held = Held::new(Contexts::UTS)?;
+    let device = Device::open()?;
+    filter!("only-enter-and-leave")?;
+    for _ in 0..2 {
+        held.inside(|| Ok(()))?;
+    }
+    for number in [
+        COMMIT,
+        LONGER,
+        raw::UNSHARE_IOC_LOCAL,
+        raw::UNSHARE_IOC_QUERY,
+    ] {
+        let outcome = request(&device, number.into());
+        ensure!(outcome == DENIED, "{number:#x}: {outcome:?}");
+    }
+    ensure!(command(device.as_fd(), LEAVE) == Err(Errno::INVAL));
+    Ok(())
+}
+
+/// Has a filter for the exact number of COMMIT, and then a masked one. `number` is another form of it.
+fn pass(number: u64) -> Result<()> {
+    let device = Device::open()?;
+    request(&device, number).context("without a filter")?;
+    filter!("not-commit-exactly")?;
+    ensure!(request(&device, COMMIT.into()) == DENIED);
+    request(&device, number).context("with the filter for the exact number")?;
+    filter!("not-commit-masked")?;
+    ensure!(request(&device, number) == DENIED);
+    // The filter is for requests alone.
+    device.query().map(drop)
+}
+
+fn another_size() -> Result<()> {
+    pass(LONGER.into())
+}
+
+fn ignored_bits() -> Result<()> {
+    pass(u64::from(COMMIT) | 1 << 40)
+}
+
+fn inside() -> Result<()> {
+    let held = Held::new(Contexts::UTS)?;
+    let eye = Eye::new()?;
+    let before = eye.view()?;
+    held.enter()?;
+    filter!("not-commit-masked")?;
+    held.leave()?;
+    before.ensure_same(&eye.view()?)?;
+    held.enter()?;
+    let inside = eye.view()?;
+    filter!("not-leave-masked")?;
+    ensure!(held.leave() == DENIED);
+    ensure!(command(Device::open()?.as_fd(), LEAVE) == DENIED);
+    inside.ensure_same(&eye.view()?)?;
+    ensure!(before.changed(&inside).len() == 1);
+    Ok(())
 }
