@@ -6,10 +6,12 @@ use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
 
 use anyhow::Result;
+use serde_json::Value;
 
 use super::{FAILED, command, exits, output, prints, run};
 use crate::check::ensure;
 use crate::contexts::files::dup_to;
+use crate::device::{Device, HOLD};
 use crate::harness::Suite;
 use crate::machine::{OpenToAll, Setting};
 
@@ -70,6 +72,10 @@ pub(crate) fn suite() -> Suite {
             nothing_to_leave,
         )
         .test("unshare-run --query names each context", query)
+        .test(
+            "unshare-run --query says whether contexts can be held",
+            query_offers_hold,
+        )
         .test(
             "unshare-run names the refused context and the reason",
             refused,
@@ -176,6 +182,21 @@ fn query() -> Result<()> {
             .any(|line| line.split_whitespace().next() == Some(name));
         ensure!(listed, "{name}: {printed}");
     }
+    Ok(())
+}
+
+fn query_offers_hold() -> Result<()> {
+    says_hold(Device::open()?.query()?.options & u64::from(HOLD) != 0)
+}
+
+/// Checks what the table and the JSON say.
+pub(crate) fn says_hold(is_offered: bool) -> Result<()> {
+    let row = ["UNSHARE_HOLD", if is_offered { "yes" } else { "no" }];
+    let table = output("unshare-run --query")?;
+    let mut rows = table.lines().map(|line| line.split_whitespace().take(2));
+    ensure!(rows.any(|words| words.eq(row)), "no {row:?}: {table}");
+    let json: Value = serde_json::from_str(&output("unshare-run --query --json")?)?;
+    ensure!(json["options"]["hold"] == is_offered, "{json:#}");
     Ok(())
 }
 

@@ -50,7 +50,7 @@ pub(crate) struct Options {
     #[arg(long, help_heading = "Instead of running a command")]
     pub(crate) dry_run: bool,
 
-    /// Show what this kernel can unshare, and what the caller shares
+    /// Show what this kernel can unshare and hold, and what the caller shares
     #[arg(
         long,
         conflicts_with_all = ["dry_run", "command"],

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use serde_json::{Value, json};
@@ -7,6 +8,13 @@ use unshare_device::{Contexts, Options, Query};
 use unshare_tools::Refusal;
 
 use crate::names::name;
+
+/// The options of a request, in the order of their bits.
+const OPTIONS: [(Options, &str); 3] = [
+    (Options::DRY_RUN, "dry_run"),
+    (Options::CLOSE_RANGE, "close_range"),
+    (Options::HOLD, "hold"),
+];
 
 /// The answer of `--query`.
 pub(crate) fn query(query: &Query, as_json: bool) -> io::Result<()> {
@@ -21,7 +29,16 @@ pub(crate) fn query(query: &Query, as_json: bool) -> io::Result<()> {
     for context in known() {
         row(&mut out, query, context)?;
     }
+    for (option, name) in OPTIONS {
+        let shown = format!("UNSHARE_{}", name.to_uppercase());
+        let accepted = yes(query.options.contains(option));
+        writeln!(out, "{shown:<19}{accepted:<10}-           -       -")?;
+    }
     Ok(())
+}
+
+fn yes(is_so: bool) -> &'static str {
+    if is_so { "yes" } else { "no" }
 }
 
 /// The answer of `--dry-run`, as JSON.
@@ -63,22 +80,21 @@ fn query_object(query: &Query) -> Value {
     };
     json!({
         "contexts": known().map(context).collect::<Vec<_>>(),
-        "options": {
-            "dry_run": query.options.contains(Options::DRY_RUN),
-            "close_range": query.options.contains(Options::CLOSE_RANGE),
-        },
+        "options": OPTIONS
+            .map(|(option, name)| (name, query.options.contains(option)))
+            .into_iter()
+            .collect::<BTreeMap<_, _>>(),
     })
 }
 
 fn row(out: &mut impl Write, query: &Query, context: Contexts) -> io::Result<()> {
-    let yes = |set: Contexts| if set.contains(context) { "yes" } else { "no" };
     let shared = match context {
         Contexts::EMPTY_MNTNS => "-",
-        _ => yes(query.shared),
+        _ => yes(query.shared.contains(context)),
     };
     let shown = context.to_string();
-    let accepted = yes(query.contexts);
-    let attachable = yes(query.attachable);
+    let accepted = yes(query.contexts.contains(context));
+    let attachable = yes(query.attachable.contains(context));
     let option = name(context).map_or("-".to_owned(), |name| format!("--{name}"));
     writeln!(
         out,
