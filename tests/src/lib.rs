@@ -156,17 +156,23 @@ fn suites() -> Vec<Suite> {
         contexts::sighand::suite(),
         contexts::signals::suite(),
         held::arguments::suite(),
+        held::descriptor::suite(),
         held::entering::suite(),
         held::leaving::suite(),
         held::way_back::suite(),
+        held::directories::suite(),
         held::credentials::suite(),
+        held::privileges::suite(),
         held::ending::suite(),
+        held::execve::suite(),
         held::lifetime::suite(),
         held::filter::suite(),
         #[cfg(target_arch = "x86_64")]
         held::first_task::suite(),
         held::faults::suite(),
         held::stress::suite(),
+        held::killed::suite(),
+        held::residue::suite(),
         combinations::suite(),
         atomicity::suite(),
         faults::suite(),
@@ -249,11 +255,11 @@ pub fn main() -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     if let Some(device) = options.leave {
-        held::ending::program(device)?;
+        held::execve::program(device)?;
         return Ok(ExitCode::SUCCESS);
     }
     if options.who {
-        held::ending::who();
+        held::execve::who();
         return Ok(ExitCode::SUCCESS);
     }
     if let Some(measure) = options.bench {

@@ -119,6 +119,7 @@ impl Machine {
             .map(|entry| Ok(entry?.path()))
             .collect::<Result<Vec<_>>>()?;
         let others = [
+            path_of("fs/file-max"),
             path_of("fs/nr_open"),
             path_of("kernel/unprivileged_userns_clone"),
             path_of("kernel/core_pattern"),

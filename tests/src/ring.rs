@@ -27,6 +27,7 @@ pub(crate) struct Ring {
 }
 
 pub(crate) const POLL_ADD: u8 = 6;
+pub(crate) const OPENAT: u8 = 18;
 pub(crate) const READ: u8 = 22;
 pub(crate) const READ_FIXED: u8 = 4;
 pub(crate) const NOP: u8 = 0;
@@ -78,19 +79,31 @@ impl Ring {
 
     /// Registers a page as the only buffer for [`READ_FIXED`].
     pub(crate) fn register_buffer(&self, page: &Mapping) -> Result<()> {
-        const REGISTER_BUFFERS: u32 = 0;
+        const BUFFERS: u32 = 0;
         let buffer = libc::iovec {
             iov_base: page.start(),
             iov_len: page.len(),
         };
-        // SAFETY: One buffer, which outlives the ring.
+        // One buffer, which outlives the ring.
+        self.register(BUFFERS, buffer, 1)
+    }
+
+    /// Has one worker carry out all requests, one after the other.
+    pub(crate) fn limit_workers(&self) -> Result<()> {
+        const IOWQ_MAX_WORKERS: u32 = 19;
+        // Bounded and unbounded ones.
+        self.register(IOWQ_MAX_WORKERS, [1_u32; 2], 2)
+    }
+
+    fn register<T>(&self, what: u32, mut data: T, count: u32) -> Result<()> {
+        // SAFETY: The kernel reads the data, and may write the old limits of the workers to it.
         let registered = checked(unsafe {
             libc::syscall(
                 libc::SYS_io_uring_register,
                 self.fd.as_raw_fd(),
-                REGISTER_BUFFERS,
-                &raw const buffer,
-                1,
+                what,
+                &raw mut data,
+                count,
             )
         });
         registered.context("io_uring_register").map(drop)

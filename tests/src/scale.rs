@@ -55,6 +55,15 @@ pub(crate) fn rounds(short: usize, full_rounds: usize) -> usize {
     }
 }
 
+/// Returns how many rounds a proof runs: `fast` of them, and `slow` on a kernel that checks everything and was not asked
+/// for `--full`.
+pub(crate) fn proof(fast: usize, slow: usize) -> usize {
+    match !full() && is_slow() {
+        true => slow,
+        false => fast,
+    }
+}
+
 /// Returns `all`, or, on a kernel that checks everything, at most `few` of them, chosen at random.
 pub(crate) fn some<T>(test: &str, few: usize, mut all: Vec<T>) -> Vec<T> {
     if !full() && is_slow() && all.len() > few {
@@ -64,7 +73,8 @@ pub(crate) fn some<T>(test: &str, few: usize, mut all: Vec<T>) -> Vec<T> {
     all
 }
 
-fn is_slow() -> bool {
+/// Whether the kernel checks everything. It also keeps freed memory for a while.
+pub(crate) fn is_slow() -> bool {
     is_watched() || Path::new("/sys/kernel/debug/kmemleak").exists()
 }
 

@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What HOLD, ENTER and LEAVE take, and what they say to the rest.
+//! What HOLD accepts, and what it says to everything else.
 
-use std::fs::{self, File};
-use std::os::fd::{AsFd, AsRawFd};
+use std::fs::File;
+use std::os::fd::AsRawFd;
 use std::ptr;
 
 use anyhow::Result;
-use rustix::fs::{Mode, OFlags, open};
-use rustix::io::{Errno, FdFlags, fcntl_getfd};
-use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap, mmap_anonymous, mprotect};
+use rustix::io::Errno;
+use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap_anonymous, mprotect};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use unshare_device::{Contexts, raw};
+use unshare_device::Contexts;
 
-use super::{ALL, ENTER, Eye, Held, KINDS, LEAVE, command, leave_last, try_hold};
+use super::{ALL, Eye, KINDS, try_hold};
 use crate::attach::target::Target;
 use crate::check::ensure;
-use crate::device::{
-    Args, COMMIT, DRY_RUN, Device, HOLD, LOCAL, QUERY, Reply, close_range, ioctl, unshare,
-};
+use crate::child::in_child;
+use crate::conditions::become_user;
+use crate::device::{Args, COMMIT, DRY_RUN, Device, HOLD, LOCAL, Reply, close_range, unshare};
 use crate::harness::Suite;
+use crate::machine::Setting;
 
 const NONE: Contexts = Contexts::empty();
 
@@ -37,24 +37,14 @@ pub(crate) fn suite() -> Suite {
         )
         .test("HOLD as a dry run: no descriptor", dry_run)
         .test("HOLD without a descriptor to be had: EMFILE", no_descriptor)
+        .test("HOLD without a file to be had: ENFILE", no_file)
+        .test(
+            "HOLD refuses what COMMIT refuses, with the same errno and context",
+            as_commit,
+        )
         .test(
             "HOLD with a bad pointer: EFAULT, and no descriptor",
             bad_pointer,
-        )
-        .test("the descriptor is close-on-exec", close_on_exec)
-        .test("an argument that is not 0: EINVAL", not_zero)
-        .test("a size that is not 0: ENOTTY", with_size)
-        .test(
-            "what belongs to the other descriptor: ENOTTY",
-            other_descriptor,
-        )
-        .test(
-            "read, write, mmap and open are those of an anonymous inode",
-            anonymous,
-        )
-        .test(
-            "fdinfo has the number of each namespace that is held, and of no other",
-            numbers,
         )
 }
 
@@ -172,6 +162,55 @@ fn no_descriptor() -> Result<()> {
     Ok(())
 }
 
+/// An administrator may open more files than `fs.file-max`.
+fn no_file() -> Result<()> {
+    let device = Device::open()?;
+    let _limit = Setting::sysctl("fs/file-max", "0")?;
+    in_child(|| {
+        become_user(1000)?;
+        let (held, reply) = try_hold(&device, unshare(Contexts::FS));
+        ensure!(
+            held.is_none() && reply.errno == Some(Errno::NFILE) && reply.failed == NONE,
+            "{reply:?}"
+        );
+        Ok(String::new())
+    })
+    .map(drop)
+}
+
+fn as_commit() -> Result<()> {
+    let device = Device::open()?;
+    let target = Target::new(NONE)?;
+    let by_both = |args: Args, errno| {
+        let (held, reply) = try_hold(&device, args);
+        ensure!(held.is_none() && reply.errno == Some(errno), "{reply:?}");
+        let committed = device.commit(args);
+        ensure!(reply == committed, "{reply:?}, and COMMIT: {committed:?}");
+        Ok(())
+    };
+    let no_pidfd = Args {
+        pidfd: -1,
+        ..target.attach(Contexts::NET)
+    };
+    by_both(no_pidfd, Errno::BADF)?;
+    let unused_pidfd = Args {
+        pidfd: 1,
+        ..unshare(Contexts::UTS)
+    };
+    by_both(unused_pidfd, Errno::INVAL)?;
+    by_both(
+        unshare(Contexts::from_bits_retain(1) | Contexts::UTS),
+        Errno::INVAL,
+    )?;
+    {
+        let _limit = Setting::sysctl("user/max_uts_namespaces", "0")?;
+        by_both(unshare(Contexts::NET | Contexts::UTS), Errno::NOSPC)?;
+    }
+    become_user(1000)?;
+    by_both(unshare(Contexts::NET | Contexts::FS), Errno::PERM)?;
+    by_both(target.attach(Contexts::FS), Errno::ACCESS)
+}
+
 fn bad_pointer() -> Result<()> {
     let device = Device::open()?;
     let next = File::open("/dev/null")?.as_raw_fd();
@@ -200,122 +239,5 @@ fn bad_pointer() -> Result<()> {
     ensure!(errno == Some(Errno::FAULT), "{errno:?}");
     let now = File::open("/dev/null")?.as_raw_fd();
     ensure!(now == next, "descriptor {next} is taken");
-    Ok(())
-}
-
-fn close_on_exec() -> Result<()> {
-    let held = Held::new(Contexts::NET)?;
-    ensure!(fcntl_getfd(&held)? == FdFlags::CLOEXEC);
-    Ok(())
-}
-
-fn not_zero() -> Result<()> {
-    let held = Held::new(Contexts::NET)?;
-    let device = Device::open()?;
-    let one = ptr::without_provenance_mut(1);
-    held.inside(|| {
-        for (fd, number) in [
-            (held.as_fd(), ENTER),
-            (held.as_fd(), LEAVE),
-            (device.as_fd(), LEAVE),
-        ] {
-            let errno = ioctl(fd.as_raw_fd(), number, one);
-            ensure!(errno == Some(Errno::INVAL), "{number:#x}: {errno:?}");
-        }
-        Ok(())
-    })
-}
-
-fn with_size() -> Result<()> {
-    let held = Held::new(Contexts::NET)?;
-    let device = Device::open()?;
-    for (fd, number) in [
-        (held.as_fd(), ENTER),
-        (held.as_fd(), LEAVE),
-        (device.as_fd(), LEAVE),
-    ] {
-        for changed in [1 << 16, 48 << 16, 1 << 30, 0xC000_0000] {
-            let errno = ioctl(fd.as_raw_fd(), number | changed, ptr::null_mut());
-            ensure!(
-                errno == Some(Errno::NOTTY),
-                "{:#x}: {errno:?}",
-                number | changed
-            );
-        }
-    }
-    Ok(())
-}
-
-fn other_descriptor() -> Result<()> {
-    let held = Held::new(Contexts::NET)?;
-    let device = Device::open()?;
-    ensure!(command(device.as_fd(), ENTER) == Err(Errno::NOTTY));
-    let mut args = unshare(Contexts::UTS);
-    for number in [COMMIT, LOCAL, QUERY, raw::UNSHARE_IOC_MAGIC << 8 | 6, 0] {
-        let errno = ioctl(held.as_fd().as_raw_fd(), number, (&raw mut args).cast());
-        ensure!(errno == Some(Errno::NOTTY), "{number:#x}: {errno:?}");
-    }
-    ensure!(leave_last(&device) == Err(Errno::INVAL));
-    Ok(())
-}
-
-fn anonymous() -> Result<()> {
-    let held = Held::new(Contexts::NET)?;
-    let mut byte = [0];
-    ensure!(rustix::io::read(&held, &mut byte[..]) == Err(Errno::INVAL));
-    ensure!(rustix::io::write(&held, &byte) == Err(Errno::INVAL));
-    // SAFETY: A new mapping overlays nothing.
-    let mapped = unsafe {
-        mmap(
-            ptr::null_mut(),
-            4096,
-            ProtFlags::READ,
-            MapFlags::SHARED,
-            &held,
-            0,
-        )
-    };
-    ensure!(mapped == Err(Errno::NODEV), "{mapped:?}");
-    let again = format!("/proc/self/fd/{}", held.as_fd().as_raw_fd());
-    let link = fs::read_link(&again)?;
-    ensure!(link.to_str() == Some("anon_inode:[unshare]"), "{link:?}");
-    let opened = open(again, OFlags::RDWR, Mode::empty());
-    ensure!(opened.is_err_and(|errno| errno == Errno::NXIO));
-    Ok(())
-}
-
-fn numbers() -> Result<()> {
-    let eye = Eye::new()?;
-    for contexts in ALL.each().chain([ALL, Contexts::NET | Contexts::UTS]) {
-        let held = Held::new(contexts)?;
-        let info = held.info()?;
-        let inside = held.inside(|| eye.view())?;
-        let mut lines = vec!["inside".to_owned()];
-        if contexts.intersects(Contexts::FS | Contexts::MOUNT) {
-            lines.push("fs".to_owned());
-            ensure!(info.get("fs").is_some_and(|value| value == "1"), "{info:?}");
-        }
-        for (kind, name, link) in [
-            (Contexts::MOUNT, "mnt", "mnt"),
-            (Contexts::UTS, "uts", "uts"),
-            (Contexts::IPC, "ipc", "ipc"),
-            (Contexts::PID, "pid", ""),
-            (Contexts::CGROUP, "cgroup", "cgroup"),
-            (Contexts::NET, "net", "net"),
-        ] {
-            if !contexts.contains(kind) {
-                continue;
-            }
-            lines.push(name.to_owned());
-            let number = info.get(name).map_or("", |number| number);
-            // A PID namespace has no link before its first process.
-            if !link.is_empty() {
-                let seen = inside.get(link)?;
-                ensure!(seen == format!("{link}:[{number}]"), "{seen}, {info:?}");
-            }
-        }
-        lines.sort();
-        ensure!(info.keys().eq(&lines), "{contexts}: {info:?}");
-    }
     Ok(())
 }

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Which tasks may enter, and whether a thread may leave with credentials other than those of its ENTER.
+//! Which tasks may enter.
 
-use std::fs;
+use std::env;
+use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
+use std::sync::Barrier;
 use std::thread;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use rustix::io::Errno;
 use rustix::process::Uid;
 use rustix::thread::{
@@ -17,21 +19,19 @@ use unshare_device::Contexts;
 
 use super::{ALL, Eye, Held, KINDS, points};
 use crate::attach::target::Target;
-use crate::backend::syscall;
 use crate::check::ensure;
 use crate::child::in_child;
 use crate::conditions::become_user;
 use crate::contexts::mount::folder;
-use crate::contexts::user::map_root;
-use crate::device::Device;
+use crate::device::{Device, checked, unshare};
 use crate::harness::Suite;
 use crate::questions::chdir;
 use crate::sharer::Sharer;
 
-const ALICE: u32 = 1000;
+pub(super) const ALICE: u32 = 1000;
 
 pub(crate) fn suite() -> Suite {
-    let suite = Suite::new("held_credentials")
+    Suite::new("held_credentials")
         .test(
             "another process of root's enters, and leaves",
             another_process,
@@ -43,28 +43,17 @@ pub(crate) fn suite() -> Suite {
         .test("root directory without CAP_SYS_CHROOT: EPERM", no_chroot)
         .test("a directory that may not be searched: EACCES", no_search)
         .test(
-            "with the credentials that made it, no capability is needed",
+            "changed credentials are checked, also if they are changed back",
+            changed_back,
+        )
+        .test(
+            "with the credentials that made it, nothing is checked again",
             no_check,
         )
         .test(
-            "a thread that has given up its privileges inside: EPERM, until it has them again",
-            given_up,
+            "after setuid(3) by one thread, all threads of the process are checked",
+            all_threads,
         )
-        .test("a thread that is another user inside: EPERM", another_user)
-        .test(
-            "a thread that has made a user namespace inside: EPERM",
-            user_namespace,
-        )
-        .test(
-            "other credentials that could go back: it leaves",
-            still_able,
-        );
-    ALL.each().fold(suite, |suite, kind| {
-        suite.test(
-            format!("{kind} is not left without CAP_SYS_ADMIN or CAP_SYS_CHROOT"),
-            move || without_capabilities(kind),
-        )
-    })
 }
 
 fn another_process() -> Result<()> {
@@ -107,7 +96,7 @@ fn a_user() -> Result<()> {
 }
 
 /// Takes capabilities out of effect.
-fn drop_effective(dropped: CapabilitySet) -> Result<CapabilitySets> {
+pub(super) fn drop_effective(dropped: CapabilitySet) -> Result<CapabilitySets> {
     let had = capabilities(None)?;
     let effective = had.effective.difference(dropped);
     set_capabilities(None, CapabilitySets { effective, ..had })?;
@@ -124,21 +113,34 @@ fn no_chroot() -> Result<()> {
     .map(drop)
 }
 
-fn no_search() -> Result<()> {
-    let path = folder("held-no-search")?;
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o700))?;
+/// A question: lets root alone search a folder.
+pub(super) fn close(path: &str) -> Result<String> {
+    fs::set_permissions(path, Permissions::from_mode(0o700))?;
+    Ok(path.to_owned())
+}
+
+/// Has a descriptor hold the root directory of the caller and this working directory.
+pub(super) fn held_in(path: &str) -> Result<Held> {
     let target = Target::of(Sharer::new(Contexts::empty())?)?;
-    target.ask(chdir, &path)?;
-    let held = Held::of(&Device::open()?, target.attach(Contexts::FS))?;
+    target.ask(chdir, path)?;
+    Held::of(&Device::open()?, target.attach(Contexts::FS))
+}
+
+/// Becomes a user with all that setns(2) and chroot(2) want, and no way past the mode of a directory.
+pub(super) fn become_user_with_capabilities() -> Result<()> {
+    let ids = Uid::from_raw(ALICE);
+    set_keep_capabilities(true)?;
+    let had = capabilities(None)?;
+    set_thread_res_uid(ids, ids, ids)?;
+    let past = CapabilitySet::DAC_OVERRIDE | CapabilitySet::DAC_READ_SEARCH;
+    let effective = had.effective.difference(past);
+    Ok(set_capabilities(None, CapabilitySets { effective, ..had })?)
+}
+
+fn no_search() -> Result<()> {
+    let held = held_in(&close(&folder("held-no-search")?)?)?;
     in_child(|| {
-        let ids = Uid::from_raw(ALICE);
-        set_keep_capabilities(true)?;
-        let had = capabilities(None)?;
-        set_thread_res_uid(ids, ids, ids)?;
-        // All that setns(2) and chroot(2) want, and no way past the mode of a directory.
-        let past = CapabilitySet::DAC_OVERRIDE | CapabilitySet::DAC_READ_SEARCH;
-        let effective = had.effective.difference(past);
-        set_capabilities(None, CapabilitySets { effective, ..had })?;
+        become_user_with_capabilities()?;
         let entered = held.enter();
         ensure!(entered == Err(Errno::ACCESS), "{entered:?}");
         Ok(String::new())
@@ -146,84 +148,67 @@ fn no_search() -> Result<()> {
     .map(drop)
 }
 
-/// The check was made when the context was prepared.
+/// The permission was checked when the context was prepared.
 fn no_check() -> Result<()> {
-    let held = Held::new(ALL)?;
+    let path = folder("held-no-check")?;
+    fs::set_permissions(&path, Permissions::from_mode(0o755))?;
+    let closer = Sharer::new(Contexts::empty())?;
+    let device = Device::open()?;
+    become_user_with_capabilities()?;
+    env::set_current_dir(&path)?;
+    let held = Held::of(&device, unshare(Contexts::FS))?;
+    env::set_current_dir("/")?;
+    closer.ask(close, &path)?;
+    ensure!(env::set_current_dir(&path).is_err(), "it is open to a user");
+    held.inside(|| Ok(()))?;
     thread::scope(|scope| {
         // A thread that has the very same credentials.
         let sibling = scope.spawn(|| held.inside(|| Ok(())));
         sibling.join().expect("the sibling panicked")
     })?;
-    // A change and a change back are other credentials: a check, which root passes.
+    // The same capabilities, in other credentials.
+    drop_effective(CapabilitySet::empty())?;
+    let entered = held.enter();
+    ensure!(entered == Err(Errno::ACCESS), "{entered:?}");
+    Ok(())
+}
+
+fn changed_back() -> Result<()> {
+    let held = Held::new(ALL)?;
     let had = drop_effective(CapabilitySet::SYS_ADMIN)?;
     ensure!(held.enter() == Err(Errno::PERM));
     set_capabilities(None, had)?;
     held.inside(|| Ok(()))
 }
 
-fn given_up() -> Result<()> {
-    let held = Held::new(ALL)?;
-    let eye = Eye::new()?;
-    let before = eye.view()?;
-    held.enter()?;
-    let inside = eye.view()?;
-    let had = drop_effective(CapabilitySet::SYS_ADMIN)?;
-    for _ in 0..2 {
-        ensure!(held.leave() == Err(Errno::PERM));
-        inside.ensure_same(&eye.view()?)?;
-        ensure!(held.threads().is_ok_and(|threads| threads == 1));
-    }
-    set_capabilities(None, had)?;
-    held.leave()?;
-    before.ensure_same(&eye.view()?)
-}
-
-fn without_capabilities(kind: Contexts) -> Result<()> {
-    let held = Held::new(kind)?;
-    held.enter()?;
-    let needed = match kind {
-        Contexts::FS => CapabilitySet::SYS_CHROOT,
-        _ => CapabilitySet::SYS_ADMIN,
-    };
-    let had = drop_effective(needed)?;
-    ensure!(held.leave() == Err(Errno::PERM));
-    set_capabilities(None, had)?;
-    if kind == Contexts::MOUNT {
-        let had = drop_effective(CapabilitySet::SYS_CHROOT)?;
-        ensure!(held.leave() == Err(Errno::PERM));
-        set_capabilities(None, had)?;
-    }
-    Ok(held.leave()?)
-}
-
-fn another_user() -> Result<()> {
+/// setuid(3) of a C library has each thread change its own credentials.
+fn all_threads() -> Result<()> {
     let held = Held::new(Contexts::NET)?;
-    let eye = Eye::new()?;
-    held.enter()?;
-    let inside = eye.view()?;
-    let alice = Uid::from_raw(ALICE);
-    set_thread_res_uid(alice, alice, alice)?;
-    ensure!(held.leave() == Err(Errno::PERM));
-    // A process that is not root's own may not read its links.
-    rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::Dumpable)?;
-    inside.ensure_same(&eye.view().context("its links")?)
-}
-
-fn user_namespace() -> Result<()> {
-    let held = Held::new(Contexts::UTS)?;
-    held.enter()?;
-    syscall(Contexts::USER)?;
-    map_root(0, 0)?;
-    ensure!(held.leave() == Err(Errno::PERM));
-    Ok(())
-}
-
-fn still_able() -> Result<()> {
-    let held = Held::new(ALL)?;
-    let eye = Eye::new()?;
-    let before = eye.view()?;
-    held.enter()?;
-    drop_effective(CapabilitySet::NET_ADMIN)?;
-    held.leave()?;
-    before.ensure_same(&eye.view()?)
+    let step = Barrier::new(2);
+    thread::scope(|scope| {
+        let sibling = scope.spawn(|| {
+            held.enter()?;
+            step.wait();
+            step.wait();
+            // It is root as before, in credentials of its own.
+            held.leave()?;
+            held.enter()?;
+            step.wait();
+            step.wait();
+            let outcome = (held.leave(), held.enter());
+            ensure!(
+                outcome == (Err(Errno::PERM), Err(Errno::PERM)),
+                "{outcome:?}"
+            );
+            Ok(())
+        });
+        for id in [0, ALICE] {
+            step.wait();
+            // SAFETY: setuid(3) takes a number only.
+            checked(unsafe { libc::setuid(id) })?;
+            step.wait();
+        }
+        ensure!(held.enter() == Err(Errno::PERM));
+        sibling.join().expect("the sibling panicked")
+    })
 }

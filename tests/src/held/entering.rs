@@ -2,30 +2,27 @@
 
 //! ENTER gives a thread what was named and nothing else, and LEAVE gives back all that it had.
 
-use std::env;
 use std::fs::{self, File};
 use std::os::fd::AsFd;
-use std::path::Path;
 use std::sync::Barrier;
 use std::thread;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use rustix::io::Errno;
 use rustix::process::getpid;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use unshare_device::Contexts;
 
-use super::{ALL, Eye, Held, KINDS, points, set_umask, umask};
+use super::{ALL, Eye, Held, KINDS, points, set_umask, umask, wait_until};
 use crate::attach::target::Target;
 use crate::backend::syscall;
+use crate::cgroup::Cgroup;
 use crate::check::ensure;
 use crate::child::in_child;
-use crate::contexts::mount::folder;
 use crate::device::Device;
 use crate::harness::Suite;
 use crate::machine::Setting;
 use crate::oracle::{Kcmp, same};
-use crate::questions::{change_root, chdir};
 use crate::sharer::Sharer;
 
 pub(crate) fn suite() -> Suite {
@@ -39,17 +36,16 @@ pub(crate) fn suite() -> Suite {
         })
         .test("what was attached is the target's", attached)
         .test(
-            "root and working directory are the target's, and then the thread's own again",
-            directories,
-        )
-        .test(
             "the thread keeps its namespaces of the kinds that were not named",
             others_stay,
         )
         .test("nested: each context keeps what the outer one has", nested)
         .test("the same context twice", twice)
         .test("the umask stays the thread's own", own_umask)
-        .test("many threads at once, each counted once", many_threads)
+        .test(
+            "the memory of entries is charged to the thread's cgroup",
+            charged,
+        )
         .test("a thread with namespaces of its own keeps them", own_base)
         .test("only what was named is kept alive", only_named)
         .test(
@@ -107,32 +103,6 @@ fn links(_: &str) -> Result<String> {
         all += &link.to_string_lossy();
     }
     Ok(all)
-}
-
-fn directories() -> Result<()> {
-    let place = folder("held-directories")?;
-    fs::create_dir_all(format!("{place}/root/inner"))?;
-    let target = Target::of(Sharer::new(Contexts::empty())?)?;
-    target.ask(change_root, &format!("{place}/root"))?;
-    target.ask(chdir, "/inner")?;
-    let held = Held::of(&Device::open()?, target.attach(Contexts::FS))?;
-    // Where the target goes afterwards is not followed.
-    target.ask(chdir, "/")?;
-    let before = env::current_dir()?;
-    held.inside(|| {
-        ensure!(env::current_dir()?.to_str() == Some("/inner"));
-        ensure!(!Path::new("/proc").exists());
-        fs::create_dir("made")?;
-        Ok(())
-    })?;
-    ensure!(env::current_dir()? == before);
-    ensure!(Path::new(&format!("{place}/root/inner/made")).exists());
-    // Each stay begins where the target was.
-    held.inside(|| chdir("/").map(drop))?;
-    held.inside(|| {
-        ensure!(env::current_dir()?.to_str() == Some("/inner"));
-        Ok(())
-    })
 }
 
 fn others_stay() -> Result<()> {
@@ -212,40 +182,38 @@ fn own_umask() -> Result<()> {
     .map(drop)
 }
 
-fn many_threads() -> Result<()> {
-    const THREADS: usize = 8;
-    let held = Held::new(Contexts::NET | Contexts::MOUNT)?;
-    let other = Held::new(Contexts::UTS)?;
-    let [entered, counted] = [(); 2].map(|()| Barrier::new(THREADS + 1));
+fn charged() -> Result<()> {
+    // The kernel adds up what 256 KB of memory or less make, at the latest after two seconds.
+    const THREADS: usize = 256;
+    const DEPTH: usize = 32;
+    let cgroup = Cgroup::new("held-charged", "memory")?;
+    cgroup.add(getpid().as_raw_nonzero().get())?;
+    // To enter it takes an entry and nothing else.
+    let held = Held::new(Contexts::UTS)?;
+    let step = Barrier::new(THREADS + 1);
+    let charge = || cgroup.number("memory.stat", "slab_unreclaimable");
     let stay = || {
-        let eye = Eye::new()?;
-        let before = eye.view()?;
-        // A thread that has entered this context twice, and another one, counts once.
-        let outcome = held.inside(|| {
-            other.inside(|| {
-                held.inside(|| {
-                    entered.wait();
-                    counted.wait();
-                    Ok(())
-                })
-            })
-        });
-        before.ensure_same(&eye.view()?)?;
-        outcome
+        step.wait();
+        step.wait();
+        let entered = (0..DEPTH).try_for_each(|_| held.enter());
+        step.wait();
+        step.wait();
+        entered?;
+        (0..DEPTH).try_for_each(|_| held.leave())
     };
     thread::scope(|scope| {
         let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(stay)).collect();
-        entered.wait();
-        let counts = [held.threads(), other.threads()];
-        counted.wait();
+        step.wait();
+        let before = charge();
+        step.wait();
+        step.wait();
+        let entries = u64::try_from(THREADS * DEPTH)?;
+        let added = before.and_then(|before| wait_until(|| Ok(charge()? >= before + entries * 64)));
+        step.wait();
         for thread in threads {
             thread.join().expect("a thread panicked")?;
         }
-        for count in counts {
-            ensure!(count? == THREADS);
-        }
-        ensure!(held.threads()? == 0);
-        Ok(())
+        added.with_context(|| format!("{:?} bytes with {entries} entries", charge()))
     })
 }
 

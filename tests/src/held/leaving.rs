@@ -2,14 +2,12 @@
 
 //! LEAVE gives back the very structures that the thread had, whatever happened meanwhile.
 
-use std::env;
-use std::fs;
 use std::os::fd::AsFd;
 use std::thread;
 
 use anyhow::Result;
 use rustix::io::Errno;
-use rustix::process::{getpid, pivot_root};
+use rustix::process::getpid;
 use rustix::time::{ClockId, clock_gettime};
 use unshare_device::Contexts;
 
@@ -17,13 +15,11 @@ use super::{ALL, Eye, Held, leave_last};
 use crate::attach::target::{AHEAD, Target};
 use crate::backend::{setns, syscall};
 use crate::check::ensure;
-use crate::child::in_child;
-use crate::contexts::mount::{folder, mount_tmpfs, stage};
 use crate::contexts::sysv::{Semaphore, value};
 use crate::device::Device;
 use crate::harness::Suite;
 use crate::oracle::{Kcmp, same};
-use crate::questions::{chdir, cwd, root};
+use crate::questions::chdir;
 use crate::sharer::Sharer;
 
 pub(crate) fn suite() -> Suite {
@@ -45,24 +41,12 @@ pub(crate) fn suite() -> Suite {
             clocks,
         )
         .test(
-            "where a sibling has gone meanwhile: the directories are shared",
-            sibling_moves,
-        )
-        .test(
-            "the sibling's directories stay the same structure",
-            same_structure,
-        )
-        .test(
-            "after pivot_root(2) by another process: the root is the old one",
-            pivoted,
-        )
-        .test(
-            "after pivot_root(2), with a sibling: the root is the new one",
-            pivoted_with_sibling,
-        )
-        .test(
             "semaphore adjustments are applied at ENTER, and those from inside at LEAVE",
             semaphores,
+        )
+        .test(
+            "semaphore adjustments that a sibling shares stay, and the thread has left their list",
+            shared_semaphores,
         )
 }
 
@@ -192,93 +176,6 @@ fn clocks() -> Result<()> {
     before.ensure_same(&eye.view()?)
 }
 
-fn sibling_moves() -> Result<()> {
-    let sharer = Sharer::new(Contexts::FS)?;
-    let held = Held::new(ALL)?;
-    let moved = held.inside(|| {
-        let inside = cwd("")?;
-        let moved = sharer.ask(chdir, "/proc")?;
-        ensure!(cwd("")? == inside, "the sibling moved this thread");
-        Ok(moved)
-    })?;
-    ensure!(cwd("")? == moved);
-    // What the thread does inside, the sibling does not see.
-    held.inside(|| chdir("/").map(drop))?;
-    ensure!(sharer.ask(cwd, "")? == moved);
-    Ok(())
-}
-
-fn same_structure() -> Result<()> {
-    let sharer = Sharer::new(Contexts::FS)?;
-    let pids = [getpid(), sharer.pid].map(|pid| pid.as_raw_nonzero().get());
-    let shares = || same(pids[0], pids[1], Kcmp::Fs);
-    let held = Held::new(Contexts::FS)?;
-    ensure!(shares()?);
-    held.enter()?;
-    let inside = shares();
-    held.leave()?;
-    ensure!(!inside? && shares()?);
-    Ok(())
-}
-
-/// Mounts of the test's own, with a place to pivot to.
-fn stage_to_pivot(name: &str) -> Result<String> {
-    let path = folder(name)?;
-    stage()?;
-    mount_tmpfs(&path)?;
-    for inner in ["old", "proc"] {
-        fs::create_dir(format!("{path}/{inner}"))?;
-    }
-    Ok(path)
-}
-
-/// Has another process of the same mount namespace call pivot_root(2).
-fn pivot(path: &str) -> Result<()> {
-    in_child(|| {
-        env::set_current_dir(path)?;
-        pivot_root(".", "old")?;
-        Ok(String::new())
-    })
-    .map(drop)
-}
-
-fn pivoted() -> Result<()> {
-    let path = stage_to_pivot("held-pivoted")?;
-    let held = Held::new(Contexts::FS)?;
-    let before = root("")?;
-    held.enter()?;
-    let outcome = pivot(&path);
-    // The copy inside belongs to a task, and is moved.
-    let inside = root("");
-    held.leave()?;
-    outcome?;
-    ensure!(
-        inside? != before,
-        "the task was not moved while it was inside"
-    );
-    ensure!(
-        root("")? == before,
-        "the manual says that the root is the old one"
-    );
-    Ok(())
-}
-
-fn pivoted_with_sibling() -> Result<()> {
-    let path = stage_to_pivot("held-pivoted-sibling")?;
-    let _sharer = Sharer::new(Contexts::FS)?;
-    let held = Held::new(Contexts::FS)?;
-    let before = root("")?;
-    held.enter()?;
-    let outcome = pivot(&path);
-    held.leave()?;
-    outcome?;
-    ensure!(
-        root("")? != before,
-        "the root did not move with the sibling's"
-    );
-    Ok(())
-}
-
 fn semaphores() -> Result<()> {
     syscall(Contexts::IPC)?;
     let semaphore = Semaphore::new()?;
@@ -299,5 +196,27 @@ fn semaphores() -> Result<()> {
     ensure!(value(&semaphore.id())? == "0", "ENTER did not apply them");
     let left = other.inside(|| value(&of_inside))?;
     ensure!(left == "0", "LEAVE left {left}");
+    Ok(())
+}
+
+fn shared_semaphores() -> Result<()> {
+    syscall(Contexts::IPC)?;
+    let sharer = Sharer::new(Contexts::SYSVSEM)?;
+    let pids = [getpid(), sharer.pid].map(|pid| pid.as_raw_nonzero().get());
+    let semaphore = Semaphore::new()?;
+    semaphore.add_with_undo(5)?;
+    ensure!(same(pids[0], pids[1], Kcmp::Sysvsem)?);
+    let held = Held::new(Contexts::IPC)?;
+    held.inside(|| Ok(()))?;
+    ensure!(value(&semaphore.id())? == "5", "ENTER applied them");
+    ensure!(
+        !same(pids[0], pids[1], Kcmp::Sysvsem)?,
+        "LEAVE gave the list back"
+    );
+    drop(sharer);
+    ensure!(
+        value(&semaphore.id())? == "0",
+        "the sibling did not keep them"
+    );
     Ok(())
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What a descriptor and an entry keep, and that nothing is left of them.
+//! The module stays loaded as long as a descriptor holds a context or a thread is inside, and not longer.
 
 use std::io::IoSlice;
 use std::mem::MaybeUninit;
@@ -18,14 +18,14 @@ use unshare_device::Contexts;
 
 use super::{ALL, Held, leave_last, try_hold};
 use crate::check::ensure;
-use crate::child::{Child, in_child};
+use crate::child::in_child;
 use crate::device::{Device, HOLD, unshare};
 use crate::harness::Suite;
 use crate::kmsg::KernelLog;
 use crate::machine::Setting;
 use crate::module::{Unloaded, load, unload, users};
 use crate::scale::{limit, rounds};
-use crate::slab::leaves_nothing;
+use crate::tools::unshare_run::says_hold;
 
 pub(crate) fn suite() -> Suite {
     Suite::new("held_lifetime")
@@ -46,21 +46,6 @@ pub(crate) fn suite() -> Suite {
             "a descriptor in flight in its own network goes",
             limit(),
             in_flight,
-        )
-        .slow(
-            "there and back leaves nothing",
-            limit(),
-            rounds_leave_nothing,
-        )
-        .slow(
-            "a context that is held and closed leaves nothing",
-            limit(),
-            closing_leaves_nothing,
-        )
-        .slow(
-            "processes that end inside leave nothing",
-            limit(),
-            ends_leave_nothing,
         )
 }
 
@@ -126,6 +111,7 @@ fn not_offered() -> Result<()> {
         now.options == all.options & !hold && now.contexts == all.contexts,
         "{now:?}"
     );
+    says_hold(false)?;
     let (held, reply) = try_hold(&device, unshare(Contexts::NET));
     ensure!(held.is_none() && reply.errno == Some(Errno::INVAL) && reply.failed.is_empty());
     ensure!(leave_last(&device) == Err(Errno::INVAL));
@@ -170,37 +156,4 @@ fn in_flight() -> Result<()> {
         thread::sleep(Duration::from_millis(50));
     }
     Ok(())
-}
-
-fn rounds_leave_nothing() -> Result<()> {
-    let [held, other] = [Held::new(ALL)?, Held::new(Contexts::NET)?];
-    let times = rounds(1000, 1_000_000);
-    leaves_nothing(times, times / 2, || held.inside(|| other.inside(|| Ok(()))))
-}
-
-fn closing_leaves_nothing() -> Result<()> {
-    let times = rounds(40, 1000);
-    leaves_nothing(times, times, || {
-        let held = Held::new(ALL)?;
-        held.inside(|| Ok(()))
-    })
-}
-
-fn ends_leave_nothing() -> Result<()> {
-    let held = Held::new(ALL)?;
-    let times = rounds(40, 900);
-    leaves_nothing(times, times, || {
-        in_child(|| {
-            held.enter()?;
-            held.enter()?;
-            Ok(String::new())
-        })?;
-        let child = Child::spawn(|| {
-            held.enter()?;
-            loop {
-                thread::park();
-            }
-        })?;
-        child.stop()
-    })
 }

@@ -4,14 +4,20 @@
 
 pub(crate) mod arguments;
 pub(crate) mod credentials;
+pub(crate) mod descriptor;
+pub(crate) mod directories;
 pub(crate) mod ending;
 pub(crate) mod entering;
+pub(crate) mod execve;
 pub(crate) mod faults;
 pub(crate) mod filter;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod first_task;
+pub(crate) mod killed;
 pub(crate) mod leaving;
 pub(crate) mod lifetime;
+pub(crate) mod privileges;
+pub(crate) mod residue;
 pub(crate) mod stress;
 pub(crate) mod way_back;
 
@@ -20,6 +26,8 @@ use std::ffi::c_ulong;
 use std::fs;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr;
+use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use rustix::fs::{AtFlags, Mode, OFlags, StatxFlags, open, readlinkat, statx};
@@ -42,6 +50,9 @@ pub(crate) const KINDS: Contexts = Contexts::MOUNT
 
 /// All that can be held together.
 pub(crate) const ALL: Contexts = KINDS.union(Contexts::FS);
+
+/// What a thread may enter that makes threads and processes there.
+pub(crate) const MOST: Contexts = ALL.difference(Contexts::PID);
 
 /// A descriptor that holds contexts.
 pub(crate) struct Held(OwnedFd);
@@ -214,4 +225,16 @@ pub(crate) fn umask() -> u32 {
 pub(crate) fn set_umask(mask: u32) {
     // SAFETY: umask(2) takes a number only.
     unsafe { libc::umask(mask) };
+}
+
+/// Waits until something is so that comes soon: a thread that is joined may have some steps of its end before it.
+pub(crate) fn wait_until(condition: impl Fn() -> Result<bool>) -> Result<()> {
+    for _ in 0..200 {
+        if condition()? {
+            return Ok(());
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    ensure!(condition()?, "it did not come to that");
+    Ok(())
 }

@@ -1,38 +1,35 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Many threads go there and back, and processes are killed meanwhile.
+//! Many threads go there and back at once.
 
+use std::sync::Barrier;
 use std::thread;
-use std::time::Duration;
 
 use anyhow::Result;
-use rustix::process::{Signal, kill_process};
 use unshare_device::Contexts;
 
-use super::{ALL, Eye, Held};
+use super::{Eye, Held, MOST};
 use crate::check::ensure;
-use crate::child::Child;
 use crate::harness::Suite;
-use crate::scale::{dice, limit, rounds};
+use crate::scale::{limit, rounds};
 
 pub(crate) fn suite() -> Suite {
     Suite::new("held_stress")
+        .test("many threads at once, each counted once", many_threads)
         .slow(
             "threads at once: each is in its own place at each moment",
             limit(),
             threads,
         )
-        .slow(
-            "killed at any instant: nobody is inside afterwards",
-            limit(),
-            killed,
-        )
 }
 
-const MOST: Contexts = ALL.difference(Contexts::PID);
-
 /// Goes to one of the contexts, and from there to another, and looks where it is each time.
-fn wander(places: &[(Held, String)], eye: &Eye, times: usize, seed: usize) -> Result<()> {
+pub(super) fn wander(
+    places: &[(Held, String)],
+    eye: &Eye,
+    times: usize,
+    seed: usize,
+) -> Result<()> {
     let before = eye.view()?;
     for round in seed..seed + times {
         let (held, uts) = &places[round % places.len()];
@@ -53,7 +50,7 @@ fn wander(places: &[(Held, String)], eye: &Eye, times: usize, seed: usize) -> Re
     before.ensure_same(&eye.view()?)
 }
 
-fn places() -> Result<Vec<(Held, String)>> {
+pub(super) fn places() -> Result<Vec<(Held, String)>> {
     let place = |contexts| {
         let held = Held::new(contexts)?;
         let eye = Eye::new()?;
@@ -90,26 +87,39 @@ fn threads() -> Result<()> {
     Ok(())
 }
 
-fn killed() -> Result<()> {
-    let places = places()?;
-    let mut dice = dice("held_killed");
-    for _ in 0..rounds(60, 1000) {
-        let child = Child::spawn(|| {
-            thread::scope(|scope| {
-                for seed in 0..2 {
-                    let places = &places;
-                    scope.spawn(move || wander(places, &Eye::new()?, usize::MAX / 2, seed));
-                }
-            });
-            Ok(String::new())
-        })?;
-        thread::sleep(Duration::from_micros(dice.u64(0..20_000)));
-        kill_process(child.pid, Signal::KILL)?;
-        child.killed(Duration::from_secs(20))?;
-        for (held, _) in &places {
-            ensure!(held.threads()? == 0);
+fn many_threads() -> Result<()> {
+    const THREADS: usize = 8;
+    let held = Held::new(Contexts::NET | Contexts::MOUNT)?;
+    let other = Held::new(Contexts::UTS)?;
+    let [entered, counted] = [(); 2].map(|()| Barrier::new(THREADS + 1));
+    let stay = || {
+        let eye = Eye::new()?;
+        let before = eye.view()?;
+        // A thread that has entered this context twice, and another one, counts once.
+        let outcome = held.inside(|| {
+            other.inside(|| {
+                held.inside(|| {
+                    entered.wait();
+                    counted.wait();
+                    Ok(())
+                })
+            })
+        });
+        before.ensure_same(&eye.view()?)?;
+        outcome
+    };
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(stay)).collect();
+        entered.wait();
+        let counts = [held.threads(), other.threads()];
+        counted.wait();
+        for thread in threads {
+            thread.join().expect("a thread panicked")?;
         }
-    }
-    // The contexts are as good as new.
-    wander(&places, &Eye::new()?, 16, 0)
+        for count in counts {
+            ensure!(count? == THREADS);
+        }
+        ensure!(held.threads()? == 0);
+        Ok(())
+    })
 }
