@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Five scenes with a task that stops sharing contexts with another one, the witness. Each scene is checked with
+//! Six scenes with a task that stops sharing contexts with another one, the witness. Each scene is checked with
 //! kcmp(2) and `/proc`, without the module.
 
 mod borrower;
@@ -21,7 +21,7 @@ use clap::Parser;
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
 use rustix::process::umask;
-use unshare_device::{Contexts, Error, Request};
+use unshare_device::{self as device, Contexts, Error, Query, Request};
 use unshare_samples::{finish, open_device};
 
 use crate::limit::Limit;
@@ -35,7 +35,7 @@ const SPARE: u32 = 100;
 /// The contexts of the first two scenes.
 const THREE: Contexts = Contexts::FS.union(Contexts::FILES).union(Contexts::UTS);
 
-/// Show in five scenes what /dev/unshare does for a task, as root.
+/// Show in six scenes what /dev/unshare does for a task, as root.
 #[derive(Debug, Parser)]
 #[command(name = "demo", version)]
 struct Options {
@@ -51,13 +51,15 @@ fn main() -> ExitCode {
 fn run(options: &Options) -> Result<()> {
     options.color.decide();
     let device = open_device()?;
-    let contexts = device.query()?.contexts;
+    let Query {
+        contexts, options, ..
+    } = device.query()?;
     open_spares()?;
     // SAFETY: This program has one thread, and does nothing with descriptors that it did not open.
     let witness = unsafe { Witness::clone_with(sharing::CLONED) }.context("clone")?;
     let stage = Stage::new(device, witness);
 
-    println!("Two tasks share most of their execution context. In five scenes one of them,");
+    println!("Two tasks share most of their execution context. In six scenes one of them,");
     println!("the caller, stops sharing; the other one, the witness, changes nothing.");
     stage.open()?;
     ask_first(&stage)?;
@@ -65,6 +67,9 @@ fn run(options: &Options) -> Result<()> {
     own_names(&stage)?;
     if contexts.contains(Contexts::VM) {
         own_memory(&stage)?;
+    }
+    if options.contains(device::Options::HOLD) {
+        there_and_back(&stage)?;
     }
     own_everything(&stage, contexts)?;
 
@@ -75,8 +80,7 @@ fn run(options: &Options) -> Result<()> {
 fn ask_first(stage: &Stage) -> Result<()> {
     stage.scene(
         "Ask first",
-        ": a dry run reports what a request would replace, changing nothing.\n   \
-         A program can find out early whether the real request will work.",
+        ": a dry run reports what a request would replace, changing nothing.",
     );
     stage.request(
         &Request::new().unshare(THREE).dry_run(true),
@@ -88,8 +92,7 @@ fn ask_first(stage: &Stage) -> Result<()> {
 fn all_or_nothing(stage: &Stage) -> Result<()> {
     stage.scene(
         "All or nothing",
-        ": a limit now forbids the last part. The error names it, the\n   \
-         other two stay shared, and the program has nothing to undo.",
+        ": a limit forbids the last part; the other two stay shared.",
     );
     let limit = Limit::set("/proc/sys/user/max_uts_namespaces", 0)?;
     let refused = Error {
@@ -104,8 +107,8 @@ fn all_or_nothing(stage: &Stage) -> Result<()> {
 fn own_names(stage: &Stage) -> Result<()> {
     stage.scene(
         "Own directories, descriptors and host name",
-        ": what the caller changes from now\n   \
-         on, the witness keeps. Its new table leaves out five descriptors.",
+        ": the caller sets a name,\n   \
+         directory and umask; the witness keeps its own, and five descriptors more.",
     );
     let request = Request::new().unshare(THREE).close_range(SPARE..=u32::MAX);
     stage.request(&request, THREE, Ok(THREE))?;
@@ -113,8 +116,7 @@ fn own_names(stage: &Stage) -> Result<()> {
     std::env::set_current_dir("/proc")?;
     umask(0o077.into());
     rustix::system::sethostname(b"own")?;
-    let (own, witness) =
-        stage.compare("The caller sets its host name, working directory and umask:")?;
+    let (own, witness) = stage.compare()?;
     ensure!(own.host == "own" && witness.host != "own", "host names");
     ensure!(own.directory != witness.directory, "working directories");
     ensure!(own.umask != witness.umask, "umasks");
@@ -134,17 +136,33 @@ fn open_spares() -> Result<()> {
 fn own_memory(stage: &Stage) -> Result<()> {
     stage.scene(
         "Own memory",
-        ": a child borrows the caller's memory, as after vfork(2), and gets\n   \
-         a copy only when it needs one. No system call of Linux can do that.",
+        ": a child borrows the caller's memory, as after vfork(2), gets a\n   \
+         copy, and writes to a variable again. No system call of Linux can do that.",
     );
     stage.own_memory()
+}
+
+fn there_and_back(stage: &Stage) -> Result<()> {
+    stage.scene(
+        "There and back",
+        ": a descriptor holds new contexts. The caller enters them, as\n   \
+         for a moment in a container, and leaves: that call cannot fail.",
+    );
+    let held = Contexts::MOUNT | Contexts::UTS | Contexts::NET;
+    let (inside, back) = stage.visit(held, || {
+        rustix::system::sethostname(b"inside")?;
+        mount_tmp()
+    })?;
+    ensure!(inside.host == "inside" && back.host == "own", "host names");
+    ensure!(inside.mounts == back.mounts + 1, "mounts");
+    Ok(())
 }
 
 fn own_everything(stage: &Stage, contexts: Contexts) -> Result<()> {
     stage.scene(
         "Everything else",
-        ": one request, as for a container. fs is replaced unasked:\n   \
-         CLONE_NEWNS implies CLONE_FS, as a directory belongs to a mount namespace.",
+        ": fs is replaced unasked, as a directory belongs to a mount\n   \
+         namespace. The caller then mounts a file system on /tmp.",
     );
     let namespaces = Contexts::NAMESPACES - Contexts::EMPTY_MNTNS - Contexts::UTS;
     let rest = (namespaces | Contexts::SYSVSEM) & contexts;
@@ -155,12 +173,17 @@ fn own_everything(stage: &Stage, contexts: Contexts) -> Result<()> {
         Ok(rest | Contexts::FS),
     )?;
 
+    mount_tmp()?;
+    let (own, witness) = stage.compare()?;
+    ensure!(own.mounts == witness.mounts + 1, "mounts");
+    Ok(())
+}
+
+/// Mounts a file system that no other mount namespace gets.
+fn mount_tmp() -> Result<()> {
     mount_change(
         "/",
         MountPropagationFlags::PRIVATE | MountPropagationFlags::REC,
     )?;
-    mount(c"tmpfs", c"/tmp", c"tmpfs", MountFlags::NOSUID, None).context("/tmp")?;
-    let (own, witness) = stage.compare("The caller mounts a file system on /tmp:")?;
-    ensure!(own.mounts == witness.mounts + 1, "mounts");
-    Ok(())
+    mount(c"tmpfs", c"/tmp", c"tmpfs", MountFlags::NOSUID, None).context("/tmp")
 }

@@ -112,7 +112,6 @@ impl Stage {
         table::named("asked for", asked);
         table::named("replaced", borrower.replaced);
         table::sharing("child shares", told_after & table::all());
-        println!("The child writes a number to a variable of the caller, before and after that:");
         let read = [at_commit, at_end];
         table::values(&[("child writes", borrower.wrote), ("caller reads", read)]);
 
@@ -130,10 +129,34 @@ impl Stage {
         Ok(())
     }
 
+    /// Has a descriptor hold new contexts, goes there to do `work`, and comes back. Shows what the caller sees inside and
+    /// afterwards.
+    pub(crate) fn visit(
+        &self,
+        contexts: Contexts,
+        work: impl FnOnce() -> Result<()>,
+    ) -> Result<(View, View)> {
+        let before = self.sharing()?;
+        let held = self.device.hold(&Request::new().unshare(contexts))?;
+        let guard = held.enter()?;
+        let seen = work().and_then(|()| Ok((View::own()?, self.sharing()?)));
+        guard.leave()?;
+        let (inside, shared) = seen?;
+        let (back, after) = (View::own()?, self.sharing()?);
+        table::header();
+        table::named("held", contexts);
+        table::sharing("shared inside", shared.told);
+        table::views(&[("caller inside", &inside), ("caller back", &back)]);
+
+        let wanted = before.without(contexts | Contexts::FS);
+        ensure!(shared == wanted, "inside, {shared:?}, not {wanted:?}");
+        ensure!(after == before, "afterwards, {after:?}, not {before:?}");
+        Ok((inside, back))
+    }
+
     /// Shows what the caller and the witness see after the caller has changed something.
-    pub(crate) fn compare(&self, changed: &str) -> Result<(View, View)> {
+    pub(crate) fn compare(&self) -> Result<(View, View)> {
         let (own, witness) = (View::own()?, self.witness.view()?);
-        println!("{changed}");
         table::views(&[("caller sees", &own), ("witness sees", &witness)]);
         Ok((own, witness))
     }
