@@ -8,7 +8,6 @@ use std::ptr;
 
 use anyhow::Result;
 use rustix::io::Errno;
-use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap_anonymous, mprotect};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use unshare_device::Contexts;
 
@@ -20,6 +19,7 @@ use crate::conditions::become_user;
 use crate::device::{Args, COMMIT, DRY_RUN, Device, HOLD, LOCAL, Reply, close_range, unshare};
 use crate::harness::Suite;
 use crate::machine::Setting;
+use crate::memory::read_only;
 
 const NONE: Contexts = Contexts::empty();
 
@@ -216,26 +216,11 @@ fn bad_pointer() -> Result<()> {
     let next = File::open("/dev/null")?.as_raw_fd();
     let errno = device.ioctl(COMMIT, ptr::null_mut());
     ensure!(errno == Some(Errno::FAULT), "{errno:?}");
-    // A struct that can be read and not written.
-    let len = 4096;
-    // SAFETY: A new mapping overlays nothing.
-    let page = unsafe {
-        mmap_anonymous(
-            ptr::null_mut(),
-            len,
-            ProtFlags::READ | ProtFlags::WRITE,
-            MapFlags::PRIVATE,
-        )?
-    };
-    // SAFETY: The page is there and large enough.
-    unsafe {
-        page.cast::<Args>().write(Args {
-            options: HOLD,
-            ..unshare(Contexts::NET)
-        });
-        mprotect(page, len, MprotectFlags::READ)?;
-    }
-    let errno = device.ioctl(COMMIT, page);
+    let args = read_only(Args {
+        options: HOLD,
+        ..unshare(Contexts::NET)
+    })?;
+    let errno = device.ioctl(COMMIT, args.start());
     ensure!(errno == Some(Errno::FAULT), "{errno:?}");
     let now = File::open("/dev/null")?.as_raw_fd();
     ensure!(now == next, "descriptor {next} is taken");
