@@ -62,6 +62,30 @@ as() {
 	runuser -u "$1" -- "${@:2}"
 }
 
+# complete_in_bash PROGRAM: prints how bash completes `PROGRAM --vers`.
+complete_in_bash() {
+	# shellcheck disable=SC2016 # For the other shell.
+	bash -c '
+		source "/usr/share/bash-completion/completions/$1"
+		[[ $(complete -p "$1") =~ -F\ ([^ ]+) ]]
+		COMP_WORDS=("$1" --vers) COMP_CWORD=1
+		"${BASH_REMATCH[1]}" "$1" --vers "$1"
+		printf "%s\n" "${COMPREPLY[@]}"' - "$1"
+}
+
+# complete_in_zsh PROGRAM: likewise, and in a terminal, since zsh completes only there.
+complete_in_zsh() {
+	# shellcheck disable=SC2016 # For the other shell.
+	timeout 120 zsh -f -c '
+		zmodload zsh/zpty
+		zpty shell "TERM=dumb zsh -f -i"
+		zpty -w shell "autoload -Uz compinit; compinit -u -D; print rea\"\"dy"
+		zpty -r -m shell line "*ready*"
+		zpty -n -w shell "$1 --vers"$'"'\t'"'
+		zpty -r -m shell line "*$1 --version*"
+		print -r -- ${(V)line}' - "$1"
+}
+
 tests() {
 	try() {
 		same "$(uname -r)" "$release"
@@ -166,9 +190,9 @@ tests() {
 	try() {
 		local program
 		for program in unshare-run scratch-copy; do
-			bash -c "source /usr/share/bash-completion/completions/$program && complete -p $program"
-			grep "^#compdef $program" "/usr/share/zsh/vendor-completions/_$program"
-			grep "complete -c $program" "/usr/share/fish/vendor_completions.d/$program.fish"
+			same "$(complete_in_bash "$program")" --version
+			[[ $(complete_in_zsh "$program") == *"$program --version"* ]]
+			[[ $(fish -c "complete -C '$program --vers'") == --version* ]]
 		done
 	}
 	check "bash, zsh and fish complete the commands"
