@@ -2,7 +2,7 @@
 
 //! A process with its own namespaces, to attach to.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::command;
+use crate::check::ensure;
 
 /// Everything that it can have of its own.
 pub(crate) const ALL: &str =
@@ -61,6 +62,27 @@ impl Container {
         BufReader::with_capacity(1, stdout).read_line(&mut line)?;
         let pid = line.trim().parse().context("no container")?;
         Ok(Self { pid, child })
+    }
+
+    /// Starts one whose shell carries out a script for each line that [`ask`](Self::ask) writes.
+    pub(crate) fn asked(options: &str, script: &str) -> Result<Self> {
+        let then = format!("while read word; do {script}; echo end; done");
+        let mut command = shell(options, &then);
+        command.stdin(Stdio::piped());
+        Self::start(command)
+    }
+
+    /// Returns what the script prints for this word.
+    pub(crate) fn ask(&mut self, word: &str) -> Result<String> {
+        let stdin = self.child.stdin.as_mut().context("no input")?;
+        writeln!(stdin, "{word}")?;
+        let stdout = self.child.stdout.as_mut().context("no output")?;
+        let mut stdout = BufReader::with_capacity(1, stdout);
+        let mut printed = String::new();
+        while !printed.ends_with("end\n") {
+            ensure!(stdout.read_line(&mut printed)? > 0, "the shell has ended");
+        }
+        Ok(printed.trim_end_matches("end\n").to_owned())
     }
 
     /// What a link under /proc/PID leads to.

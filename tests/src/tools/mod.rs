@@ -14,6 +14,7 @@ pub(crate) mod scratch_copy;
 pub(crate) mod seclusion;
 mod setup;
 pub(crate) mod terminal;
+mod traced;
 pub(crate) mod unshare_run;
 pub(crate) mod util_linux;
 

@@ -9,13 +9,11 @@ use std::process::{Child, Stdio};
 use anyhow::{Context, Result};
 
 use super::container::Container;
-use super::setup::{before_exec, drop_capability};
+use super::traced::{Stop, Traced};
 use super::{command, exits, output};
 use crate::check::ensure;
 use crate::contexts::files::dup_to;
 use crate::harness::Suite;
-
-const CAP_SYS_PTRACE: u32 = 19;
 
 pub(crate) fn suite() -> Suite {
     Suite::new("tool_seclusion")
@@ -25,11 +23,23 @@ pub(crate) fn suite() -> Suite {
         )
         .test(
             "unshare-run --attach: a process of the container cannot look into the supervisor",
-            || unseen("unshare-run --attach PID --fork --"),
+            || unseen("unshare-run --attach PID --fork --monotonic 5 -r --"),
         )
         .test(
             "scratch-copy: a process of the container cannot look into the supervisor",
-            || unseen("scratch-copy --pty PID --"),
+            || unseen("scratch-copy --scratch /etc --pty PID --"),
+        )
+        .test(
+            "unshare-run --attach: from the request to the exec, a process of the container cannot look into it",
+            || unseen_on_the_way("unshare-run --attach PID --"),
+        )
+        .test(
+            "unshare-run --attach, with maps and clocks: from the request to the exec, a process of the container cannot look into it",
+            || unseen_on_the_way("unshare-run --attach PID --map-root-user --monotonic 5 --"),
+        )
+        .test(
+            "scratch-copy: from the request to the exec, a process of the container cannot look into it",
+            || unseen_on_the_way("scratch-copy --scratch /etc PID --"),
         )
         .test(
             "a command that is a link to /proc/self/exe is not the program on the host",
@@ -55,6 +65,40 @@ fn no_descriptor() -> Result<()> {
     Ok(())
 }
 
+/// What a process may not see of another one.
+const SECRETS: &str = "for file in exe root cwd fd/1; do readlink /proc/$word/$file; done";
+
+/// A container that sees the caller's processes. Its root has all capabilities in its user namespace,
+/// and would have them over the command, which enters that.
+fn watchful() -> Result<Container> {
+    Container::asked("--mount --map-root-user", SECRETS)
+}
+
+fn unseen_on_the_way(line: &str) -> Result<()> {
+    let mut container = watchful()?;
+    let line = line.replace("PID", &container.pid.to_string());
+    let mut started = command(&format!("{line} sleep 1000"));
+    started.stdout(Stdio::null());
+    let traced = Traced::start(started)?;
+    let pid = traced.pid().to_string();
+    let mounts = format!("/proc/{pid}/ns/mnt");
+    let outside = fs::read_link(&mounts)?;
+    let mut stops = 0;
+    while traced.step()? == Stop::Call || stops == 0 {
+        if fs::read_link(&mounts)? != outside {
+            stops += 1;
+            let seen = container.ask(&pid)?;
+            ensure!(seen.is_empty(), "at stop {stops}: {seen}");
+        }
+    }
+    // The container may see the command itself, whose only descriptors are those.
+    let seen = container.ask(&pid)?;
+    ensure!(seen.starts_with("/bin/"), "{seen}");
+    ensure!(seen.ends_with("/dev/null\n"), "{seen}");
+    ensure!(stops >= 6, "{stops} stops");
+    Ok(())
+}
+
 /// Kills the supervisor's command when dropped.
 struct Supervisor(Child);
 
@@ -66,29 +110,26 @@ impl Drop for Supervisor {
 }
 
 fn unseen(line: &str) -> Result<()> {
-    // Without a PID namespace, so that the container sees the caller's processes.
-    let container = Container::new("--mount")?;
+    let mut container = watchful()?;
     let line = line.replace("PID", &container.pid.to_string());
     let mut started = command(&format!("{line} sh -c echo ready; exec sleep 1000"));
     let mut supervisor = Supervisor(started.stdout(Stdio::piped()).spawn()?);
     let stdout = supervisor.0.stdout.as_mut().context("no output")?;
     BufReader::with_capacity(1, stdout).read_line(&mut String::new())?;
-    let folder = format!("/proc/{}", supervisor.0.id());
+    let pid = supervisor.0.id().to_string();
 
-    for entry in fs::read_dir(format!("{folder}/fd"))? {
+    for entry in fs::read_dir(format!("/proc/{pid}/fd"))? {
         let leads = fs::read_link(entry?.path())?;
         ensure!(!leads.ends_with("unshare"), "it has the device open");
         ensure!(!leads.starts_with("/proc"), "it has the host's /proc open");
     }
-    // Root of the container, as runtimes have it: without CAP_SYS_PTRACE.
-    let look = format!("test -r {folder}/exe || readlink {folder}/fd/1 || readlink {folder}/root");
-    let mut look = command(&format!("sh -c {look}"));
-    before_exec(&mut look, || drop_capability(CAP_SYS_PTRACE));
-    let seen = look.output()?;
+    let seen = container.ask(&pid)?;
+    ensure!(seen.is_empty(), "{seen}");
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"))?;
+    let command = container.ask(children.trim())?;
     ensure!(
-        !seen.status.success(),
-        "{}",
-        String::from_utf8_lossy(&seen.stdout)
+        command.starts_with("/bin/"),
+        "the container does not look: {command}"
     );
     Ok(())
 }

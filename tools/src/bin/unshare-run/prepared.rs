@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, ensure};
 use nix::libc;
 use rustix::mount::mount_bind;
-use rustix::process::{Gid, Pid, Uid};
+use rustix::process::{Gid, Pid, Uid, geteuid};
 use rustix::thread::{set_thread_res_gid, set_thread_res_uid};
 use unshare_device::Contexts;
 use unshare_tools::{Credentials, Target, Terminal, set_dumpable};
@@ -31,7 +31,10 @@ pub(crate) struct Prepared {
     pub(crate) places: Places,
     pub(crate) credentials: Credentials,
     pub(crate) terminal: Option<Terminal>,
-    secluded: bool,
+    /// Whether this process must be dumpable to write its own files under /proc: the kernel gives the
+    /// files of a process that is not dumpable to root. Meanwhile a process of the container that runs
+    /// as the same user may look into this one.
+    opens_own_files: bool,
 }
 
 impl Prepared {
@@ -71,7 +74,7 @@ impl Prepared {
                 .then(Terminal::new)
                 .transpose()
                 .context("--pty")?,
-            secluded: target.is_some(),
+            opens_own_files: target.is_some() && !geteuid().is_root(),
         })
     }
 
@@ -92,21 +95,23 @@ impl Prepared {
 
     /// Right after the request: maps the ids and sets the clocks of the new namespaces.
     pub(crate) fn fill_namespaces(&mut self) -> Result<()> {
-        if let (Some(maps), Some(own)) = (&self.maps, &self.own) {
-            // The kernel gives the files of a task that is not dumpable to root. Nothing of the
-            // host's is open any more that a container's process could get.
-            if self.secluded {
-                set_dumpable(true)?;
-            }
-            maps.write(own)?;
-            if self.secluded {
-                set_dumpable(false)?;
-            }
-        }
         self.mapper.take().map_or(Ok(()), Helper::run)?;
-        match &self.own {
-            Some(own) if !self.offsets.is_empty() => own.write("timens_offsets", &self.offsets),
-            _ => Ok(()),
+        // Closed at the end of this function: its parent folder is the /proc of before the request.
+        let Some(own) = self.own.take() else {
+            return Ok(());
+        };
+        if self.opens_own_files {
+            set_dumpable(true)?;
+        }
+        if let Some(maps) = &self.maps {
+            maps.write(&own)?;
+        }
+        if !self.offsets.is_empty() {
+            own.write("timens_offsets", &self.offsets)?;
+        }
+        match self.opens_own_files {
+            true => set_dumpable(false),
+            false => Ok(()),
         }
     }
 
