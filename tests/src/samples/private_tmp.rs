@@ -21,6 +21,10 @@ pub(crate) fn suite() -> Suite {
         .test("the session is the user's", session)
         .test("a user gets no session of another user", setuid)
         .test("a user cannot plant an instance", planted)
+        .test(
+            "nothing but the mounts is done as root: no script, no PAM, no other directory",
+            gone,
+        )
         .test("the caller's umask does not reach the instance", umask)
         .test(
             "where /var/tmp is a link to /tmp, both are the instance",
@@ -125,6 +129,40 @@ fn planted() -> Result<()> {
         fs::remove_file(format!("{parent}/1000"))?;
         output(line)?;
         fs::remove_dir_all(parent)?;
+    }
+    Ok(())
+}
+
+fn gone() -> Result<()> {
+    scene()?;
+    // What the sample had once, and pam_namespace has.
+    mount(c"tmpfs", "/etc", c"tmpfs", MountFlags::empty(), None)?;
+    fs::write(
+        "/etc/passwd",
+        "root:x:0:0::/:/bin/sh\nalice:x:1000:1000::/:/bin/sh\n",
+    )?;
+    fs::write("/etc/group", "root:x:0:\nalice:x:1000:\n")?;
+    fs::create_dir("/etc/security")?;
+    fs::write(
+        "/etc/security/namespace.init",
+        "#!/bin/sh\ntouch /run/ran\nexit 1\n",
+    )?;
+    fs::set_permissions(
+        "/etc/security/namespace.init",
+        fs::Permissions::from_mode(0o755),
+    )?;
+    output("private-tmp --user alice -- true")?;
+    ensure!(!fs::exists("/run/ran")?, "the script has run");
+    for option in [
+        "--pam",
+        "--config=/dev/null",
+        "--ignore-instance-parent-mode",
+    ] {
+        let said = exits(
+            command(&format!("private-tmp --user alice {option} -- true")),
+            FAILED,
+        )?;
+        ensure!(said.contains("unexpected argument"), "{option}: {said}");
     }
     Ok(())
 }

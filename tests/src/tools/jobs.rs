@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::container::Container;
 use super::setup::{before_exec, drop_capability, ignore};
 use super::{command, exits};
 use crate::check::ensure;
@@ -21,7 +22,7 @@ const CAP_KILL: u32 = 5;
 pub(crate) fn suite() -> Suite {
     Suite::new("tool_jobs")
         .test(
-            "unshare-run --fork returns the command's status to a caller that ignores SIGCHLD",
+            "the commands return the status to a caller that ignores SIGCHLD",
             ignored_sigchld,
         )
         .test(
@@ -32,7 +33,12 @@ pub(crate) fn suite() -> Suite {
             "unshare-run --fork stops when the command stops, and goes on with it",
             stopped,
         )
-        .test("unshare-run --fork passes a signal on", passed_on)
+        .test("unshare-run --fork passes a signal on", || {
+            passed_on("--fork")
+        })
+        .test("unshare-run --forward-signals passes a signal on", || {
+            passed_on("--forward-signals")
+        })
         .test(
             "unshare-run --kill-child: the command ends with unshare-run",
             killed,
@@ -44,10 +50,21 @@ pub(crate) fn suite() -> Suite {
 }
 
 fn ignored_sigchld() -> Result<()> {
-    for option in ["--fork", "--pty", "--pid --fork"] {
-        let mut line = command(&format!("unshare-run --uts {option} -- sh -c exit 42"));
-        before_exec(&mut line, || ignore(libc::SIGCHLD));
-        exits(line, 42).with_context(|| option.to_owned())?;
+    let container = Container::new("--mount --pid --fork")?;
+    let pid = container.pid;
+    for line in [
+        "unshare-run --uts --fork --".to_owned(),
+        "unshare-run --uts --pty --".to_owned(),
+        "unshare-run --pid --fork --".to_owned(),
+        // A child writes the maps.
+        "unshare-run --map-users=0:0:1 --map-groups=0:0:1 --".to_owned(),
+        format!("unshare-run --attach {pid} --"),
+        format!("scratch-copy {pid}"),
+        "private-tmp --user alice --pty --".to_owned(),
+    ] {
+        let mut started = command(&format!("{line} sh -c exit 42"));
+        before_exec(&mut started, || ignore(libc::SIGCHLD));
+        exits(started, 42).with_context(|| line)?;
     }
     Ok(())
 }
@@ -136,9 +153,11 @@ fn stopped() -> Result<()> {
     job.exits(42)
 }
 
-fn passed_on() -> Result<()> {
-    let line = "unshare-run --uts --fork -- sh -c trap 'exit 42' TERM; echo ready; while :; do sleep 0.1; done";
-    let job = Job::new(command(line))?;
+fn passed_on(option: &str) -> Result<()> {
+    let script = "trap 'exit 42' TERM; echo ready; while :; do sleep 0.1; done";
+    let job = Job::new(command(&format!(
+        "unshare-run --uts {option} -- sh -c {script}"
+    )))?;
     job.signal(Signal::TERM)?;
     job.exits(42)
 }

@@ -2,13 +2,14 @@
 
 //! What a caller gives to a command beside its arguments.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Write};
 use std::mem::zeroed;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
 
 /// Has something done in the child before it executes the command.
@@ -129,6 +130,23 @@ impl Pty {
             .stderr(self.slave.try_clone()?);
         before_exec(command, move || begin_session(Some(slave)));
         Ok(())
+    }
+
+    /// Reads what was printed, up to these words.
+    pub(crate) fn read_until(&self, words: &str) -> Result<()> {
+        let mut printed = Vec::new();
+        while !printed.ends_with(words.as_bytes()) {
+            let mut byte = [0];
+            let count = rustix::io::read(&self.master, &mut byte)
+                .with_context(|| format!("{words:?}: {}", printed.escape_ascii()))?;
+            printed.extend(&byte[..count]);
+        }
+        Ok(())
+    }
+
+    /// Types on the keyboard.
+    pub(crate) fn type_in(&self, keys: &str) -> io::Result<()> {
+        File::from(self.master.try_clone()?).write_all(keys.as_bytes())
     }
 
     /// How many bytes wait to be read on the slave's side.

@@ -11,6 +11,7 @@ use super::command;
 use super::container::Container;
 use super::setup::Pty;
 use crate::check::ensure;
+use crate::contexts::mount::stage;
 use crate::harness::Suite;
 use crate::machine::Setting;
 
@@ -30,6 +31,21 @@ pub(crate) fn suite() -> Suite {
                     &format!("scratch-copy --pty {pid}"),
                 )
             },
+        )
+        .test(
+            "private-tmp --pty: the session cannot push input into the caller's terminal",
+            || {
+                stage()?;
+                pushes("private-tmp --user alice", "private-tmp --user alice --pty")
+            },
+        )
+        .test(
+            "unshare-run --fork: Ctrl-Z and fg of a shell stop and continue the command and unshare-run",
+            || in_shell("exec sleep 1000", "\x1a", 128 + libc::SIGTSTP, "\x03", 128 + libc::SIGINT),
+        )
+        .test(
+            "unshare-run --fork: a shell gets the terminal back from a command that stops itself",
+            || in_shell("kill -STOP $$; exit 42", "", 128 + libc::SIGSTOP, "", 42),
         )
         .test(
             "unshare-run --pty: the command prints, has the size, and exits as without",
@@ -56,17 +72,31 @@ fn run_in_session(terminal: &Pty, line: &str) -> Result<bool> {
     let mut shell = command(&format!("sh -c {script}"));
     terminal.give(&mut shell)?;
     let mut shell = shell.spawn()?;
-    let mut master = File::from(terminal.master.try_clone()?);
-    let mut printed = Vec::<u8>::new();
-    while !printed.windows(6).any(|words| words == b"pushed") {
-        let mut buffer = [0; 512];
-        let count = master.read(&mut buffer)?;
-        printed.extend(&buffer[..count]);
-    }
+    terminal.read_until("pushed")?;
     let waits = terminal.pending()? > 0;
     shell.kill()?;
     shell.wait()?;
     Ok(waits)
+}
+
+/// A shell with job control runs a command under unshare-run, and continues it when it has stopped.
+fn in_shell(script: &str, to_stop: &str, stopped: i32, to_end: &str, ended: i32) -> Result<()> {
+    let terminal = Pty::new()?;
+    let line = format!("unshare-run --uts --fork -- sh -c 'echo begun; {script}'");
+    let mut shell = command(&format!(
+        "sh -c set -m; {line}; echo stopped $?; fg; echo ended $?"
+    ));
+    terminal.give(&mut shell)?;
+    let mut shell = shell.spawn()?;
+    terminal.read_until("begun")?;
+    terminal.type_in(to_stop)?;
+    terminal.read_until(&format!("stopped {stopped}\r\n"))?;
+    // The shell has named the job that it continues.
+    terminal.read_until("unshare-run")?;
+    terminal.type_in(to_end)?;
+    terminal.read_until(&format!("ended {ended}\r\n"))?;
+    shell.wait()?;
+    Ok(())
 }
 
 fn relays() -> Result<()> {

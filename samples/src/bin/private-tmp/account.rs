@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use rustix::process::{Gid, Uid};
 
 const PASSWD: &str = "/etc/passwd";
@@ -25,34 +25,31 @@ pub(crate) struct Account {
 
 impl Account {
     pub(crate) fn by_name(name: &str) -> Result<Self> {
-        Self::find(|fields| fields[0] == name)?.with_context(|| format!("{PASSWD}: no user {name}"))
+        Self::find(name, |fields| fields[0] == name)
     }
 
     pub(crate) fn by_uid(uid: Uid) -> Result<Self> {
-        Self::find(|fields| fields[2].parse() == Ok(uid.as_raw()))?
-            .with_context(|| format!("{PASSWD}: no user with number {uid}"))
+        let number = uid.to_string();
+        Self::find(&number, |fields| fields[2] == number)
     }
 
-    fn find(is_it: impl Fn(&[&str; 7]) -> bool) -> Result<Option<Self>> {
+    fn find(user: &str, is_it: impl Fn(&[&str; 7]) -> bool) -> Result<Self> {
         let passwd = fs::read_to_string(PASSWD).context(PASSWD)?;
-        let Some(fields) = passwd.lines().filter_map(fields).find(is_it) else {
-            return Ok(None);
+        let fields = passwd.lines().filter_map(fields).find(is_it);
+        let [name, _, uid, gid, _, home, shell] =
+            fields.with_context(|| format!("{PASSWD}: no user {user}"))?;
+        let (Some(uid), Some(gid)) = (number(uid), number(gid)) else {
+            bail!("{PASSWD}: the numbers of {name}");
         };
-        let [name, _, uid, gid, _, home, shell] = fields;
-        let broken = || format!("{PASSWD}: the numbers of {name}");
-        let (uid, gid) = (
-            number(uid).with_context(broken)?,
-            number(gid).with_context(broken)?,
-        );
         let gid = Gid::from_raw(gid);
-        Ok(Some(Self {
+        Ok(Self {
             name: name.to_owned(),
             uid: Uid::from_raw(uid),
             gid,
             groups: groups(&fs::read_to_string(GROUP).context(GROUP)?, name, gid),
             home: if home.is_empty() { "/" } else { home }.into(),
             shell: if shell.is_empty() { "/bin/sh" } else { shell }.into(),
-        }))
+        })
     }
 }
 

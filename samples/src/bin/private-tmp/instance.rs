@@ -23,7 +23,7 @@ pub(crate) fn cover(user: Uid, directory: &str, parent: &str) -> Result<()> {
     // As /tmp: everybody in the session may write, and remove what is theirs.
     fchmod(&instance, Mode::from_raw_mode(0o1777))?;
 
-    let flags = denied(directory)?;
+    let flags = denied(directory).with_context(|| directory.to_owned())?;
     let clone = OpenTreeFlags::OPEN_TREE_CLONE
         | OpenTreeFlags::OPEN_TREE_CLOEXEC
         | OpenTreeFlags::AT_EMPTY_PATH;
@@ -36,10 +36,8 @@ pub(crate) fn cover(user: Uid, directory: &str, parent: &str) -> Result<()> {
 
 /// What nobody may do with the instance's files: run one where that is denied in the common directory,
 /// and have a set-user-ID program or a device.
-fn denied(directory: &str) -> Result<MountFlags> {
-    let common = statvfs(directory)
-        .with_context(|| directory.to_owned())?
-        .f_flag;
+fn denied(directory: &str) -> rustix::io::Result<MountFlags> {
+    let common = statvfs(directory)?.f_flag;
     let flags = MountFlags::NOSUID | MountFlags::NODEV;
     Ok(match common.contains(StatVfsMountFlags::NOEXEC) {
         true => flags | MountFlags::NOEXEC,

@@ -10,14 +10,16 @@ use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use rustix::fs::Mode;
 use rustix::mount::{MountPropagationFlags, mount_change};
 use rustix::process::{Gid, Uid, geteuid, getuid, umask};
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 use unshare_device::{Contexts, Request};
-use unshare_tools::{close_inherited, exec, explain, finish, open_device, parse, reset_sigchld};
+use unshare_tools::{
+    Fork, Terminal, close_inherited, exec, explain, finish, fork, open_device, parse, reset_sigchld,
+};
 
 use crate::account::Account;
 
@@ -26,8 +28,7 @@ const PROGRAM: &str = "private-tmp";
 /// Run a session in which /tmp and /var/tmp are the user's own.
 ///
 /// Leaves the mount namespace by one ioctl on /dev/unshare, mounts the user's two directories over
-/// /tmp and /var/tmp, gives up root's privilege, and runs COMMAND as the user. If any of these
-/// fails, no session starts.
+/// /tmp and /var/tmp, gives up root's privilege, and runs COMMAND as the user, or starts no session.
 ///
 /// Root's own sessions keep the common directories. A process that changes its user inside a session
 /// (su, sudo) stays in that session's directories. For another user's, start another session:
@@ -43,6 +44,10 @@ struct Options {
     /// of that user.
     #[arg(short, long, value_name = "NAME")]
     user: Option<String>,
+
+    /// Give the session a terminal of its own: on the caller's, it may push input to the caller
+    #[arg(long)]
+    pty: bool,
 
     /// What to run, with its arguments
     #[arg(trailing_var_arg = true)]
@@ -70,6 +75,12 @@ fn run(options: &Options) -> Result<ExitCode> {
         }
         umask(users);
     }
+    if options.pty {
+        // SAFETY: This program starts no threads.
+        if let Fork::Parent(child) = unsafe { fork(Some(Terminal::new()?)) }? {
+            return Ok(child.wait()?);
+        }
+    }
     become_user(&account)?;
     // What was the working directory may be covered now.
     env::set_current_dir(&account.home).or_else(|_| env::set_current_dir("/"))?;
@@ -89,11 +100,9 @@ fn account(options: &Options) -> Result<Account> {
         set_thread_res_uid(Uid::ROOT, Uid::ROOT, Uid::ROOT)?;
         return Account::by_uid(caller);
     }
-    match (&options.user, env::var("PAM_USER")) {
-        (Some(name), _) => Account::by_name(name),
-        (None, Ok(name)) => Account::by_name(&name),
-        (None, Err(_)) => bail!("whose session? (--user, or PAM_USER in the environment)"),
-    }
+    let name = options.user.clone().or_else(|| env::var("PAM_USER").ok());
+    let name = name.context("whose session? (--user, or PAM_USER in the environment)")?;
+    Account::by_name(&name)
 }
 
 fn leave_namespace() -> Result<()> {
