@@ -50,10 +50,7 @@ pub fn open_device() -> Result<Device, Error> {
                  administrator give a group access to it (unshare-device(4))"
                     .to_owned()
             }
-            Some(Errno::MFILE) => {
-                "the limit of open descriptors leaves none for the device (ulimit -n)".to_owned()
-            }
-            _ => return anyhow!("{path}: {error}"),
+            _ => return Error::new(error).context(path),
         };
         anyhow!("{path}: {error}\n{advice}")
     })?;

@@ -5,9 +5,10 @@ use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode, Termination};
 
-use anyhow::Result;
+use anyhow::{Error, Result};
 use clap::{CommandFactory, Parser};
 use clap_complete::Shell;
+use rustix::io::Errno;
 
 use crate::inherited::keep_sigpipe;
 
@@ -42,9 +43,20 @@ pub fn finish<T: Termination>(program: &str, result: Result<T>) -> ExitCode {
         Ok(status) => status.report(),
         Err(error) => {
             eprintln!("{program}: {error:#}");
+            if is_about_descriptors(&error) {
+                eprintln!("the limit of open descriptors is too low (ulimit -n)");
+            }
             ExitCode::from(FAILED)
         }
     }
+}
+
+fn is_about_descriptors(error: &Error) -> bool {
+    let full = Some(Errno::MFILE);
+    error.chain().any(|cause| {
+        let from_io = cause.downcast_ref().and_then(Errno::from_io_error);
+        from_io == full || cause.downcast_ref().copied() == full
+    })
 }
 
 /// The command that `words` are; `None` without a word.

@@ -10,12 +10,13 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use anyhow::Result;
+use rustix::mount::{MountFlags, mount};
 
 use super::container::Container;
-use super::setup::{before_exec, checked, deny, limit};
+use super::setup::{before_exec, block, checked, deny, limit};
 use super::{FAILED, command, exits};
 use crate::check::ensure;
-use crate::contexts::mount::folder;
+use crate::contexts::mount::{folder, stage};
 use crate::harness::Suite;
 use crate::machine::{OpenToAll, Setting};
 use crate::module;
@@ -30,6 +31,8 @@ pub(crate) fn suite() -> Suite {
             "the commands run with umask 777 and without a working directory",
             bare,
         )
+        .test("the commands run with every signal blocked", blocked)
+        .test("the commands run with no_new_privs set", no_new_privileges)
         .test(
             "the commands run without a name, and with words that are not UTF-8",
             words,
@@ -45,6 +48,10 @@ pub(crate) fn suite() -> Suite {
         .test(
             "without the module, the message says how to load it",
             no_module,
+        )
+        .test(
+            "without the module, which is installed, the message says how to load it",
+            installed_module,
         )
         .test(
             "a refused user namespace: the message names the sysctl",
@@ -67,7 +74,7 @@ fn lines() -> Result<(Container, Vec<String>)> {
 }
 
 fn each(give: impl Fn(&mut Command) -> Result<()>) -> Result<()> {
-    crate::contexts::mount::stage()?;
+    stage()?;
     let (_container, lines) = lines()?;
     for line in lines {
         let mut command = command(&line);
@@ -101,6 +108,23 @@ fn bare() -> Result<()> {
     })
 }
 
+fn blocked() -> Result<()> {
+    each(|command| {
+        before_exec(command, || (1..32).try_for_each(block));
+        Ok(())
+    })
+}
+
+fn no_new_privileges() -> Result<()> {
+    each(|command| {
+        before_exec(command, || {
+            // SAFETY: It takes numbers.
+            checked(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) })
+        });
+        Ok(())
+    })
+}
+
 fn words() -> Result<()> {
     each(|command| {
         command.arg0("").arg(OsStr::from_bytes(b"\xff\xfe"));
@@ -108,17 +132,26 @@ fn words() -> Result<()> {
             .env("LC_ALL", "C")
             .env(OsStr::from_bytes(b"\xff"), OsStr::from_bytes(b"\xfe"));
         Ok(())
-    })
+    })?;
+    // Without any word, the kernel makes an empty one.
+    let mut nameless = command("/bin/unshare-run");
+    before_exec(&mut nameless, || {
+        let none = [std::ptr::null()];
+        // SAFETY: Both lists end.
+        checked(unsafe { libc::execve(c"/bin/unshare-run".as_ptr(), none.as_ptr(), none.as_ptr()) })
+    });
+    exits(nameless, 0).map(drop)
 }
 
 fn no_descriptors() -> Result<()> {
-    let mut started = command("unshare-run --uts -- true");
-    before_exec(&mut started, || limit(libc::RLIMIT_NOFILE, 3));
-    let said = exits(started, FAILED)?;
-    ensure!(
-        said.contains("/dev/unshare") && said.contains("ulimit -n"),
-        "{said}"
-    );
+    stage()?;
+    let (_container, lines) = lines()?;
+    for line in lines {
+        let mut started = command(&line);
+        before_exec(&mut started, || limit(libc::RLIMIT_NOFILE, 3));
+        let said = exits(started, FAILED)?;
+        ensure!(said.contains("ulimit -n"), "{line}: {said}");
+    }
     Ok(())
 }
 
@@ -141,6 +174,32 @@ fn no_module() -> Result<()> {
     for words in ["/dev/unshare", "not loaded", "modprobe unshare", &release] {
         ensure!(said.contains(words), "{words}: {said}");
     }
+    Ok(())
+}
+
+fn installed_module() -> Result<()> {
+    stage()?;
+    mount(
+        c"tmpfs",
+        "/lib/modules",
+        c"tmpfs",
+        MountFlags::empty(),
+        None,
+    )?;
+    let release = rustix::system::uname();
+    let folder = format!("/lib/modules/{}", release.release().to_string_lossy());
+    fs::create_dir_all(&folder)?;
+    fs::write(
+        format!("{folder}/modules.dep"),
+        "updates/dkms/unshare.ko:\n",
+    )?;
+    let unloaded = module::Unloaded::new()?;
+    let said = exits(command("unshare-run --uts -- true"), FAILED)?;
+    drop(unloaded);
+    ensure!(
+        said.ends_with("the module is not loaded: run modprobe unshare, as root\n"),
+        "{said}"
+    );
     Ok(())
 }
 
