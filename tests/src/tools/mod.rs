@@ -5,9 +5,11 @@
 pub(crate) mod attach;
 pub(crate) mod conditions;
 pub(crate) mod container;
+pub(crate) mod conventions;
 pub(crate) mod ids;
 pub(crate) mod inherited;
 pub(crate) mod jobs;
+pub(crate) mod left;
 pub(crate) mod options;
 pub(crate) mod probe;
 pub(crate) mod scratch_copy;

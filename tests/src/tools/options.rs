@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::container::Container;
 use super::{FAILED, command, exits, output, prints};
 use crate::check::ensure;
-use crate::contexts::mount::folder;
+use crate::contexts::mount::{folder, stage};
 use crate::harness::Suite;
 use crate::machine::Setting;
 
@@ -27,10 +27,7 @@ pub(crate) fn suite() -> Suite {
             "--json: the query, a dry run and a refusal can be parsed",
             json,
         )
-        .test(
-            "--completions, --help and --version go to standard output",
-            said,
-        )
+        .test("--propagation: how mounts spread", propagation)
 }
 
 fn clocks() -> Result<()> {
@@ -148,11 +145,42 @@ fn binfmt() -> Result<()> {
         format!("{folder}/script.tests"),
         std::os::unix::fs::PermissionsExt::from_mode(0o755),
     )?;
+    prints(
+        &format!("unshare-run --mount-binfmt={folder} -- ls {folder}"),
+        "register\nstatus\n",
+    )?;
     let line = "unshare-run -r --load-interp :tests:E::tests::/bin/echo:";
     prints(
         &format!("{line} -- {folder}/script.tests"),
         &format!("{folder}/script.tests\n"),
     )
+}
+
+fn propagation() -> Result<()> {
+    stage()?;
+    let folder = folder("propagation")?;
+    mount(c"tmpfs", &folder, c"tmpfs", MountFlags::empty(), None)?;
+    let spread = |mountinfo: String| -> Result<String> {
+        let words = format!(" {folder} ");
+        let line = mountinfo.lines().find(|line| line.contains(&words));
+        let fields = line.and_then(|line| line.split(" - ").next()?.split(' ').nth(6));
+        Ok(fields.unwrap_or("private").to_owned())
+    };
+    let its = |option: &str| -> Result<String> {
+        let line = format!("unshare-run --mount {option} -- cat /proc/self/mountinfo");
+        spread(output(&line)?)
+    };
+    ensure!(its("--propagation=unchanged")? == "private");
+    ensure!(its("--propagation=shared")?.starts_with("shared:"));
+    mount_change(&folder, MountPropagationFlags::SHARED)?;
+    let ours = spread(fs::read_to_string("/proc/self/mountinfo")?)?;
+    ensure!(ours.starts_with("shared:"), "{ours}");
+    ensure!(its("")? == "private" && its("--propagation=private")? == "private");
+    let slave = its("--propagation=slave")?;
+    ensure!(slave == ours.replace("shared", "master"), "{slave}");
+    let unchanged = its("--propagation=unchanged")?;
+    ensure!(unchanged == ours, "{unchanged}");
+    Ok(())
 }
 
 fn json() -> Result<()> {
@@ -185,25 +213,4 @@ fn json() -> Result<()> {
     let advice = refused["advice"].as_str().unwrap_or_default();
     ensure!(advice.contains("user.max_net_namespaces"), "{refused}");
     exits(command("unshare-run --json --net -- true"), FAILED).map(drop)
-}
-
-fn said() -> Result<()> {
-    for program in ["unshare-run", "scratch-copy"] {
-        for (option, words) in [
-            ("--help", "Usage:"),
-            ("--version", program),
-            ("--completions=bash", "complete -F"),
-            ("--completions=zsh", "#compdef"),
-            ("--completions=fish", "complete -c"),
-        ] {
-            let printed = command(&format!("{program} {option}")).output()?;
-            ensure!(
-                printed.status.success() && printed.stderr.is_empty(),
-                "{printed:?}"
-            );
-            let printed = String::from_utf8(printed.stdout)?;
-            ensure!(printed.contains(words), "{program} {option}: {printed}");
-        }
-    }
-    Ok(())
 }
