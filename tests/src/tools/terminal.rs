@@ -65,10 +65,11 @@ fn pushes(shared: &str, own: &str) -> Result<()> {
 }
 
 /// Runs the line in a shell that leads the terminal's session, and says whether input waits at the end.
-/// The shell is still there then: the end of a session throws away what waits.
+/// The shell is still there then: the end of a session throws away what waits. It says nothing if the
+/// command could not push.
 fn run_in_session(terminal: &Pty, line: &str) -> Result<bool> {
-    let script =
-        format!("{line} -- /bin/unshare-tests --push reboot; echo pushed; exec sleep 1000");
+    let push = format!("{line} -- /bin/unshare-tests --push reboot");
+    let script = format!("{push} && echo pushed && exec sleep 1000");
     let mut shell = command(&format!("sh -c {script}"));
     terminal.give(&mut shell)?;
     let mut shell = shell.spawn()?;
