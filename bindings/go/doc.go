@@ -19,7 +19,8 @@
 //	})
 //
 // The way back needs no permission, no memory and no descriptors of the namespaces that the thread came from. It can
-// fail only if the function changes the credentials or the descriptor table of its thread: see [StrandedError].
+// fail only if the function changes the credentials, the mount or time namespace or the descriptor table of its thread:
+// see [StrandedError]. If [FS] is held, too, the function may change the mount namespace.
 //
 // # Threads
 //

@@ -34,7 +34,8 @@ func (e *Error) Unwrap() error {
 // that thread. The caller must let the goroutine end, and must not unlock it: the runtime then ends the thread too (the
 // main thread sleeps for ever), so that no other goroutine runs inside.
 //
-// The kernel refuses to let a thread leave (EPERM) if its credentials changed inside and setns(2) back would be refused.
+// The kernel refuses to let a thread leave if its credentials changed inside and setns(2) back would be refused (EPERM),
+// if it changed its mount namespace inside and [FS] is not held (EBUSY), or its time namespace (EUSERS).
 // [syscall.Setuid] and its like change the credentials of all threads, whichever goroutine calls them.
 //
 // If the function panicked, Do panics with the StrandedError. If it called [runtime.Goexit], the goroutine ends.

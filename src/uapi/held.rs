@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 use std::ffi::c_void;
-use std::io;
+use std::io::{self, Write};
 use std::marker::PhantomData;
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::process;
@@ -147,9 +147,9 @@ impl From<OwnedFd> for Held {
 /// }
 /// ```
 ///
-/// Leaving fails only if the thread has changed its credentials inside, or has entered another [`Held`] and not
-/// left it. A thread that is still inside must not do other work, so if leaving fails, the drop aborts the
-/// process. [`leave`](Self::leave) returns the error instead. A child that is forked inside stays inside for
+/// Leaving fails only if the thread has entered another [`Held`] and not left it, or has itself changed its
+/// credentials, its time namespace or, in a [`Held`] without [`Contexts::FS`], its mount namespace inside. A thread
+/// that is still inside must not do other work, so if leaving fails, the drop aborts the process. [`leave`](Self::leave) returns the error instead. A child that is forked inside stays inside for
 /// good, so it must not drop its copy of the guard.
 #[derive(Debug)]
 #[must_use = "the thread leaves as soon as this is dropped"]
@@ -172,8 +172,10 @@ impl Inside<'_> {
     ///
     /// # Errors
     ///
-    /// `EBUSY` if the thread has entered another [`Held`] since. `EPERM` if its credentials have changed since,
-    /// and setns(2) or chroot(2) would refuse the way back. In both cases, the thread is still inside.
+    /// `EBUSY` if the thread has entered another [`Held`] since, or has changed its mount namespace and the
+    /// [`Held`] has no directories. `EUSERS` if the thread has changed its time namespace, and its address space is
+    /// shared. `EPERM` if its credentials have changed since, and setns(2) or chroot(2) would refuse the way back.
+    /// In all cases, the thread is still inside.
     pub fn leave(self) -> io::Result<()> {
         let left = self.try_leave();
         std::mem::forget(self);
@@ -190,7 +192,8 @@ impl Inside<'_> {
 impl Drop for Inside<'_> {
     fn drop(&mut self) {
         if let Err(error) = self.try_leave() {
-            eprintln!("cannot leave a held context: {error}");
+            // Not `eprintln!`, which panics if it cannot write: the thread would go on inside.
+            let _ = writeln!(io::stderr(), "cannot leave a held context: {error}");
             process::abort();
         }
     }

@@ -65,7 +65,7 @@
 	  (struct nsproxy *ns), (ns))								\
 	X(UNSHARE_NSPROXY, void, nsproxy_ns_active_get,						\
 	  (struct nsproxy *ns), (ns))								\
-	X(UNSHARE_NSPROXY, void, deactivate_nsproxy,						\
+	X(UNSHARE_NSPROXY | UNSHARE_HOLDING, void, deactivate_nsproxy,				\
 	  (struct nsproxy *ns), (ns))								\
 	X(CLONE_NEWNS, struct mnt_namespace *, copy_mnt_ns,					\
 	  (u64 flags, struct mnt_namespace *old, struct user_namespace *user_ns,		\
@@ -94,7 +94,7 @@
 	  (const struct file *file), (file))							\
 	X(UNSHARE_ATTACH, bool, ptrace_may_access,						\
 	  (struct task_struct *task, unsigned int mode), (task, mode))				\
-	X(CLONE_NEWNS, struct ns_common *, from_mnt_ns,						\
+	X(CLONE_NEWNS | UNSHARE_HOLDING, struct ns_common *, from_mnt_ns,			\
 	  (struct mnt_namespace *ns), (ns))							\
 	X(CLONE_NEWTIME | UNSHARE_HOLDING, bool, current_is_single_threaded,			\
 	  (void), ())										\

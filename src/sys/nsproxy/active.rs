@@ -91,11 +91,15 @@ impl ActiveNsProxy {
             .map(|ns| unsafe { unshare_ns_number(ns) })
     }
 
-    /// Returns whether the running task has CAP_SYS_ADMIN in the owner of a namespace.
+    /// Returns whether the running task has CAP_SYS_ADMIN in the owner of a namespace; for time, also in that of
+    /// the children's namespace.
     pub(crate) fn has_admin(&self, kind: Context) -> bool {
-        self.ns_common(kind)
-            // SAFETY: The nsproxy holds the namespace, which holds its owner.
-            .is_some_and(|ns| unsafe { unshare_has_admin_of_ns(ns) })
+        // SAFETY: The nsproxy holds the namespace, which holds its owner.
+        let is_admin = |ns| unsafe { unshare_has_admin_of_ns(ns) };
+        // SAFETY: By the type invariant, the nsproxy is valid.
+        let of_children = (kind == Context::Time)
+            .then(|| unsafe { unshare_time_ns_for_children_of(self.0.as_ptr()) });
+        self.ns_common(kind).is_some_and(is_admin) && of_children.is_none_or(is_admin)
     }
 
     /// Returns the `ns_common` of a namespace: for PID that of children, for time the task's own.

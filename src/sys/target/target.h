@@ -72,6 +72,8 @@ enum unshare_number {
 	X(struct ns_common *, cgroup_ns_of, (struct nsproxy *ns), &ns->cgroup_ns->ns)		\
 	X(struct ns_common *, net_ns_of, (struct nsproxy *ns), &ns->net_ns->ns)			\
 	X(struct ns_common *, time_ns_of, (struct nsproxy *ns), &ns->time_ns->ns)		\
+	X(struct ns_common *, time_ns_for_children_of, (struct nsproxy *ns),			\
+	  &ns->time_ns_for_children->ns)							\
 	X(struct ns_common *, pid_ns, (struct pid_namespace *ns), &ns->ns)			\
 	X(int, install, (struct nsset *nsset, struct ns_common *ns),				\
 	  unshare_install_ns(nsset, ns))							\

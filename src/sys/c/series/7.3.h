@@ -58,13 +58,15 @@ static inline bool unshare_fs_is_half_left(const struct fs_struct *fs)
 
 /*
  * Mirrors validate_fs_switch(): kernel threads look up paths with the fs_struct of PID 1.
- * When PID 1 has left it, they must not find anything any more.
+ * When PID 1 has left it, they must not find anything any more. A thread of PID 1 that
+ * exits does not leave it: exit_fs() does not call validate_fs_switch(), and the other
+ * threads, or the program that one of them executes, go on with that fs_struct.
  */
 static inline void unshare_task_left_fs(const struct fs_struct *old)
 {
 	const struct path *nowhere = &init_task.real_fs->root;
 
-	if (likely(current->pid != 1) || old != userspace_init_fs)
+	if (likely(current->pid != 1) || old != userspace_init_fs || current->flags & PF_EXITING)
 		return;
 	pr_warn("unshare: PID 1 stopped sharing file system information\n");
 	unshare_set_fs_root(userspace_init_fs, nowhere);
