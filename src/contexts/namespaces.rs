@@ -46,9 +46,9 @@ pub(crate) struct Namespaces {
 /// CAP_SYS_ADMIN. Mirrors `unshare_nsproxy_namespaces()`, but reports which namespace failed.
 ///
 /// This function waits where unshare(2) waits, for tasks that make or release namespaces; it already owns
-/// copies of other contexts then. The waits are for `namespace_sem` of the mounts, which no signal ends in
-/// unshare(2) either, and for `pernet_ops_rwsem` of the networks, which a fatal signal ends. It never waits
-/// for the target.
+/// copies of other contexts then. No signal ends the waits for `namespace_sem` of the mounts, for `uts_sem`,
+/// and, at the limit of IPC namespaces, for the worker that frees them, in unshare(2) neither. A fatal signal
+/// ends the wait for `pernet_ops_rwsem` of the networks. It never waits for the target.
 pub(crate) fn prepare(
     current: &Current,
     request: &Request,

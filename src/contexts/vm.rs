@@ -34,7 +34,7 @@
 //! | ptrace, process_vm_readv, /proc/PID/mem      | uses the old one or the new: `exec_update_lock` |
 //! | process_vm_writev, ptrace POKE, before that  | a write after the copy reaches the old one only |
 //! | a writer of /proc/PID/coredump_filter        | the filter is copied again at the switch        |
-//! | a writer of cpuset.mems                      | from copy to switch: rebinds the old one only   |
+//! | a change of cpuset.mems or of the cpuset     | from copy to switch: rebinds the old one only   |
 //! | a reader of /proc/PID/maps                   | is no sharer; keeps reading the old one         |
 //! | SIGKILL, exit_group                          | EINTR, or, once the commit has begun, no effect |
 //! | the OOM killer, swapoff, KSM, memory cgroups | treat the copy as any other mm                  |
@@ -44,8 +44,9 @@
 //!
 //! The copy is made before `exec_update_lock` is taken, so other tasks that have this task's PID can still
 //! change the old address space. What process_vm_writev(2) writes between the copy and the switch reaches the
-//! old memory only, like what a sharer writes then. If `cpuset_update_tasks_nodemask()` runs in that time, the
-//! policies of the copy are not rebound and its pages are not migrated until the cpuset changes again.
+//! old memory only, like what a sharer writes then. If `cpuset_update_tasks_nodemask()` or
+//! `cpuset_attach()` runs in that time, the policies of the copy are not rebound and its pages are not migrated
+//! until the next such change.
 //! A fork has the same gap, between `copy_mm()` and `cgroup_post_fork()`. No allocation evades the cpuset,
 //! because each is checked against the task's `mems_allowed`, which is up to date. To close the gap,
 //! `mpol_rebind_mm()` would have to lock each mapping at each request.

@@ -51,9 +51,9 @@ use self::compare::{
 /// - `NS_MNT_GET_NEXT` and `NS_MNT_GET_PREV` find it before the commit (`get_sequential_mnt_ns()`),
 ///   for a task with CAP_SYS_ADMIN in the initial namespaces (`may_see_all_namespaces()`). The
 ///   namespace then lives until that task closes it.
-/// - statmount(2) and listmount(2) find it by its number (`lookup_mnt_ns()`). They list its mounts
-///   to a task with CAP_SYS_ADMIN in the owning user namespace, and fail with `EPERM` for any other
-///   task, which shows that the namespace exists.
+/// - statmount(2) and listmount(2) find it by its number (`lookup_mnt_ns()`), and list its mounts to
+///   a task with CAP_SYS_ADMIN in the owning user namespace. For any other task, statmount(2) fails
+///   with `EPERM`, which shows that the namespace exists.
 ///
 /// # Invariants
 ///

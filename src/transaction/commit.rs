@@ -50,17 +50,18 @@ impl Prepared {
     ///    section of `task_lock`. Other tasks read them under that lock, so none sees a new mount
     ///    namespace with an old root. `switch_task_namespaces()`, `ksys_unshare()` and `exec_mmap()` have
     ///    one section each.
-    /// 5. Map the clocks of an attached time namespace into the address space that the task has now.
-    ///    Mirrors `timens_commit()`.
-    /// 6. Change the signal handlers under `tasklist_lock` and `siglock`, which must not nest with
+    /// 5. Change the signal handlers under `tasklist_lock` and `siglock`, which must not nest with
     ///    `task_lock`. Mirrors `unshare_sighand()`.
-    /// 7. Change the credentials. Other tasks read them under RCU, so they cannot be part of step 4. They
+    /// 6. Change the credentials. Other tasks read them under RCU, so they cannot be part of step 4. They
     ///    change after it, so that no task has the capabilities of the new user namespace with an old
     ///    root. No later step uses the old credentials. Mirrors `commit_creds()`.
-    /// 8. Let other tasks access the memory and wait for the task's PI futexes again; wake the parent of
+    /// 7. Let other tasks access the memory and wait for the task's PI futexes again; wake the parent of
     ///    a vfork child, which then finds all of the above done; and insert the uprobes that were
     ///    registered during the switch into the new memory. Mirrors `futex_exec_done()`,
     ///    `complete_vfork_done()`, `uprobe_mmap()` and `exec_mm_put_old()`.
+    /// 8. Map the clocks of an attached time namespace into the address space that the task has now. This
+    ///    waits for the `mmap_lock` of the copy. A task that holds it may wait for the vfork parent, or for
+    ///    a task that accesses the memory, so this follows step 7. Mirrors `timens_commit()`.
     /// 9. Close the range in a table that stays, as `close_range(2)` does. Closing calls file systems, which
     ///    may take long and must find the new contexts.
     /// 10. Notify perf: `perf_event_namespaces()`.
@@ -106,9 +107,6 @@ impl Prepared {
         };
         let vm = vm.map(Vm::settle);
 
-        if joins_clocks {
-            join_time_ns(current);
-        }
         if let Some(mut sighand) = sighand.take() {
             sighand.install(current);
         }
@@ -118,6 +116,9 @@ impl Prepared {
         drop(update);
         if let Some(vm) = vm {
             vm.release();
+        }
+        if joins_clocks {
+            join_time_ns(current);
         }
         if let Some(files) = &files {
             files.close_range(current);

@@ -152,11 +152,14 @@ impl Drop for Released<'_> {
 unsafe fn keep_mdwe(new: *mut mm_struct, old: *mut mm_struct) {
     // SAFETY: As the caller promises.
     unsafe {
-        if unshare_has_mdwe(old) {
-            unshare_set_mdwe(new);
-        }
-        if unshare_has_mdwe_no_inherit(old) {
+        // Read in the opposite order of prctl(2), which sets this one first.
+        let is_set = unshare_has_mdwe(old);
+        unshare_smp_rmb();
+        if is_set && unshare_has_mdwe_no_inherit(old) {
             unshare_set_mdwe_no_inherit(new);
+        }
+        if is_set {
+            unshare_set_mdwe(new);
         }
     }
 }

@@ -23,9 +23,13 @@
 //!   same locks, as unshare(2) does, and no signal interrupts that. So no thread outlives its
 //!   request, and there are never more threads than waiting tasks.
 //!
-//! One difference from unshare(2): the sockets that the kernel creates for a network namespace
-//! (neighbour discovery, multicast) belong to the cgroup of the creating task, here the root
-//! cgroup. Smack always labels them as a kernel thread's (`smack_sk_alloc_security()`).
+//! Differences from unshare(2):
+//!
+//! - The sockets that the kernel creates for a network namespace (neighbour discovery, multicast)
+//!   belong to the cgroup of the creating task, here the root cgroup. Smack always labels them as a
+//!   kernel thread's (`smack_sk_alloc_security()`).
+//! - The caller's memory cgroup is charged, but the caller's cpuset and memory policy do not choose
+//!   the nodes, and its CPU limits do not apply to the thread.
 
 use core::{
     mem::replace,

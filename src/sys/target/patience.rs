@@ -5,14 +5,15 @@
 //! This is the only wait for another task while attaching:
 //!
 //! - The request waits only for the target, which executes a program ([`super::access`]) or is
-//!   inside a system call that changes its context step by step ([`super::rest`]).
+//!   inside a system call that changes its context step by step ([`super::rest`]); in 7.2, also for
+//!   a task that shares its `fs_struct` and is inside setns(2).
 //! - While it waits, the request holds only a reference to the `struct pid`. It tries the target's
 //!   locks, and unlocks them before each pause. Then it puts the references that did not belong
 //!   together. If one was the last reference, its put may sleep, as after setns(2): the limit does
 //!   not include that, and no lock is held. Nothing is prepared yet that could become stale.
 //! - The target can prolong the wait by staying where it is.
 //! - The wait ends with the target's next step, a fatal signal (`EINTR`), or the limit (`EBUSY`). A
-//!   pause is a timer, and depends on no other task. Nothing is queued on the target.
+//!   pause is a busy wait or a timer, and depends on no other task. Nothing is queued on the target.
 //!
 //! Directories that were taken may be on a file system that another task or host serves (FUSE,
 //! NFS). That server is asked for permission to enter them ([`super::install`]), as by chdir(2),

@@ -5,8 +5,8 @@
 //! A system call changes namespaces, credentials, root and working directory of a task one after
 //! the other. A reader in between would get some of the old ones and some of the new ones. Only
 //! unshare(2) and setns(2) change more than one of them. (clone(2) changes only the child, before
-//! any task can find it. execve(2) changes at most the nsproxy. pivot_root(2) changes each
-//! `fs_struct` under its lock. chroot(2) and chdir(2) are two system calls, with a valid state
+//! any task can find it. execve(2) changes the nsproxy, and the credentials while it holds
+//! `exec_update_lock` for writing. pivot_root(2) changes each `fs_struct` under its lock. chroot(2) and chdir(2) are two system calls, with a valid state
 //! between them.) The commit of this module needs no check: it holds the task's `exec_update_lock`
 //! for writing from its first change to its last, or changes everything in one `task_lock` section
 //! (`Prepared::commit`), and [`super::access`] holds `exec_update_lock` for reading.
@@ -53,10 +53,10 @@
 //!
 //! # Tasks that share the `fs_struct`
 //!
-//! setns(2) of 7.3 refuses a shared `fs_struct`. setns(2) of 7.2 refuses it only if the mount
-//! namespace is the only one that is requested. Otherwise it moves root and working directory of
-//! all tasks that share the `fs_struct`, in two locked sections, and P may be between them. So R is
-//! read for each of these tasks. Our lock of the `fs_struct` keeps the second section out: such a
+//! unshare(2) never moves a shared `fs_struct`, and setns(2) of 7.3 refuses one. setns(2) of 7.2
+//! refuses it only if the mount namespace is the only one that is requested. Otherwise it moves root
+//! and working directory of all tasks that share the `fs_struct`, in two locked sections, and P may
+//! be between them. So in 7.2, R is read for each of these tasks, and must not be setns(2). Our lock of the `fs_struct` keeps the second section out: such a
 //! task is still inside the system call, and no proof of S1 is needed. A task that still has the
 //! pointer has its stack, because it has not been through `exit_fs()`, which takes this lock.
 //!
@@ -81,7 +81,7 @@ pub(super) fn is_changing(locked: &OtherTask<'_>, fs: Option<&OtherFs<'_>>) -> b
     read_barrier();
     let task = locked.task.as_ptr();
     // SAFETY: By the type invariant of `locked`, the task is valid and has its stack.
-    let changing = unsafe { is_in_call(task) }
+    let changing = unsafe { is_in_call(task, &[UNSHARE, SETNS]) }
         || fs.is_some_and(|fs| sharer_is_changing(fs) || fs.is_half_left());
     read_barrier();
     changing
@@ -97,12 +97,27 @@ fn read_barrier() {
 /// thread, or of an io_uring or vhost worker, are not those of a system call.
 const NO_CALLS: u32 = bindings::PF_EXITING | bindings::PF_KTHREAD | bindings::PF_USER_WORKER;
 
-/// Returns whether the task is in unshare(2) or setns(2).
+/// The number of a system call, in a native and in a 32-bit program.
+struct Call {
+    native: i32,
+    compat: i32,
+}
+
+const UNSHARE: Call = Call {
+    native: unshare_number_UNSHARE_NR_unshare as i32,
+    compat: unshare_number_UNSHARE_NR_compat_unshare as i32,
+};
+const SETNS: Call = Call {
+    native: unshare_number_UNSHARE_NR_setns as i32,
+    compat: unshare_number_UNSHARE_NR_compat_setns as i32,
+};
+
+/// Returns whether the task is in one of these system calls.
 ///
 /// # Safety
 ///
 /// The task must be valid and have its stack.
-unsafe fn is_in_call(task: *mut bindings::task_struct) -> bool {
+unsafe fn is_in_call(task: *mut bindings::task_struct, calls: &[Call]) -> bool {
     // The running task is in an ioctl.
     if task == Task::current_raw() {
         return false;
@@ -111,25 +126,18 @@ unsafe fn is_in_call(task: *mut bindings::task_struct) -> bool {
     let number = unsafe { unshare_syscall_of(task) };
     read_barrier();
     // SAFETY: As above.
-    let changes = match unsafe { unshare_is_compat(task) } {
-        false => {
-            number == unshare_number_UNSHARE_NR_unshare as i32
-                || number == unshare_number_UNSHARE_NR_setns as i32
-        }
-        true => {
-            number == unshare_number_UNSHARE_NR_compat_unshare as i32
-                || number == unshare_number_UNSHARE_NR_compat_setns as i32
-        }
-    };
+    let is_compat = unsafe { unshare_is_compat(task) };
+    let is_it = |call: &Call| number == if is_compat { call.compat } else { call.native };
+    let changes = calls.iter().any(is_it);
     // SAFETY: As above.
     changes && unsafe { unshare_flags_of(task) & NO_CALLS == 0 && !unshare_is_stopped(task) }
 }
 
-/// Returns whether another user of the `fs_struct` is in unshare(2) or setns(2). Searches all tasks
-/// until it has found each user.
+/// Returns whether another user of the `fs_struct` is in a setns(2) that can move it, and interrupts that
+/// task, as [`super::patience`] does the target. Searches all tasks until it has found each user.
 fn sharer_is_changing(fs: &OtherFs<'_>) -> bool {
     let mut left = fs.users().wrapping_sub(1);
-    if left <= 0 {
+    if unshare_series_UNSHARE_SETNS_MOVES_SHARERS == 0 || left <= 0 {
         return false;
     }
     // SAFETY: `init_task` is never freed.
@@ -146,7 +154,9 @@ fn sharer_is_changing(fs: &OtherFs<'_>) -> bool {
             // SAFETY: As above.
             if fs.is_of(unsafe { unshare_peek_fs(task) }) {
                 // SAFETY: A task with this pointer has its stack (see the top of this file).
-                if task != fs.holder.task.as_ptr() && unsafe { is_in_call(task) } {
+                if task != fs.holder.task.as_ptr() && unsafe { is_in_call(task, &[SETNS]) } {
+                    // SAFETY: As above.
+                    unsafe { bindings::kick_process(task) };
                     return true;
                 }
                 left = left.wrapping_sub(1);

@@ -32,6 +32,10 @@ enum unshare_number {
 	UNSHARE_NR_compat_setns = UNSHARE_COMPAT_NR_setns,
 };
 
+enum unshare_series {
+	UNSHARE_SETNS_MOVES_SHARERS = UNSHARE_SERIES_SETNS_MOVES_SHARERS,
+};
+
 #ifdef CONFIG_SECURITY_PATH
 #define UNSHARE_SECURITY_CHROOT(path) unshare_security_path_chroot(path)
 #else
@@ -55,7 +59,7 @@ enum unshare_number {
 	  fs->users - unshare_fs_kernel_users(fs))						\
 	X(struct path *, fs_root, (struct fs_struct *fs), &fs->root)				\
 	X(struct path *, fs_pwd, (struct fs_struct *fs), &fs->pwd)				\
-	/* Only the task itself changes these three, by plain stores. */			\
+	/* The task itself changes these three by plain stores, or its tracer does. */	\
 	X(unsigned int, flags_of, (struct task_struct *task),					\
 	  data_race(READ_ONCE(task->flags)))							\
 	X(int, syscall_of, (struct task_struct *task),						\

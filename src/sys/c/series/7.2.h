@@ -10,6 +10,9 @@
 #include <linux/sched.h>
 #include <linux/securebits.h>
 
+/* Whether setns(2) can move the root and working directory of tasks that share an fs_struct. */
+#define UNSHARE_SERIES_SETNS_MOVES_SHARERS 1
+
 /* Additions to UNSHARE_UNEXPORTED(). */
 #define UNSHARE_SERIES_UNEXPORTED(X)
 

@@ -13,6 +13,9 @@
 #include <linux/sched/task.h>
 #include <linux/securebits.h>
 
+/* setns(2) refuses a shared fs_struct: mntns_install(). */
+#define UNSHARE_SERIES_SETNS_MOVES_SHARERS 0
+
 #define UNSHARE_SERIES_UNEXPORTED(X)								\
 	X(CLONE_FS | CLONE_NEWNS | CLONE_NEWUSER, void, set_fs_root,				\
 	  (struct fs_struct *fs, const struct path *path), (fs, path))				\
