@@ -101,14 +101,14 @@ struct unshare_query {
  * unshare_context_name - the name of a context
  * @context: one bit of struct unshare_args.replaced, or all of .failed
  *
- * Returns: the name of the constant, such as "CLONE_NEWNS"; "arguments" for 0,
- * which .failed is if the arguments or the target stopped the request; "unknown
+ * Returns: the name of the constant, such as "CLONE_NEWNS"; "arguments or
+ * target" for 0, because .failed is 0 if one of these stopped the request; "unknown
  * context" for a bit that is not in this header, and for several bits.
  */
 static __inline__ const char *unshare_context_name(__u64 context)
 {
 	switch (context) {
-	case 0:			return "arguments";
+	case 0:			return "arguments or target";
 	case CLONE_FS:		return "CLONE_FS";
 	case CLONE_FILES:	return "CLONE_FILES";
 	case CLONE_SYSVSEM:	return "CLONE_SYSVSEM";
