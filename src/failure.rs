@@ -10,7 +10,7 @@ use crate::contexts::Contexts;
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Failure {
     pub(crate) errno: Error,
-    /// The context that stopped the request; empty if the arguments or the target did.
+    /// The context that stopped the request; empty for the errors of the arguments and the target.
     pub(crate) context: Contexts,
 }
 

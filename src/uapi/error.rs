@@ -41,7 +41,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 pub struct Error {
     /// The errno of the ioctl. If unshare(2) can make the same request, its errno is the same.
     pub errno: Errno,
-    /// The one context that stopped the request; empty if the arguments or the target did.
+    /// The one context that stopped the request; empty for the errors of the arguments and the target.
     pub context: Contexts,
 }
 

@@ -41,8 +41,9 @@
  * @close_last:  in: with UNSHARE_CLOSE_RANGE, the last such descriptor; else 0
  * @replaced:    out: contexts that were replaced (dry run: that would be;
  *               UNSHARE_HOLD: that ENTER would replace for the caller)
- * @failed:      out: on error, the context that stopped the request; 0 if the
- *               arguments or the target did
+ * @failed:      out: on error, the context that stopped the request; 0 for the
+ *               errors under "Errors of the arguments and the target" in
+ *               unshare-device(4), and some of UNSHARE_HOLD
  */
 struct unshare_args {
 	__aligned_u64 unshare;
@@ -102,8 +103,8 @@ struct unshare_query {
  * @context: one bit of struct unshare_args.replaced, or all of .failed
  *
  * Returns: the name of the constant, such as "CLONE_NEWNS"; "arguments or
- * target" for 0, because .failed is 0 if one of these stopped the request; "unknown
- * context" for a bit that is not in this header, and for several bits.
+ * target" for 0, because .failed is 0 for their errors; "unknown context" for
+ * a bit that is not in this header, and for several bits.
  */
 static __inline__ const char *unshare_context_name(__u64 context)
 {
