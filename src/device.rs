@@ -83,7 +83,8 @@ impl MiscDevice for Device {
         Ok(())
     }
 
-    /// Accepts a struct of any size: the size tells which version of the ABI the caller was compiled with.
+    /// Accepts a struct of any size from the first published one on: the size tells which version of the ABI the
+    /// caller was compiled with.
     fn ioctl(_device: (), file: &File, cmd: u32, arg: usize) -> Result<isize> {
         let size = _IOC_SIZE(cmd);
         if cmd == UNSHARE_LEAVE {
@@ -122,7 +123,7 @@ fn commit(file: &File, arg: UserPtr, size: usize, scope: Scope) -> Result<isize>
     let current = Current::get();
 
     let args = read_args(arg, size);
-    // `report` would write to memory that could not be read as a whole.
+    // Do not call `report`: the struct is not accessible as a whole.
     if matches!(args, Err(EFAULT)) {
         return Err(EFAULT);
     }
@@ -140,7 +141,7 @@ fn commit(file: &File, arg: UserPtr, size: usize, scope: Scope) -> Result<isize>
                 return hold(arg, &mut prepared, &current, &request);
             }
             // Write the answer before the address space is copied, so that the copy has it, and before the
-            // commit, after which no write may fail.
+            // commit, because the write can fail.
             report(arg, prepared.replaced, Contexts::empty()).map_err(Failure::of_arguments)?;
             prepared.finish(&current, &request)?;
             Ok(0)
@@ -162,7 +163,7 @@ fn hold(
     let descriptor =
         FileDescriptorReservation::get_unused_fd_flags(O_CLOEXEC).map_err(Failure::of_arguments)?;
     let number = descriptor.reserved_fd();
-    // Write the answer before the namespaces become active: then no write may fail.
+    // Write the answer before the namespaces become active, because the write can fail.
     report(arg, prepared.replaced, Contexts::empty()).map_err(Failure::of_arguments)?;
     descriptor.fd_install(prepared.hold(current, request)?);
     Ok(number as isize)

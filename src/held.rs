@@ -13,15 +13,15 @@
 //! checks of setns(2), chroot(2) and fchdir(2).
 //!
 //! A thread leaves without a check if it has the credentials with which it entered. Any other thread must pass
-//! the same checks to leave. Otherwise, a program that enters, drops its privileges and then reads hostile
-//! input could go back although setns(2) would refuse it.
+//! the same checks to leave. Without these checks, a program that enters, drops its privileges and then reads
+//! hostile input could go back although setns(2) would refuse it.
 //!
 //! # The way back
 //!
 //! An entry has all namespaces that the thread had, also those that the `Held` does not change: inside, the
 //! thread may change them by setns(2) or unshare(2). It has the thread's root and working directory only if the
-//! `Held` has some. So there are two changes of its own after which a thread cannot leave until it has undone
-//! them: [`mod@leave`].
+//! `Held` has some. So a thread that changes its mount or time namespace inside may be unable to leave: see
+//! [`mod@leave`].
 
 mod leave;
 
@@ -95,8 +95,8 @@ pub(crate) struct Held {
 impl Held {
     /// Makes a file that owns a `Held`.
     ///
-    /// The namespaces become active after the file has been made, so that nobody can find those of a request
-    /// that fails.
+    /// The namespaces become active after the file has been made, so that listns(2) and the file handles of nsfs
+    /// do not find those of a request that fails.
     ///
     /// Fails with `ENFILE`, or with `ENOMEM`: the first `Held` makes the module watch for tasks that end.
     pub(crate) fn file(
@@ -149,7 +149,8 @@ impl Held {
 
     /// Returns the places to enter, for a task with the maker's credentials.
     ///
-    /// The task keeps its namespaces of the other kinds. If these are the initial ones, it shares the held set.
+    /// The task keeps its namespaces of the other kinds. If they are the initial ones, the task uses
+    /// the held nsproxy itself.
     fn as_made(&self, current: &Current) -> Result<Swap<FsStruct>> {
         let set = self.set.as_ref().map(|set| {
             match set.changes(current).without(self.kinds).is_empty() {
@@ -221,7 +222,7 @@ fn exchange<Fs, Old>(
             undo_list.commit(current);
         }
     }
-    // Only leaving can change the time namespace, and only if the task changed it while it was inside.
+    // ENTER never changes the time namespace. LEAVE does, if the task changed it inside.
     let changes_clocks = changes_clocks(set, current);
     let had = swap(places, &mut current.lock());
     if changes_clocks {

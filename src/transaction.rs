@@ -53,7 +53,7 @@ use crate::{
 
 /// The new contexts of a request, except the address space. No task uses them yet.
 ///
-/// Other tasks can hardly notice the drop of this value; the type of each field says how. Another task may have
+/// What other tasks can notice of the drop is documented at the type of each field. Another task may have
 /// found a new mount namespace, and a new user namespace counts towards its limit until a worker frees it
 /// (`sys/nsproxy/ucounts.rs`). Fields are dropped in the order of their declaration. Namespaces must come
 /// before the credentials: the count of a namespace is given back through the user namespace that owns it.
@@ -73,7 +73,7 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
-    /// Takes every step that can fail, except the copy of the address space.
+    /// Takes every step that can fail, except the answer, the copy of the address space and the locks.
     ///
     /// 1. Without an attach half: check the flags of the unshare half. Mirrors `check_unshare_flags()`.
     /// 2. With an attach half: pin the target's contexts. This step may wait for the target, so it comes
@@ -127,8 +127,8 @@ impl Prepared {
         let attached_set = attached.set;
         let attached = attached.credentials;
         let (new, counted) = {
-            // The functions below read `current_cred()`. After two separate calls, these would be the
-            // attached credentials.
+            // The functions below read `current_cred()`. It must return the attached credentials, as after a
+            // separate setns(2).
             let _acting = attached.as_ref().map(Acting::with);
             let mut new = credentials::prepare(request)?;
             self.namespaces = namespaces::prepare(
@@ -190,15 +190,15 @@ impl Prepared {
         Held::file(current, set, self.fs.take(), kinds).map_err(Failure::of_arguments)
     }
 
-    /// Copies the address space, which is the last step that can fail, and commits unless this is a dry run.
+    /// Copies the address space, takes the locks, and commits unless this is a dry run.
     ///
     /// The caller has written the out fields before, so that the copy has them.
     ///
-    /// The commit changes the credentials last. If it changes other contexts too, it holds `exec_update_lock`
-    /// from the first change to the last, because a task that attaches to this one holds that lock for reading.
-    /// Taking the lock waits for tasks that read this one's memory or credentials and hold the lock during
-    /// their own page faults. This task holds no other lock meanwhile. A fatal signal ends the wait; after a
-    /// second, it fails with `EBUSY`.
+    /// The commit changes the credentials after the other contexts. If it also changes namespaces or
+    /// directories, it holds `exec_update_lock` from the first change to the last, because a task that attaches
+    /// to this one holds that lock for reading. Taking the lock waits for tasks that read this one's memory or
+    /// credentials and hold the lock during their own page faults. This task holds no other lock meanwhile. A
+    /// fatal signal ends the wait; after a second, it fails with `EBUSY`.
     pub(crate) fn finish(&mut self, current: &Current, request: &Request) -> Result<(), Failure> {
         // `replaced` is also empty for a close range in a private table, and for namespaces that the task is
         // already in: both need a commit.

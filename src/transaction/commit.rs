@@ -25,11 +25,11 @@ use crate::{
     }, //
 };
 
-/// The contexts that the running task had before a commit.
+/// The namespaces, directories and descriptor table that the running task had before a commit.
 ///
-/// The drop releases the namespaces, then the descriptor table, then root and working directory. It may sleep in
-/// the last put of a mount namespace, a file or a directory. If PID 1 has left the `fs_struct` with which
-/// kernel threads look up paths, these threads find no files after the drop: `validate_fs_switch()`.
+/// The drop releases the namespaces, then root and working directory, then the descriptor table. It may sleep in
+/// the last put of a mount namespace, a directory or a file. Kernel threads look up paths with the `fs_struct` of
+/// PID 1 (7.3): if PID 1 has left it, the drop makes them find no files, as `validate_fs_switch()` does.
 pub(crate) struct Replaced {
     _places: Swap<LeftFsStruct>,
     _files: Option<LeftFiles>,
@@ -39,9 +39,8 @@ impl Prepared {
     /// Replaces the contexts of the running task. Cannot fail.
     ///
     /// 1. Wake the waiters on `clear_child_tid` in the old address space, and give the concurrency ID
-    ///    back to it. This comes first, as in `do_exit()`: the page of that word was checked to be present
-    ///    when the locks were taken, and the next step may sleep. Mirrors `mm_release()` and
-    ///    `sched_mm_cid_before_execve()`.
+    ///    back to it. This comes first, as in `do_exit()`: the next step may sleep, and the page of that word
+    ///    may then be discarded. Mirrors `mm_release()` and `sched_mm_cid_before_execve()`.
     /// 2. Leave the semaphore undo list and disown the shared memory segments while the task is still in
     ///    the IPC namespace that has them. Mirrors `exit_sem()` and `exit_shm()`.
     /// 3. Make the new namespaces active before the task can be seen in them: `/proc` and `listns(2)`
@@ -66,8 +65,8 @@ impl Prepared {
     ///    may take long and must find the new contexts.
     /// 10. Notify perf: `perf_event_namespaces()`.
     ///
-    /// Returns the old contexts. The caller must drop them while it holds no lock; a plain request does so
-    /// at once.
+    /// Returns the old namespaces, directories and descriptor table. The caller must drop them while it holds no
+    /// lock; a plain request does so at once.
     pub(super) fn commit<'a>(
         &mut self,
         current: &'a Current,
