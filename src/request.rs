@@ -28,12 +28,13 @@
 //! |         | CAP_SYS_ADMIN over the new ones  | EPERM          | `unshare_nsproxy_namespaces()` |
 //! |         | each other kind, in `ORDER`      | ENOSPC, EINVAL | `create_new_namespaces()`      |
 //! |         | counters of the new credentials  | EAGAIN         | `set_cred_ucounts()`           |
-//! | neither | HOLD: descriptor, then file      | EMFILE, ENFILE | `memfd_create()`               |
+//! | neither | HOLD: the descriptor             | EMFILE         | `memfd_create()`               |
 //! |         | the answer can be written        | EFAULT         |                                |
+//! |         | HOLD: the file                   | ENFILE         | `memfd_create()`               |
 //! |         | the address space can be left    | EBUSY, EINTR   | `dup_mm()`                     |
 //! |         | no task looks into the caller    | EBUSY, EINTR   | `exec_mmap()`, with a limit    |
 //!
-//! Each step that copies may fail with ENOMEM. Two checks come earlier than in the system calls. The
+//! Each step that copies may fail with ENOMEM. If the out fields cannot be written, every failure is EFAULT. Two checks come earlier than in the system calls. The
 //! struct must be valid on this kernel before anything else is checked. If the attached directories have another
 //! root, a new user namespace is refused (EPERM) before the sysctl, the threads and the limits are
 //! checked.

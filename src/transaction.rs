@@ -114,6 +114,10 @@ impl Prepared {
             self.prepare_namespaces(current, request, attached)?;
         }
         self.replaced = self.contexts();
+        // A task that enters leaves its list only if the IPC namespace changes.
+        if request.hold && !self.replaced.contains(Context::Ipc) {
+            self.replaced = self.replaced.without(Context::Sysvsem.into());
+        }
         Ok(())
     }
 

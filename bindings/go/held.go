@@ -30,8 +30,8 @@ func (h *Held) Close() error {
 // leaves and unlocks.
 //
 // Contexts that are not held stay those of the calling thread. f may call Do of this Held or of another one. If f
-// panics, or calls [runtime.Goexit], the thread leaves first. Goroutines and threads that f starts are outside;
-// processes that f starts are inside, and stay there.
+// panics, or calls [runtime.Goexit], the thread leaves first. Goroutines that f starts are outside. Processes that f
+// starts, and threads that its C code starts, are inside and stay there.
 //
 // The error is an [*Error] if the thread could not enter: f was not called. It is a [*StrandedError] if the thread could
 // not leave. It is [os.ErrClosed] if the Held is closed.

@@ -51,6 +51,9 @@ pub(crate) fn leave(held: Option<&Held>, current: &Current) -> Result {
 ///   in the new mount namespace, and no longer the old root.
 /// - `EUSERS` if the task has changed its time namespace, and other tasks now use its address space, which has
 ///   one page of clocks. Mirrors `timens_install()`.
+/// - `EPERM` if the task has changed its user namespace, and the entry has directories. Tasks in the old user
+///   namespace may share them, and a chroot(2) with the capabilities of the new one would move their root.
+///   clone(2), unshare(2) and setns(2) do not let such a task share directories either.
 /// - `EPERM` if the credentials of the task have changed since it entered, and setns(2), chroot(2) or fchdir(2)
 ///   would refuse the way back.
 fn way_back(entry: &Entry, current: &Current) -> Result {
@@ -66,6 +69,9 @@ fn way_back(entry: &Entry, current: &Current) -> Result {
     }
     if entry.credentials.is_of(current) {
         return Ok(());
+    }
+    if fs.is_some() && !entry.credentials.is_user_ns_of(current) {
+        return Err(EPERM);
     }
     let is_admin = |kind| set.as_ref().is_some_and(|set| set.has_admin(kind));
     let may_return = |kind| !changes.contains(kind) || is_admin(kind);

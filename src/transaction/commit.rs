@@ -59,7 +59,7 @@ impl Prepared {
     ///    registered during the switch into the new memory. Mirrors `futex_exec_done()`,
     ///    `complete_vfork_done()`, `uprobe_mmap()` and `exec_mm_put_old()`.
     /// 8. Map the clocks of an attached time namespace into the address space that the task has now. This
-    ///    waits for the `mmap_lock` of the copy. A task that holds it may wait for the vfork parent, or for
+    ///    waits for the `mmap_lock` of that address space. A task that holds it may wait for the vfork parent, or for
     ///    a task that accesses the memory, so this follows step 7. Mirrors `timens_commit()`.
     /// 9. Close the range in a table that stays, as `close_range(2)` does. Closing calls file systems, which
     ///    may take long and must find the new contexts.

@@ -144,7 +144,9 @@ mod tests {
         let printed = String::from_utf8(printed.stdout).expect("names are UTF-8");
         let bits = (0..u64::BITS).map(|bit| Contexts::from_bits_retain(1 << bit));
         let names = bits.map(|bit| bit.kernel_name().unwrap_or("unknown context"));
-        let wanted: Vec<_> = names.chain(["arguments or target", "unknown context"]).collect();
+        let wanted: Vec<_> = names
+            .chain(["arguments or target", "unknown context"])
+            .collect();
         assert_eq!(printed.lines().collect::<Vec<_>>(), wanted);
     }
 }

@@ -4,6 +4,7 @@
 
 use core::ptr::NonNull;
 use kernel::{
+    bindings,
     cred::Credential,
     sync::aref::ARef, //
 };
@@ -37,6 +38,14 @@ impl KeptCred {
     pub(crate) fn is_of(&self, _current: &Current) -> bool {
         // SAFETY: The function only reads a pointer of the running task.
         self.0.as_ptr() == unsafe { unshare_current_cred() }
+    }
+
+    /// Returns whether the running task is in the user namespace of these credentials.
+    pub(crate) fn is_user_ns_of(&self, _current: &Current) -> bool {
+        let kept: *const bindings::cred = self.0.as_ptr().cast();
+        // SAFETY: Both are valid: `self` owns a reference, and a task always has credentials, which only the
+        // task itself replaces. The user namespace of credentials never changes.
+        unsafe { (*kept).user_ns == (*unshare_current_cred()).user_ns }
     }
 
     /// Returns the reference, as the `kernel` crate's type.

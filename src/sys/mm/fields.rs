@@ -59,8 +59,7 @@ field_list! {
         env_end,
     }
 
-    // Without a lock, as `dup_mm()` does. prctl(2) of a task that shares the address space writes it without a
-    // lock, too. The copy may then have parts of the old and the new value.
+    // Without a lock, as `dup_mm()` does. prctl(2) of a task that shares the address space writes it under other locks. The copy may then have parts of the old and the new value.
     copied by copy_unlocked: {
         saved_auxv,
     }
@@ -85,7 +84,7 @@ field_list! {
     }
 
     // Inherited by `mm_init()` from the running task's mm: `def_flags`, and the flags that a fork
-    // passes on. [`copy`] adds the flags that a fork does not pass on.
+    // passes on. The switch adds those of PR_SET_MDWE (`switch.rs`).
     elsewhere: {
         __bindgen_anon_2,
         flags,

@@ -34,8 +34,8 @@ impl NsProxy {
     /// Returns an nsproxy with the namespaces in `kinds` of `self`. Its other namespaces are the
     /// initial ones.
     ///
-    /// So a held context keeps no namespace alive that the request did not name: initial namespaces
-    /// are never freed. Fails with `ENOMEM`.
+    /// So a held context keeps no namespace of an nsproxy alive that the request did not name: initial
+    /// namespaces are never freed. Fails with `ENOMEM`.
     pub(crate) fn alone(mut self, kinds: Contexts) -> Result<Self> {
         // SAFETY: `init_task` is never freed, and always is in the initial namespaces.
         let mut alone = unsafe { Self::dup_of(unshare_first_process()) }?;

@@ -6,7 +6,8 @@
 //!
 //! - The request waits only for the target, which executes a program ([`super::access`]) or is
 //!   inside a system call that changes its context step by step ([`super::rest`]); in 7.2, also for
-//!   a task that shares its `fs_struct` and is inside setns(2).
+//!   a task that shares its `fs_struct` and is inside setns(2), and in 7.3 for PID 1, if that is
+//!   leaving the `fs_struct`.
 //! - While it waits, the request holds only a reference to the `struct pid`. It tries the target's
 //!   locks, and unlocks them before each pause. Then it puts the references that did not belong
 //!   together. If one was the last reference, its put may sleep, as after setns(2): the limit does

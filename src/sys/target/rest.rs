@@ -53,7 +53,7 @@
 //!
 //! # Tasks that share the `fs_struct`
 //!
-//! unshare(2) never moves a shared `fs_struct`, and setns(2) of 7.3 refuses one. setns(2) of 7.2
+//! unshare(2) never moves a shared `fs_struct`, except as below, and setns(2) of 7.3 refuses one. setns(2) of 7.2
 //! refuses it only if the mount namespace is the only one that is requested. Otherwise it moves root
 //! and working directory of all tasks that share the `fs_struct`, in two locked sections, and P may
 //! be between them. So in 7.2, R is read for each of these tasks, and must not be setns(2). Our lock of the `fs_struct` keeps the second section out: such a

@@ -8,14 +8,15 @@ use std::ptr;
 
 use anyhow::Result;
 use rustix::io::Errno;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{PidfdFlags, Resource, Rlimit, getpid, getrlimit, pidfd_open, setrlimit};
 use unshare_device::Contexts;
 
 use super::{ALL, Eye, KINDS, try_hold};
-use crate::attach::target::Target;
+use crate::attach::target::{Target, attach};
 use crate::check::ensure;
 use crate::child::in_child;
 use crate::conditions::become_user;
+use crate::contexts::sysv::{Semaphore, value};
 use crate::device::{Args, COMMIT, DRY_RUN, Device, HOLD, LOCAL, Reply, close_range, unshare};
 use crate::harness::Suite;
 use crate::machine::Setting;
@@ -34,6 +35,10 @@ pub(crate) fn suite() -> Suite {
         .test(
             "HOLD changes nothing, and says what ENTER would replace",
             says,
+        )
+        .test(
+            "HOLD of the caller's own IPC namespace: the list of semaphore adjustments stays",
+            own_ipc,
         )
         .test("HOLD as a dry run: no descriptor", dry_run)
         .test("HOLD without a descriptor to be had: EMFILE", no_descriptor)
@@ -209,6 +214,25 @@ fn as_commit() -> Result<()> {
     become_user(1000)?;
     by_both(unshare(Contexts::NET | Contexts::FS), Errno::PERM)?;
     by_both(target.attach(Contexts::FS), Errno::ACCESS)
+}
+
+/// A caller that attaches to its own IPC namespace keeps its list when it enters.
+fn own_ipc() -> Result<()> {
+    let semaphore = Semaphore::new()?;
+    semaphore.add_with_undo(5)?;
+    let own = pidfd_open(getpid(), PidfdFlags::empty())?;
+    let (held, reply) = try_hold(&Device::open()?, attach(&own, Contexts::IPC, NONE));
+    ensure!(
+        reply.errno.is_none() && reply.replaced.is_empty(),
+        "{reply:?}"
+    );
+    let held = held.expect("a HOLD that succeeds returns a descriptor");
+    held.inside(|| Ok(()))?;
+    ensure!(
+        value(&semaphore.id())? == "5",
+        "the adjustments were applied"
+    );
+    Ok(())
 }
 
 fn bad_pointer() -> Result<()> {

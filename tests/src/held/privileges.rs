@@ -6,7 +6,7 @@ use std::env;
 
 use anyhow::{Context, Result};
 use rustix::io::Errno;
-use rustix::process::{DumpableBehavior, Uid, set_dumpable_behavior};
+use rustix::process::{DumpableBehavior, Uid, chroot, set_dumpable_behavior};
 use rustix::thread::{CapabilitySet, set_capabilities, set_thread_res_uid};
 use unshare_device::Contexts;
 
@@ -17,6 +17,8 @@ use crate::check::ensure;
 use crate::contexts::mount::folder;
 use crate::contexts::user::map_root;
 use crate::harness::Suite;
+use crate::questions::root;
+use crate::sharer::Sharer;
 
 pub(crate) fn suite() -> Suite {
     let suite = Suite::new("held_privileges")
@@ -28,6 +30,14 @@ pub(crate) fn suite() -> Suite {
         .test(
             "a thread that has made a user namespace inside: EPERM",
             user_namespace,
+        )
+        .test(
+            "a thread that has made a user namespace inside of directories: EPERM",
+            user_namespace_with_directories,
+        )
+        .test(
+            "in a user namespace, the thread cannot move the root of a sharer outside",
+            user_namespace_with_sharer,
         )
         .test(
             "a working directory that the thread may not search any more: EPERM",
@@ -100,6 +110,27 @@ fn user_namespace() -> Result<()> {
     map_root(0, 0)?;
     ensure!(held.leave() == Err(Errno::PERM));
     Ok(())
+}
+
+/// In its new user namespace, the thread could move the root of a task outside that shares the directories.
+fn user_namespace_with_sharer() -> Result<()> {
+    let sharer = Sharer::new(Contexts::FS)?;
+    user_namespace_with_directories()?;
+    let before = sharer.ask(root, "")?;
+    chroot(folder("held-user-namespace")?)?;
+    ensure!(sharer.ask(root, "")? == before, "the sharer's root moved");
+    Ok(())
+}
+
+fn user_namespace_with_directories() -> Result<()> {
+    let held = Held::new(Contexts::FS)?;
+    let eye = Eye::new()?;
+    held.enter()?;
+    syscall(Contexts::USER)?;
+    map_root(0, 0)?;
+    let inside = eye.view()?;
+    ensure!(held.leave() == Err(Errno::PERM));
+    inside.ensure_same(&eye.view()?)
 }
 
 /// setns(2) and chroot(2) would refuse the way back, so LEAVE does, and says so as it does for a missing capability.
