@@ -8,6 +8,7 @@ use std::ffi::CString;
 use std::fs::{self, File};
 use std::os::fd::AsRawFd;
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use rustix::mount::{MountFlags, mount, mount_bind_recursive};
@@ -41,7 +42,8 @@ pub(crate) fn suite() -> Suite {
         |suite, (column, (name, line))| {
             let title =
                 format!("{name}: each kind of inherited state is kept or reset, as the table says");
-            suite.test(title, move || walk(column, line))
+            // Some forty commands, one after the other.
+            suite.slow(title, Duration::from_secs(120), move || walk(column, line))
         },
     )
 }
