@@ -202,11 +202,6 @@ impl Held {
     }
 }
 
-/// Returns whether `set` has another time namespace than the running task.
-fn changes_clocks(set: Option<&ActiveNsProxy>, current: &Current) -> bool {
-    set.is_some_and(|set| set.changes_clocks(current))
-}
-
 /// Gives the running task other namespaces and directories, and returns those that it had.
 ///
 /// Takes the steps of `Prepared::commit` that concern namespaces and directories, in the same order.
@@ -216,14 +211,13 @@ fn exchange<Fs, Old>(
     swap: impl FnOnce(Swap<Fs>, &mut TaskLock<'_>) -> Swap<Old>,
 ) -> Swap<Old> {
     let set = places.nsproxy.as_ref();
-    let changes = set.map_or(Contexts::empty(), |set| set.changes(current));
-    if changes.contains(Context::Ipc) {
+    if set.is_some_and(|set| set.changes_ipc_ns(current)) {
         if let Some(undo_list) = sysvsem::of(current) {
             undo_list.commit(current);
         }
     }
     // ENTER never changes the time namespace. LEAVE does, if the task changed it inside.
-    let changes_clocks = changes_clocks(set, current);
+    let changes_clocks = set.is_some_and(|set| set.changes_time_ns(current));
     let had = swap(places, &mut current.lock());
     if changes_clocks {
         join_time_ns(current);

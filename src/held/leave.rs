@@ -5,14 +5,12 @@
 use kernel::prelude::*;
 
 use super::{
-    changes_clocks,
     exchange,
     Held, //
 };
 use crate::{
     contexts::{
         namespaces::ORDER,
-        Context,
         Contexts, //
     },
     sys::{
@@ -58,13 +56,11 @@ pub(crate) fn leave(held: Option<&Held>, current: &Current) -> Result {
 ///   would refuse the way back.
 fn way_back(entry: &Entry, current: &Current) -> Result {
     let Swap { nsproxy: set, fs } = &entry.had;
-    let changes = set
-        .as_ref()
-        .map_or(Contexts::empty(), |set| set.changes(current));
-    if changes.contains(Context::Mount) && fs.is_none() {
+    let set = set.as_ref();
+    if fs.is_none() && set.is_some_and(|set| set.changes_mnt_ns(current)) {
         return Err(EBUSY);
     }
-    if changes_clocks(set.as_ref(), current) {
+    if set.is_some_and(|set| set.changes_time_ns(current)) {
         current.check_clocks_are_own()?;
     }
     if entry.credentials.is_of(current) {
@@ -73,7 +69,8 @@ fn way_back(entry: &Entry, current: &Current) -> Result {
     if fs.is_some() && !entry.credentials.is_user_ns_of(current) {
         return Err(EPERM);
     }
-    let is_admin = |kind| set.as_ref().is_some_and(|set| set.has_admin(kind));
+    let changes = set.map_or(Contexts::empty(), |set| set.changes(current));
+    let is_admin = |kind| set.is_some_and(|set| set.has_admin(kind));
     let may_return = |kind| !changes.contains(kind) || is_admin(kind);
     let is_permitted = (changes.is_empty() || UserNs::of(current).has_admin())
         && ORDER.into_iter().all(may_return)

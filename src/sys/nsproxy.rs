@@ -35,11 +35,8 @@ pub(crate) use self::active::{
     perf_event_namespaces,
     ActiveNsProxy, //
 };
+use self::compare::changes;
 pub(super) use self::compare::common;
-use self::compare::{
-    changes,
-    changes_clocks, //
-};
 
 /// An nsproxy that no task has used.
 ///

@@ -30,22 +30,11 @@ pub(super) unsafe fn changes(current: &Current, new: NonNull<nsproxy>) -> Contex
     unsafe {
         let old = NonNull::new_unchecked(unshare_nsproxy_of(current.as_ptr()));
         let mut changes = Contexts::NSPROXY.without(common(old, new));
-        if changes_clocks(current, new) {
+        if !ptr::eq((*old.as_ptr()).time_ns, (*new.as_ptr()).time_ns) {
             changes |= Context::Time;
         }
         changes
     }
-}
-
-/// Returns whether `time_ns` of an nsproxy differs from that of the running task. Ignores
-/// `time_ns_for_children`.
-///
-/// # Safety
-///
-/// `new` must stay valid during the call.
-pub(super) unsafe fn changes_clocks(current: &Current, new: NonNull<nsproxy>) -> bool {
-    // SAFETY: As in `changes`.
-    unsafe { (*unshare_nsproxy_of(current.as_ptr())).time_ns != (*new.as_ptr()).time_ns }
 }
 
 /// Returns the namespaces that two nsproxies have in common. Ignores `time_ns`.
