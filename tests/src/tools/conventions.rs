@@ -2,6 +2,8 @@
 
 //! What env(1), chroot(1) and timeout(1) do as well: exit statuses, and where help goes.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result};
 
 use super::container::Container;
@@ -12,8 +14,9 @@ use crate::harness::Suite;
 
 pub(crate) fn suite() -> Suite {
     Suite::new("tool_conventions")
-        .test(
+        .slow(
             "each command exits with the status of what it runs, with 126 or 127 without that, and with 125 for itself",
+            Duration::from_secs(120),
             statuses,
         )
         .test(

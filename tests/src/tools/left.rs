@@ -21,12 +21,14 @@ use crate::harness::Suite;
 
 pub(crate) fn suite() -> Suite {
     Suite::new("tool_left")
-        .test(
+        .slow(
             "a command that has ended leaves no process, no mount and no setting of the terminal",
+            Duration::from_secs(120),
             || each("exit 42", |_| Ok(()), 42),
         )
-        .test(
+        .slow(
             "a command that a signal to its supervisor ends leaves none of these either",
+            Duration::from_secs(120),
             || each("exec sleep 1000", terminate, 128 + libc::SIGTERM),
         )
 }

@@ -146,7 +146,7 @@ fn there_and_back(stage: &Stage) -> Result<()> {
     stage.scene(
         "There and back",
         ": a descriptor holds new contexts. The caller enters them, as\n   \
-         for a moment in a container, and leaves: that call cannot fail.",
+         for a moment in a container, and leaves: that needs no permission.",
     );
     let held = Contexts::MOUNT | Contexts::UTS | Contexts::NET;
     let (inside, back) = stage.visit(held, || {
