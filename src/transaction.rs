@@ -6,6 +6,8 @@ mod commit;
 pub(crate) mod swap;
 
 use kernel::{
+    bindings,
+    error::Error,
     fs::File,
     sync::aref::ARef, //
 };
@@ -112,6 +114,11 @@ impl Prepared {
         self.sighand = sighand::prepare(shared)?;
         if (request.attach | request.unshare).contains_any(Contexts::NAMESPACES) {
             self.prepare_namespaces(current, request, attached)?;
+        }
+        // Another thread with the same credentials could enter failfs without no_new_privs.
+        if request.hold && self.fs.as_ref().is_some_and(FsStruct::is_on_failfs) {
+            let errno = Error::from_errno(-(bindings::EOPNOTSUPP as i32));
+            return Err(Failure::of(Context::Fs)(errno));
         }
         self.replaced = self.contexts();
         // A task that enters leaves its list only if the IPC namespace changes.

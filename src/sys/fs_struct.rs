@@ -24,6 +24,7 @@ use super::{
         unshare_fs_park,
         unshare_fs_restore,
         unshare_fs_users,
+        unshare_is_on_failfs,
         unshare_left_fs, //
     },
     task::{
@@ -77,6 +78,13 @@ impl FsStruct {
     }
 
     /// Returns the structure, which may be changed without its lock.
+    /// Returns whether the root directory is failfs. fchroot(2) moves a task there by its no_new_privs flag, which
+    /// its credentials do not have.
+    pub(crate) fn is_on_failfs(&self) -> bool {
+        // SAFETY: By the type invariant, the structure is valid, and its paths hold references.
+        unsafe { unshare_is_on_failfs(self.0.as_ptr()) }
+    }
+
     pub(super) fn as_ptr(&mut self) -> *mut bindings::fs_struct {
         self.0.as_ptr()
     }

@@ -82,6 +82,7 @@ struct unshare_task_contexts {
 	X(int, fs_users, (struct task_struct *task),						\
 	  data_race(READ_ONCE(unshare_task_fs(task)->users)))					\
 	X(struct fs_struct *, fs_of, (struct task_struct *task), unshare_task_fs(task))		\
+	X(bool, is_on_failfs, (const struct fs_struct *fs), unshare_fs_root_is_failfs(fs))	\
 	X(struct files_struct *, files_of, (struct task_struct *task), task->files)		\
 	X(int, files_users, (struct files_struct *files), atomic_read(&files->count))		\
 	X(spinlock_t *, files_lock, (struct files_struct *files), &files->file_lock)		\

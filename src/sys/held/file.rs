@@ -25,11 +25,10 @@ pub(crate) fn into_file(held: impl FnOnce() -> Held) -> Result<ARef<File>> {
     let memory = KBox::into_raw(KBox::<Held>::new_uninit(GFP_KERNEL)?);
     // SAFETY: The operations are constant, and use `memory` as a `Held`. It becomes one below, before anybody
     // else has the file.
-    let file =
-        from_err_ptr(unsafe { unshare_anon_inode_file(&raw const OPERATIONS.0, memory.cast()) });
+    let file = unsafe { unshare_anon_inode_file(&raw const OPERATIONS.0, memory.cast()) };
     // SAFETY: `into_raw` returned the pointer, and no file uses it yet.
     let memory = unsafe { KBox::from_raw(memory) };
-    let file = file?;
+    let file = from_err_ptr(file)?;
     let _owned_by_the_file = KBox::into_raw(KBox::write(memory, held()));
     // SAFETY: The function returned a reference, which moves to the `ARef`. Nobody uses the position of the
     // file. `File` is a transparent wrapper.

@@ -112,9 +112,11 @@ impl ActiveNsProxy {
     pub(crate) fn has_admin(&self, kind: Context) -> bool {
         // SAFETY: The nsproxy holds the namespace, which holds its owner.
         let is_admin = |ns| unsafe { unshare_has_admin_of_ns(ns) };
-        // SAFETY: By the type invariant, the nsproxy is valid.
-        let of_children = (kind == Context::Time)
-            .then(|| unsafe { unshare_time_ns_for_children_of(self.0.as_ptr()) });
+        let of_children = match kind {
+            // SAFETY: By the type invariant, the nsproxy is valid.
+            Context::Time => Some(unsafe { unshare_time_ns_for_children_of(self.0.as_ptr()) }),
+            _ => None,
+        };
         self.ns_common(kind).is_some_and(is_admin) && of_children.is_none_or(is_admin)
     }
 

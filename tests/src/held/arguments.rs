@@ -2,6 +2,7 @@
 
 //! What HOLD accepts, and what it says to everything else.
 
+use std::ffi::{c_int, c_long};
 use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::ptr;
@@ -17,7 +18,9 @@ use crate::check::ensure;
 use crate::child::in_child;
 use crate::conditions::become_user;
 use crate::contexts::sysv::{Semaphore, value};
-use crate::device::{Args, COMMIT, DRY_RUN, Device, HOLD, LOCAL, Reply, close_range, unshare};
+use crate::device::{
+    Args, COMMIT, DRY_RUN, Device, HOLD, LOCAL, Reply, checked, close_range, unshare,
+};
 use crate::harness::Suite;
 use crate::machine::Setting;
 use crate::memory::read_only;
@@ -39,6 +42,10 @@ pub(crate) fn suite() -> Suite {
         .test(
             "HOLD of the caller's own IPC namespace: the list of semaphore adjustments stays",
             own_ipc,
+        )
+        .test(
+            "HOLD of a root on failfs: EOPNOTSUPP, as fchroot(2) looks at no_new_privs",
+            failfs,
         )
         .test("HOLD as a dry run: no descriptor", dry_run)
         .test("HOLD without a descriptor to be had: EMFILE", no_descriptor)
@@ -232,6 +239,21 @@ fn own_ipc() -> Result<()> {
         value(&semaphore.id())? == "5",
         "the adjustments were applied"
     );
+    Ok(())
+}
+
+/// Linux 7.2 has no fchroot(2), and so no such root.
+fn failfs() -> Result<()> {
+    const FCHROOT: c_long = 472;
+    const FD_FAILFS_ROOT: c_int = -10004;
+    let device = Device::open()?;
+    // SAFETY: The system call takes two numbers.
+    let expected = match checked(unsafe { libc::syscall(FCHROOT, FD_FAILFS_ROOT, 0) }) {
+        Err(Errno::NOSYS) => (None, NONE),
+        moved => moved.map(|_| (Some(Errno::OPNOTSUPP), Contexts::FS))?,
+    };
+    let (_held, reply) = try_hold(&device, unshare(Contexts::FS));
+    ensure!((reply.errno, reply.failed) == expected, "{reply:?}");
     Ok(())
 }
 

@@ -10,6 +10,12 @@
 #include <linux/sched.h>
 #include <linux/securebits.h>
 
+/* Returns whether the root is failfs. */
+static inline bool unshare_fs_root_is_failfs(const struct fs_struct *fs)
+{
+	return false;
+}
+
 /* Whether setns(2) can move the root and working directory of tasks that share an fs_struct. */
 #define UNSHARE_SERIES_SETNS_MOVES_SHARERS 1
 

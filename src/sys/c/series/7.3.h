@@ -9,9 +9,17 @@
 #include <linux/path.h>
 #include <linux/printk.h>
 #include <linux/proc_ns.h>
+#include <linux/magic.h>
+#include <linux/mount.h>
 #include <linux/sched.h>
 #include <linux/sched/task.h>
 #include <linux/securebits.h>
+
+/* Returns whether the root is failfs, which fchroot(2) gives to tasks with no_new_privs. */
+static inline bool unshare_fs_root_is_failfs(const struct fs_struct *fs)
+{
+	return fs->root.mnt->mnt_sb->s_magic == FAIL_FS_MAGIC;
+}
 
 /* setns(2) refuses a shared fs_struct: mntns_install(). */
 #define UNSHARE_SERIES_SETNS_MOVES_SHARERS 0
