@@ -149,7 +149,7 @@ tests() {
 
 	try() {
 		# Runs the lines of the manual as they are.
-		man unshare-device | sed -n '/To open it to a group/,/trigger/p' | sed 1d >/tmp/lines
+		man unshare-device | sed -n '/ runs:$/,/trigger/p' | sed 1d >/tmp/lines
 		cat /tmp/lines
 		same "$(wc -l </tmp/lines)" 7
 		sh -e /tmp/lines

@@ -4,8 +4,12 @@
 
 use std::fs::File;
 use std::io::Read;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use rustix::process::Pid;
+use rustix::termios::tcgetpgrp;
 
 use super::command;
 use super::container::Container;
@@ -92,8 +96,14 @@ fn in_shell(script: &str, to_stop: &str, stopped: i32, to_end: &str, ended: i32)
     terminal.read_until("begun")?;
     terminal.type_in(to_stop)?;
     terminal.read_until(&format!("stopped {stopped}\r\n"))?;
-    // The shell has named the job that it continues.
+    // The shell names the job first, and gives it the terminal after that.
     terminal.read_until("unshare-run")?;
+    let until = Instant::now() + Duration::from_secs(20);
+    let own = Pid::from_child(&shell);
+    while tcgetpgrp(&terminal.master)? == own {
+        ensure!(Instant::now() < until, "the shell keeps the terminal");
+        sleep(Duration::from_millis(1));
+    }
     terminal.type_in(to_end)?;
     terminal.read_until(&format!("ended {ended}\r\n"))?;
     shell.wait()?;
